@@ -1,0 +1,30 @@
+//! Every limit, in one place. The source of each is named; "ours" are decisions of this project.
+
+/// Detail field definitions for each of organizations, customers and entitlements (vendor).
+pub const DETAIL_FIELDS_MAX: usize = 50;
+/// Options of one SELECT or MULTISELECT field (vendor).
+pub const OPTIONS_MAX: usize = 2_000;
+/// Characters in the name of a field, an option or a product (ours).
+pub const NAME_CHARS_MAX: usize = 255;
+/// Characters in the name of an organization (vendor).
+pub const ORGANIZATION_NAME_CHARS_MAX: usize = 200;
+/// Characters in a TEXT value (ours).
+pub const TEXT_CHARS_MAX: usize = 5_000;
+/// Organizations in one fetch (vendor).
+pub const FETCH_ORGANIZATIONS_MAX: usize = 50;
+/// Profiles in one fetch (vendor).
+pub const FETCH_PROFILES_MAX: usize = 25;
+/// Products on one page, and the page size when none is asked for (vendor).
+pub const PRODUCTS_PAGE_MAX: usize = 100;
+/// Bytes in the body of a request (ours).
+pub const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// Levels of nesting in a JSON document (ours).
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Characters in a customer id that is looked up; longer ones cannot exist (ours).
+pub const CUSTOMER_ID_CHARS_MAX: usize = 255;
+/// Digits in an organization id (ours): it always fits a signed 64-bit integer.
+pub const ORGANIZATION_ID_DIGITS_MAX: usize = 18;
+/// Days that a token lives unless told otherwise (ours).
+pub const TOKEN_DAYS_DEFAULT: i64 = 90;
+/// Days that a token may live at most (ours).
+pub const TOKEN_DAYS_MAX: i64 = 365;

@@ -1,0 +1,126 @@
+//! Why a request is refused. A rejection carries data and prints a message fit for a stranger:
+//! what is wrong, where, with which value, and what would be right. It never holds SQL, a path of
+//! the machine, or another tenant's data. Status codes are `guildhall_http`'s business.
+
+use std::fmt;
+
+/// The kinds of thing that a request can name and that may not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A customer organization.
+    Organization,
+    /// A customer, whatever the account behind it.
+    Customer,
+    /// A product.
+    Product,
+    /// An entitlement of a customer or an organization.
+    Entitlement,
+    /// A detail field definition.
+    DetailField,
+    /// A bulk task.
+    Task,
+    /// An access token.
+    Token,
+}
+
+impl Thing {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Customer => "customer",
+            Self::Product => "product",
+            Self::Entitlement => "entitlement",
+            Self::DetailField => "detail field",
+            Self::Task => "task",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// A request, or a part of one, is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Something in the request is wrong. `at` is a path such as
+    /// `organizationProfiles[3].payload.details[0].values`, or empty for the request as a whole.
+    Invalid {
+        /// Where: member path, parameter or header name; may be empty.
+        at: String,
+        /// What is wrong, with which value, and what would be right.
+        problem: String,
+    },
+    /// The thing that the request names does not exist (for this tenant).
+    NotFound {
+        /// What kind of thing.
+        thing: Thing,
+        /// The name or id as it was asked for.
+        id: String,
+        /// The closest name that does exist, where one is near.
+        closest: Option<String>,
+    },
+    /// The tenant does not exist, or is not the caller's: the same words for both.
+    TenantNotFound,
+    /// Too many unfinished tasks. The words are the vendor's.
+    TooManyTasks,
+}
+
+impl Rejection {
+    /// A refusal of the value at `at`.
+    pub fn invalid(at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { at: at.into(), problem: problem.into() }
+    }
+
+    /// The named thing does not exist.
+    pub fn not_found(thing: Thing, id: impl Into<String>) -> Self {
+        Self::NotFound { thing, id: id.into(), closest: None }
+    }
+
+    /// The same refusal with `prefix` before its path: `values` becomes `details[0].values`.
+    #[must_use]
+    pub fn inside(self, prefix: &str) -> Self {
+        match self {
+            Self::Invalid { at, problem } => {
+                let at = match at.as_str() {
+                    "" => prefix.to_owned(),
+                    at if at.starts_with('[') => format!("{prefix}{at}"),
+                    at => format!("{prefix}.{at}"),
+                };
+                Self::Invalid { at, problem }
+            }
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid { at, problem } if at.is_empty() => f.write_str(problem),
+            Self::Invalid { at, problem } => write!(f, "{at}: {problem}"),
+            Self::NotFound { thing, id, closest } => {
+                write!(f, "There is no {} {:?}", thing.name(), Excerpt(id))?;
+                match closest {
+                    Some(closest) => write!(f, ". Did you mean {closest:?}?"),
+                    None => Ok(()),
+                }
+            }
+            Self::TenantNotFound => f.write_str("There is no such tenant"),
+            Self::TooManyTasks => f.write_str("Maximum number of tasks reached"),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// A value from a request as messages show it: its first characters, so that a message stays short.
+pub struct Excerpt<'a>(pub &'a str);
+
+impl fmt::Debug for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 60;
+        match self.0.char_indices().nth(SHOWN) {
+            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => write!(f, "{:?}…", &self.0[..end]),
+        }
+    }
+}
