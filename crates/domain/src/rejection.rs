@@ -67,12 +67,19 @@ pub enum Rejection {
 impl Rejection {
     /// A refusal of the value at `at`.
     pub fn invalid(at: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Invalid { at: at.into(), problem: problem.into() }
+        Self::Invalid {
+            at: at.into(),
+            problem: problem.into(),
+        }
     }
 
     /// The named thing does not exist.
     pub fn not_found(thing: Thing, id: impl Into<String>) -> Self {
-        Self::NotFound { thing, id: id.into(), closest: None }
+        Self::NotFound {
+            thing,
+            id: id.into(),
+            closest: None,
+        }
     }
 
     /// The same refusal with `prefix` before its path: `values` becomes `details[0].values`.
