@@ -3,7 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod id;
+pub mod json;
 pub mod limits;
 pub mod rejection;
+pub mod text;
+pub mod time;
 
+pub use id::{FieldId, OrganizationId, TenantId};
 pub use rejection::{Excerpt, Rejection, Thing};
+pub use time::{Clock, Random, Timestamp};

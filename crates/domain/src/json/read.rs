@@ -1,0 +1,320 @@
+//! Reading a document. One pass over the bytes, recursion bounded by `JSON_DEPTH_MAX`. Strings are
+//! in `string.rs`.
+
+use super::{At, Members, Node};
+use crate::Excerpt;
+use crate::limits::JSON_DEPTH_MAX;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+/// Up to so many members are compared one by one; more go through a set, so that an object of
+/// 100,000 members does not cost the square of that.
+const SCANNED_MEMBERS_MAX: usize = 16;
+
+/// Why and where a document is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Counted from 1; lines end with a line feed.
+    pub line: usize,
+    /// Counted from 1, in Unicode scalar values (bytes where the body is not UTF-8).
+    pub column: usize,
+    /// What is wrong, and what would be right. Short whatever the body holds.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.problem)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Reads a whole document.
+///
+/// # Errors
+///
+/// When the bytes are not one JSON value (RFC 8259), or break one of the rules that the module's
+/// header lists.
+pub fn parse(bytes: &[u8]) -> Result<Node<'_>, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let end = error.valid_up_to();
+        let byte = bytes.get(end).copied().unwrap_or_default();
+        fault(
+            &bytes[..end],
+            format!("the body is not valid UTF-8: byte 0x{byte:02X} cannot stand here"),
+        )
+    })?;
+    let mut reader = Reader { text, position: 0 };
+    reader
+        .document()
+        .map_err(|stop| fault(&bytes[..stop.position], stop.problem))
+}
+
+/// A fault after `before`, which may end within a character only when it is not all UTF-8.
+fn fault(before: &[u8], problem: String) -> Fault {
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    Fault {
+        line,
+        column,
+        problem,
+    }
+}
+
+/// A fault before its offset in bytes is turned into a line and a column.
+pub(super) struct Stop {
+    pub(super) position: usize,
+    pub(super) problem: String,
+}
+
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
+    /// In bytes, always between two characters.
+    pub(super) position: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Node<'a>, Stop> {
+        if self.text.starts_with('\u{feff}') {
+            return self.stop("the body begins with a byte order mark (U+FEFF); send plain UTF-8 without it");
+        }
+        self.space();
+        if self.peek().is_none() {
+            return self.stop("the body is empty; a JSON document is expected");
+        }
+        let node = self.value(0, At::root())?;
+        self.space();
+        match self.peek() {
+            None => Ok(node),
+            Some(_) => self.stop(format!(
+                "expected the end of the body after the document, found {}",
+                self.found()
+            )),
+        }
+    }
+
+    /// `depth` is the number of arrays and objects around this value.
+    fn value(&mut self, depth: usize, at: At<'_>) -> Result<Node<'a>, Stop> {
+        match self.peek() {
+            Some(b'"') => self.string("a string").map(Node::Text),
+            Some(b'{' | b'[') if depth == JSON_DEPTH_MAX => self.stop(format!(
+                "arrays and objects are nested more than {JSON_DEPTH_MAX} levels deep"
+            )),
+            Some(b'{') => self.object(depth + 1, at).map(Node::Object),
+            Some(b'[') => self.array(depth + 1, at).map(Node::Array),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Node::Number),
+            Some(b'a'..=b'z' | b'A'..=b'Z') => self.word(),
+            _ => self.no_value(),
+        }
+    }
+
+    fn object(&mut self, depth: usize, at: At<'_>) -> Result<Members<'a>, Stop> {
+        let mut members: Vec<(Cow<'a, str>, Node<'a>)> = Vec::new();
+        let mut names = HashSet::new();
+        self.position += 1;
+        self.space();
+        if self.skip(b'}') {
+            return Ok(Members(members));
+        }
+        loop {
+            let start = self.position;
+            let name = self.name()?;
+            if is_known(name.clone(), &members, &mut names) {
+                let place = match at.to_string() {
+                    at if at.is_empty() => "this object".to_owned(),
+                    at => at,
+                };
+                let problem = format!("{place} has two members named {:?}; send it once", Excerpt(&name));
+                return Err(Stop {
+                    position: start,
+                    problem,
+                });
+            }
+            self.space();
+            if !self.skip(b':') {
+                return self.stop(format!(
+                    "expected a colon after the member name {:?}, found {}",
+                    Excerpt(&name),
+                    self.found()
+                ));
+            }
+            self.space();
+            let value = self.value(depth, at.member(&name))?;
+            members.push((name, value));
+            self.space();
+            if self.skip(b'}') {
+                return Ok(Members(members));
+            }
+            if !self.skip(b',') {
+                return self.stop(format!(
+                    "expected a comma or '}}' after a member, found {}",
+                    self.found()
+                ));
+            }
+            self.space();
+        }
+    }
+
+    fn name(&mut self) -> Result<Cow<'a, str>, Stop> {
+        match self.peek() {
+            Some(b'"') => self.string("a member name"),
+            Some(b'}') => self.stop("a comma may not stand before '}'; remove it or add a member"),
+            _ => self.stop(format!(
+                "expected a member name in double quotes, found {}",
+                self.found()
+            )),
+        }
+    }
+
+    fn array(&mut self, depth: usize, at: At<'_>) -> Result<Vec<Node<'a>>, Stop> {
+        let mut items = Vec::new();
+        self.position += 1;
+        self.space();
+        if self.skip(b']') {
+            return Ok(items);
+        }
+        loop {
+            if self.peek() == Some(b']') {
+                return self.stop("a comma may not stand before ']'; remove it or add an item");
+            }
+            items.push(self.value(depth, at.index(items.len()))?);
+            self.space();
+            if self.skip(b']') {
+                return Ok(items);
+            }
+            if !self.skip(b',') {
+                return self.stop(format!(
+                    "expected a comma or ']' after an item, found {}",
+                    self.found()
+                ));
+            }
+            self.space();
+        }
+    }
+
+    /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`, kept by its text.
+    fn number(&mut self) -> Result<&'a str, Stop> {
+        let start = self.position;
+        self.skip(b'-');
+        if self.skip(b'0') {
+            if matches!(self.peek(), Some(b'0'..=b'9')) {
+                return self.stop("a number may not begin with 0 and another digit; remove the zero");
+            }
+        } else {
+            self.digits("a number needs a digit after '-'")?;
+        }
+        if self.skip(b'.') {
+            self.digits("a number needs a digit after its point")?;
+        }
+        if self.skip(b'e') || self.skip(b'E') {
+            if !self.skip(b'+') {
+                self.skip(b'-');
+            }
+            self.digits("a number needs a digit in its exponent")?;
+        }
+        Ok(&self.text[start..self.position])
+    }
+
+    /// At least one digit.
+    fn digits(&mut self, otherwise: &str) -> Result<(), Stop> {
+        let rest = &self.text.as_bytes()[self.position..];
+        let length = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_digit())
+            .unwrap_or(rest.len());
+        self.position += length;
+        if length == 0 {
+            self.stop(format!("{otherwise}, found {}", self.found()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// `true`, `false`, `null`.
+    fn word(&mut self) -> Result<Node<'a>, Stop> {
+        let rest = &self.text[self.position..];
+        let length = rest
+            .bytes()
+            .position(|byte| !byte.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
+        let word = &rest[..length];
+        let node = match word {
+            "true" => Node::Bool(true),
+            "false" => Node::Bool(false),
+            "null" => Node::Null,
+            _ => {
+                return self.stop(format!(
+                    "expected a value, found {:?}; text stands in double quotes, and the only words without are true, false and null",
+                    Excerpt(word)
+                ));
+            }
+        };
+        self.position += length;
+        Ok(node)
+    }
+
+    fn no_value<T>(&self) -> Result<T, Stop> {
+        let hint = match self.peek() {
+            Some(b'\'') => "; strings stand in double quotes",
+            Some(b'+' | b'.') => "; a number begins with a digit or '-'",
+            Some(b'/' | b'#') => "; JSON has no comments",
+            Some(b',' | b']' | b'}') => "; it may not be left out",
+            _ => "",
+        };
+        self.stop(format!("expected a value, found {}{hint}", self.found()))
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.position += 1;
+        }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.position).copied()
+    }
+
+    /// Steps over `byte`, when it is next. Only for ASCII.
+    fn skip(&mut self, byte: u8) -> bool {
+        let next = self.peek() == Some(byte);
+        self.position += usize::from(next);
+        next
+    }
+
+    /// What stands here, for messages.
+    pub(super) fn found(&self) -> String {
+        match self.text[self.position..].chars().next() {
+            Some(character) => format!("{character:?}"),
+            None => "the end of the body".to_owned(),
+        }
+    }
+
+    pub(super) fn stop<T>(&self, problem: impl Into<String>) -> Result<T, Stop> {
+        Err(Stop {
+            position: self.position,
+            problem: problem.into(),
+        })
+    }
+}
+
+/// Whether an earlier member has this name; remembers it for the next call, in `names` once the
+/// members are many.
+fn is_known<'a>(
+    name: Cow<'a, str>,
+    members: &[(Cow<'a, str>, Node<'a>)],
+    names: &mut HashSet<Cow<'a, str>>,
+) -> bool {
+    if members.len() < SCANNED_MEMBERS_MAX {
+        return members.iter().any(|(known, _)| *known == name);
+    }
+    if names.is_empty() {
+        names.extend(members.iter().map(|(known, _)| known.clone()));
+    }
+    !names.insert(name)
+}
