@@ -4,7 +4,6 @@
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// The name as it is stored: without Unicode white space around it, in NFC, 1 to `max_chars`
 /// Unicode scalar values, no control characters (contract, "Data rules").
@@ -83,7 +82,7 @@ fn refuse_control(text: &str, allowed: impl Fn(char) -> bool) -> Result<(), Stri
 const COMPARED_CHARS_MAX: usize = 64;
 /// Cells of the distance tables that one call may fill. A thousand bad values against 2,000
 /// look-alike options, one request, would else cost tens of seconds.
-const CELLS_MAX: usize = 250_000;
+const CELLS_MAX: usize = 100_000;
 
 /// The candidate that `wanted` was probably meant to be: equal but for case, or else nearest by
 /// Damerau-Levenshtein distance when that is at most a third of the length (at least 1) and
@@ -103,7 +102,7 @@ pub fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
         // Only a smaller distance is of use, which lets most candidates go without a table.
         let useful = best.map_or(limit, |(distance, _)| distance - 1);
         let other_length = key.chars().count();
-        if length.abs_diff(other_length) > useful || letters_missing(letters.clone(), &key) > useful {
+        if length.abs_diff(other_length) > useful || letters_missing(letters, &key) > useful {
             continue;
         }
         let Some(left) = cells.checked_sub(length * other_length) else {
@@ -122,30 +121,38 @@ pub fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
 fn short_key(text: &str) -> Option<String> {
     // Four bytes a character at most: spares long texts the walk.
     let short = text.len() <= 4 * COMPARED_CHARS_MAX && text.chars().count() <= COMPARED_CHARS_MAX;
-    let key = key(if short { text } else { return None });
-    (!key.is_empty()).then_some(key)
+    if !short {
+        return None;
+    }
+    Some(key(text)).filter(|key| !key.is_empty())
 }
 
-fn count_letters(text: &str) -> HashMap<char, usize> {
-    let mut letters = HashMap::new();
+/// How often each letter occurs, by the low bits of its code. Letters that share a counter make
+/// the estimate lower, never wrong.
+type Letters = [u8; COMPARED_CHARS_MAX];
+
+fn counter(letter: char) -> usize {
+    letter as usize % COMPARED_CHARS_MAX
+}
+
+fn count_letters(text: &str) -> Letters {
+    let mut letters = [0_u8; COMPARED_CHARS_MAX];
     for letter in text.chars() {
-        *letters.entry(letter).or_default() += 1;
+        letters[counter(letter)] = letters[counter(letter)].saturating_add(1);
     }
     letters
 }
 
-/// How many letters of `other` have no partner among `letters`: each costs at least one edit.
-fn letters_missing(mut letters: HashMap<char, usize>, other: &str) -> usize {
-    other
-        .chars()
-        .filter(|letter| match letters.get_mut(letter) {
-            Some(count @ 1..) => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        })
-        .count()
+/// At least how many letters of `other` have no partner among `letters`: each costs an edit.
+fn letters_missing(mut letters: Letters, other: &str) -> usize {
+    let is_missing = |letter: &char| match letters[counter(*letter)].checked_sub(1) {
+        Some(left) => {
+            letters[counter(*letter)] = left;
+            false
+        }
+        None => true,
+    };
+    other.chars().filter(is_missing).count()
 }
 
 #[cfg(test)]

@@ -56,127 +56,129 @@ fn canonical_print_sorts_by_code_point_and_keeps_numbers() {
     assert_ne!(canonical("1"), canonical("1.0"));
 }
 
+/// Documents and their faults.
+const FAULTS: &[(&str, &str)] = &[
+    (
+        "",
+        "line 1, column 1: the body is empty; a JSON document is expected",
+    ),
+    (
+        " \n ",
+        "line 2, column 2: the body is empty; a JSON document is expected",
+    ),
+    (
+        "\u{feff}{}",
+        "line 1, column 1: the body begins with a byte order mark (U+FEFF); send plain UTF-8 without it",
+    ),
+    (
+        "{\n  \"é\": 1,\n  \"b\": 2 x}",
+        "line 3, column 10: expected a comma or '}' after a member, found 'x'",
+    ),
+    (
+        "[1 2]",
+        "line 1, column 4: expected a comma or ']' after an item, found '2'",
+    ),
+    (
+        "[1,]",
+        "line 1, column 4: a comma may not stand before ']'; remove it or add an item",
+    ),
+    (
+        "{\"a\":1,}",
+        "line 1, column 8: a comma may not stand before '}'; remove it or add a member",
+    ),
+    (
+        "{\"é\" 1}",
+        "line 1, column 6: expected a colon after the member name \"é\", found '1'",
+    ),
+    (
+        "{a:1}",
+        "line 1, column 2: expected a member name in double quotes, found 'a'",
+    ),
+    (
+        "{\"a\":}",
+        "line 1, column 6: expected a value, found '}'; it may not be left out",
+    ),
+    (
+        "['a']",
+        "line 1, column 2: expected a value, found '\\''; strings stand in double quotes",
+    ),
+    (
+        "[+1]",
+        "line 1, column 2: expected a value, found '+'; a number begins with a digit or '-'",
+    ),
+    (
+        "// hi",
+        "line 1, column 1: expected a value, found '/'; JSON has no comments",
+    ),
+    (
+        "[True]",
+        "line 1, column 2: expected a value, found \"True\"; text stands in double quotes, and the only words without are true, false and null",
+    ),
+    (
+        "{} {}",
+        "line 1, column 4: expected the end of the body after the document, found '{'",
+    ),
+    (
+        "01",
+        "line 1, column 2: a number may not begin with 0 and another digit; remove the zero",
+    ),
+    (
+        "-",
+        "line 1, column 2: a number needs a digit after '-', found the end of the body",
+    ),
+    (
+        "1.",
+        "line 1, column 3: a number needs a digit after its point, found the end of the body",
+    ),
+    (
+        "1e+]",
+        "line 1, column 4: a number needs a digit in its exponent, found ']'",
+    ),
+    (
+        "\"abc",
+        "line 1, column 5: a string is not closed; a double quote is missing",
+    ),
+    (
+        "{\"ab",
+        "line 1, column 5: a member name is not closed; a double quote is missing",
+    ),
+    (
+        "\"a\nb\"",
+        "line 1, column 3: a string holds the control character U+000A; write a line break as \\n, or close the string with a double quote",
+    ),
+    (
+        "\"a\0\"",
+        "line 1, column 3: a string holds the control character U+0000; U+0000 is not accepted anywhere",
+    ),
+    (
+        "{\"a\\u0000\":1}",
+        "line 1, column 4: \\u0000 is not accepted anywhere",
+    ),
+    (
+        "\"\\x\"",
+        "line 1, column 3: a backslash must be followed by one of \" \\ / b f n r t u, found 'x'",
+    ),
+    (
+        "\"\\u12é4\"",
+        "line 1, column 6: \\u needs four hexadecimal digits, found 'é'",
+    ),
+    (
+        "\"\\ud800\"",
+        "line 1, column 2: \\uD800 is half of a surrogate pair; its other half must stand beside it",
+    ),
+    (
+        "\"\\udc00\\ud800\"",
+        "line 1, column 2: \\uDC00 is half of a surrogate pair; its other half must stand beside it",
+    ),
+    (
+        "\"\\ud800\\u0041\"",
+        "line 1, column 2: \\uD800 is half of a surrogate pair; its other half must stand beside it",
+    ),
+];
+
 #[test]
 fn faults_name_line_column_and_cause() {
-    let cases: &[(&str, &str)] = &[
-        (
-            "",
-            "line 1, column 1: the body is empty; a JSON document is expected",
-        ),
-        (
-            " \n ",
-            "line 2, column 2: the body is empty; a JSON document is expected",
-        ),
-        (
-            "\u{feff}{}",
-            "line 1, column 1: the body begins with a byte order mark (U+FEFF); send plain UTF-8 without it",
-        ),
-        (
-            "{\n  \"é\": 1,\n  \"b\": 2 x}",
-            "line 3, column 10: expected a comma or '}' after a member, found 'x'",
-        ),
-        (
-            "[1 2]",
-            "line 1, column 4: expected a comma or ']' after an item, found '2'",
-        ),
-        (
-            "[1,]",
-            "line 1, column 4: a comma may not stand before ']'; remove it or add an item",
-        ),
-        (
-            "{\"a\":1,}",
-            "line 1, column 8: a comma may not stand before '}'; remove it or add a member",
-        ),
-        (
-            "{\"é\" 1}",
-            "line 1, column 6: expected a colon after the member name \"é\", found '1'",
-        ),
-        (
-            "{a:1}",
-            "line 1, column 2: expected a member name in double quotes, found 'a'",
-        ),
-        (
-            "{\"a\":}",
-            "line 1, column 6: expected a value, found '}'; it may not be left out",
-        ),
-        (
-            "['a']",
-            "line 1, column 2: expected a value, found '\\''; strings stand in double quotes",
-        ),
-        (
-            "[+1]",
-            "line 1, column 2: expected a value, found '+'; a number begins with a digit or '-'",
-        ),
-        (
-            "// hi",
-            "line 1, column 1: expected a value, found '/'; JSON has no comments",
-        ),
-        (
-            "[True]",
-            "line 1, column 2: expected a value, found \"True\"; text stands in double quotes, and the only words without are true, false and null",
-        ),
-        (
-            "{} {}",
-            "line 1, column 4: expected the end of the body after the document, found '{'",
-        ),
-        (
-            "01",
-            "line 1, column 2: a number may not begin with 0 and another digit; remove the zero",
-        ),
-        (
-            "-",
-            "line 1, column 2: a number needs a digit after '-', found the end of the body",
-        ),
-        (
-            "1.",
-            "line 1, column 3: a number needs a digit after its point, found the end of the body",
-        ),
-        (
-            "1e+]",
-            "line 1, column 4: a number needs a digit in its exponent, found ']'",
-        ),
-        (
-            "\"abc",
-            "line 1, column 5: a string is not closed; a double quote is missing",
-        ),
-        (
-            "{\"ab",
-            "line 1, column 5: a member name is not closed; a double quote is missing",
-        ),
-        (
-            "\"a\nb\"",
-            "line 1, column 3: a string holds the control character U+000A; write a line break as \\n, or close the string with a double quote",
-        ),
-        (
-            "\"a\0\"",
-            "line 1, column 3: a string holds the control character U+0000; U+0000 is not accepted anywhere",
-        ),
-        (
-            "{\"a\\u0000\":1}",
-            "line 1, column 4: \\u0000 is not accepted anywhere",
-        ),
-        (
-            "\"\\x\"",
-            "line 1, column 3: a backslash must be followed by one of \" \\ / b f n r t u, found 'x'",
-        ),
-        (
-            "\"\\u12é4\"",
-            "line 1, column 6: \\u needs four hexadecimal digits, found 'é'",
-        ),
-        (
-            "\"\\ud800\"",
-            "line 1, column 2: \\uD800 is half of a surrogate pair; its other half must stand beside it",
-        ),
-        (
-            "\"\\udc00\\ud800\"",
-            "line 1, column 2: \\uDC00 is half of a surrogate pair; its other half must stand beside it",
-        ),
-        (
-            "\"\\ud800\\u0041\"",
-            "line 1, column 2: \\uD800 is half of a surrogate pair; its other half must stand beside it",
-        ),
-    ];
-    for (document, expected) in cases {
+    for (document, expected) in FAULTS {
         assert_eq!(problem(document), *expected, "{document:?}");
     }
     let invalid = parse(b"{\n\"\xc3\x28\"}").unwrap_err();
