@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod field;
 pub mod id;
 pub mod json;
 pub mod limits;
@@ -10,6 +11,9 @@ pub mod rejection;
 pub mod text;
 pub mod time;
 
+pub use field::{
+    Definition, Definitions, EntityKind, FieldType, NewDefinition, PhoneFormat, Values, value_key,
+};
 pub use id::{FieldId, OrganizationId, TenantId};
 pub use rejection::{Excerpt, Rejection, Thing};
 pub use time::{Clock, Random, Timestamp};

@@ -28,3 +28,13 @@ pub const ORGANIZATION_ID_DIGITS_MAX: usize = 18;
 pub const TOKEN_DAYS_DEFAULT: i64 = 90;
 /// Days that a token may live at most (ours).
 pub const TOKEN_DAYS_MAX: i64 = 365;
+/// Characters in an EMAIL value (RFC 5321: 256 octets of a path, less its angle brackets).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Characters in a NUMBER value (ours): its search key keeps every digit.
+pub const NUMBER_CHARS_MAX: usize = 128;
+/// Characters in a URL value (ours): what browsers and proxies are known to carry.
+pub const URL_CHARS_MAX: usize = 2_048;
+/// Characters in a USER value, an account id (ours).
+pub const ACCOUNT_ID_CHARS_MAX: usize = 255;
+/// Characters of a value that are searched (ours): longer ones are found by their beginning.
+pub const VALUE_KEY_CHARS_MAX: usize = 255;
