@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod field;
 pub mod id;
 pub mod json;
@@ -11,6 +12,7 @@ pub mod rejection;
 pub mod text;
 pub mod time;
 
+pub use access::{Caller, Role, Scope, ScopeSet};
 pub use field::{
     Definition, Definitions, EntityKind, FieldType, NewDefinition, PhoneFormat, Values, value_key,
 };
