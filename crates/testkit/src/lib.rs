@@ -1,1 +1,15 @@
-//! placeholder
+//! Test support for Guildhall. Dev only: no product crate depends on it outside its tests, and it
+//! names no product crate but `guildhall_domain`, for the traits that its doubles stand in for.
+//!
+//! | room | what it is for |
+//! | --- | --- |
+//! | [`folder`] | a folder of one test's own, gone when the test is |
+//!
+//! A test kit may panic: a panic with a clear text is how it reports.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::panic, reason = "a test kit reports by panicking")]
+
+pub mod folder;
+
+pub use folder::TempFolder;
