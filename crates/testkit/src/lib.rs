@@ -4,12 +4,15 @@
 //! | room | what it is for |
 //! | --- | --- |
 //! | [`folder`] | a folder of one test's own, gone when the test is |
+//! | [`doubles`] | a clock that the test moves, chance that repeats |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::panic, reason = "a test kit reports by panicking")]
 
+pub mod doubles;
 pub mod folder;
 
+pub use doubles::{ManualClock, SeededRandom};
 pub use folder::TempFolder;
