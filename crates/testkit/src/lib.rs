@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`folder`] | a folder of one test's own, gone when the test is |
 //! | [`doubles`] | a clock that the test moves, chance that repeats |
+//! | [`http`] | a strict, blocking HTTP/1.1 client, and raw bytes for what no client would send |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
@@ -13,6 +14,8 @@
 
 pub mod doubles;
 pub mod folder;
+pub mod http;
 
 pub use doubles::{ManualClock, SeededRandom};
 pub use folder::TempFolder;
+pub use http::{Client, Request, Response};
