@@ -6,6 +6,7 @@
 //! | [`folder`] | a folder of one test's own, gone when the test is |
 //! | [`doubles`] | a clock that the test moves, chance that repeats |
 //! | [`http`] | a strict, blocking HTTP/1.1 client, and raw bytes for what no client would send |
+//! | [`golden`] | committed JSON documents, with redactions that check what they hide |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
@@ -14,8 +15,10 @@
 
 pub mod doubles;
 pub mod folder;
+pub mod golden;
 pub mod http;
 
 pub use doubles::{ManualClock, SeededRandom};
 pub use folder::TempFolder;
+pub use golden::Golden;
 pub use http::{Client, Request, Response};
