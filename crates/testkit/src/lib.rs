@@ -7,6 +7,7 @@
 //! | [`doubles`] | a clock that the test moves, chance that repeats |
 //! | [`http`] | a strict, blocking HTTP/1.1 client, and raw bytes for what no client would send |
 //! | [`golden`] | committed JSON documents, with redactions that check what they hide |
+//! | [`faults`] | a disk that is full, that fails, whose fsync lies or is slow |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
@@ -14,11 +15,13 @@
 #![expect(clippy::panic, reason = "a test kit reports by panicking")]
 
 pub mod doubles;
+pub mod faults;
 pub mod folder;
 pub mod golden;
 pub mod http;
 
 pub use doubles::{ManualClock, SeededRandom};
+pub use faults::{Fault, Faults};
 pub use folder::TempFolder;
 pub use golden::Golden;
 pub use http::{Client, Request, Response};
