@@ -1,7 +1,7 @@
 //! The hard shell over real TCP: slow, hostile and broken clients, and the stop.
 //!
 //! Time is real here, so the timeouts are short and the patience of the tests is long: an upper bound only
-//! ever says "it did end".
+//! ever says "it did end". Long, because each kind of bad client is one short test of the same server.
 
 #![expect(
     clippy::unwrap_used,
@@ -348,7 +348,7 @@ async fn a_slow_body_is_timed_out_between_its_bytes() {
     assert_refusal(&read_to_close(&mut stream).await, 408, "REQUEST_TIMEOUT");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_do_not_keep_good_ones_waiting() {
     let server = Server::start(ShellSettings {
         header_timeout: Duration::from_secs(2),
