@@ -1,0 +1,223 @@
+//! The stream between hyper and the socket: it keeps the clocks and overhears hyper's own refusals.
+//!
+//! It knows where the connection stands from its [`Pulse`]. While nothing has come it runs the idle clock,
+//! from the first byte of a head to the call of the service the header clock (which no further byte moves),
+//! and whenever a write makes no progress the write clock. What hyper writes before the service was called is
+//! a refusal with an empty body: it is taken down here and said properly when the connection ends.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::ShellSettings;
+use super::alarm::Alarm;
+use super::canned::{Overheard, overhear};
+use super::pulse::{Phase, Pulse};
+
+/// What ends a head that is late: NUL is allowed nowhere in a head, so hyper refuses what it has and, in
+/// passing, tells us the date. The empty line makes it look.
+const END_OF_LATE_HEAD: &[u8] = b"\0\r\n\r\n";
+
+/// Which clock ended the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    Idle,
+    Head,
+    Write,
+}
+
+#[derive(Debug)]
+pub(crate) struct Guard<S> {
+    pub(crate) stream: S,
+    pub(crate) expired: Option<Expired>,
+    pub(crate) overheard: Option<Overheard>,
+    pub(crate) is_ended_by_peer: bool,
+    pulse: Arc<Pulse>,
+    settings: ShellSettings,
+    alarm: Alarm,
+    read_deadline: Option<Instant>,
+    write_deadline: Option<Instant>,
+    /// Bytes of the next head came before the answer to this request was written.
+    is_head_begun: bool,
+}
+
+impl<S> Guard<S> {
+    pub(crate) fn new(stream: S, pulse: Arc<Pulse>, settings: ShellSettings) -> Self {
+        Self {
+            stream,
+            expired: None,
+            overheard: None,
+            is_ended_by_peer: false,
+            pulse,
+            settings,
+            alarm: Alarm::default(),
+            read_deadline: None,
+            write_deadline: None,
+            is_head_begun: false,
+        }
+    }
+
+    fn note_read(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.is_ended_by_peer = true;
+            return;
+        }
+        match self.pulse.phase() {
+            Phase::Idle => {
+                self.pulse.keep_head(bytes, true);
+                self.pulse.enter(Phase::Head);
+                self.read_deadline = None;
+            }
+            Phase::Head => self.pulse.keep_head(bytes, false),
+            Phase::Answering | Phase::Writing => self.is_head_begun = true,
+        }
+    }
+
+    /// The clock of this phase, if it has one, and whether it has run out; if not, the task is woken when it
+    /// does.
+    fn look_at_clock(&mut self, context: &mut Context<'_>) -> Option<Expired> {
+        let (timeout, expired) = match self.pulse.phase() {
+            Phase::Idle => (self.settings.idle_timeout, Expired::Idle),
+            Phase::Head => (self.settings.header_timeout, Expired::Head),
+            Phase::Answering | Phase::Writing => return None,
+        };
+        let deadline = *self.read_deadline.get_or_insert_with(|| Instant::now() + timeout);
+        self.alarm.rings(deadline, context).then_some(expired)
+    }
+
+    fn wait_for_bytes(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(expired) = self.look_at_clock(context) else {
+            return Poll::Pending;
+        };
+        self.expired = Some(expired);
+        if expired == Expired::Head && buffer.remaining() >= END_OF_LATE_HEAD.len() {
+            buffer.put_slice(END_OF_LATE_HEAD);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The answer is on its way to the peer: what comes next is another head.
+    fn end_answer(&mut self, context: &mut Context<'_>) {
+        self.read_deadline = None;
+        if std::mem::take(&mut self.is_head_begun) {
+            self.pulse.forget_head();
+            self.pulse.enter(Phase::Head);
+        } else {
+            self.pulse.enter(Phase::Idle);
+        }
+        // Hyper does not read again when it already found nothing while the request was answered, so the
+        // clock must be set from here.
+        if self.look_at_clock(context).is_some() {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Takes down what hyper writes although nobody was asked; `true` when it must not be written.
+    fn intercepts(&mut self, bytes: &[u8]) -> bool {
+        if !matches!(self.pulse.phase(), Phase::Idle | Phase::Head) {
+            return false;
+        }
+        if let Some(overheard) = overhear(bytes) {
+            self.overheard = Some(overheard);
+        }
+        self.overheard.is_some()
+    }
+
+    fn note_write<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write_deadline = None;
+            return written;
+        }
+        let timeout = self.settings.write_timeout;
+        let deadline = *self
+            .write_deadline
+            .get_or_insert_with(|| Instant::now() + timeout);
+        if !self.alarm.rings(deadline, context) {
+            return Poll::Pending;
+        }
+        self.expired = Some(Expired::Write);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let guard = self.get_mut();
+        if guard.expired.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        match Pin::new(&mut guard.stream).poll_read(context, buffer) {
+            Poll::Ready(Ok(())) => {
+                guard.note_read(&buffer.filled()[before..]);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => guard.wait_for_bytes(context, buffer),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let guard = self.get_mut();
+        if guard.intercepts(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut guard.stream).poll_write(context, bytes);
+        guard.note_write(written, context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let guard = self.get_mut();
+        // Hyper's own refusals have no body, so their first slice is the whole of them.
+        if slices.first().is_some_and(|head| guard.intercepts(head)) {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        let written = Pin::new(&mut guard.stream).poll_write_vectored(context, slices);
+        guard.note_write(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Hyper flushes when it has nothing more to write, so after an answer this is its end.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let guard = self.get_mut();
+        let flushed = Pin::new(&mut guard.stream).poll_flush(context);
+        ready!(guard.note_write(flushed, context))?;
+        if guard.pulse.phase() == Phase::Writing {
+            guard.end_answer(context);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Does nothing: there may be last words to say, and who owns the stream shuts it down after them.
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
