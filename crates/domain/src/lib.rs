@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod entity;
 pub mod field;
 pub mod id;
 pub mod json;
@@ -13,6 +14,7 @@ pub mod text;
 pub mod time;
 
 pub use access::{Caller, Role, Scope, ScopeSet};
+pub use entity::{Customer, Entitlement, Entity, Member, Organization, Product};
 pub use field::{
     Definition, Definitions, EntityKind, FieldType, NewDefinition, PhoneFormat, Values, value_key,
 };

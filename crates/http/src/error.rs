@@ -1,6 +1,8 @@
-//! The one public error body, and the one table of status codes and machine codes.
+//! The one public error body, and the one table from reasons to status codes.
 
-use http::StatusCode;
+use guildhall_domain::Rejection;
+use guildhall_service::{Error, StoreError};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
 /// The body of every non-2xx answer: `{"errorMessage", "errors": [CODE], "statusCode"}`.
@@ -26,5 +28,110 @@ fn code(status: StatusCode) -> &'static str {
         503 => "SERVICE_UNAVAILABLE",
         507 => "INSUFFICIENT_STORAGE",
         _ => "INTERNAL_SERVER_ERROR",
+    }
+}
+
+/// An answer that is not a success.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// The status code.
+    pub status: StatusCode,
+    /// What is wrong, for the caller.
+    pub message: String,
+    /// Headers that belong to it.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the log says and the caller must not read.
+    pub cause: Option<String>,
+}
+
+impl ApiError {
+    /// An error with these words.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// A 400 for the thing at `at`.
+    pub fn invalid(at: &str, problem: impl Into<String>) -> Self {
+        Rejection::invalid(at, problem).into()
+    }
+
+    fn internal(cause: String) -> Self {
+        let message = "Internal error. The log of the server says more under this answer's X-Request-Id";
+        Self {
+            cause: Some(cause),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+    }
+
+    fn try_later(message: &str, cause: String) -> Self {
+        let error = Self {
+            cause: Some(cause),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        };
+        error.with(header::RETRY_AFTER, "1")
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let status = match &rejection {
+            Rejection::Invalid { .. } | Rejection::TooManyTasks => StatusCode::BAD_REQUEST,
+            Rejection::NotFound { .. } | Rejection::TenantNotFound => StatusCode::NOT_FOUND,
+        };
+        Self::new(status, rejection.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let cause = error.to_string();
+        match error {
+            StoreError::Full => Self {
+                cause: Some(cause),
+                ..Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "The disk of the server is full. Nothing was written; reads still work, and writes work again \
+                     when there is room",
+                )
+            },
+            StoreError::Overloaded => Self::try_later(
+                "The server has more writes than it can take now. Nothing was written",
+                cause,
+            ),
+            StoreError::Unavailable(_) => {
+                Self::try_later("The database does not answer now. Nothing was written", cause)
+            }
+            StoreError::Broken(_) => Self::try_later(
+                "The disk of the server failed. Whether this request was written is unknown: read before you \
+                 try again",
+                cause,
+            ),
+            StoreError::Conflict { .. } | StoreError::Inconsistent { .. } | StoreError::Failed(_) => {
+                Self::internal(cause)
+            }
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Rejected(rejection) => rejection.into(),
+            Error::Store(error) => error.into(),
+        }
     }
 }

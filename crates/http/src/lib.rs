@@ -1,6 +1,20 @@
 //! How Guildhall is spoken to: routes, wire types, errors and the OpenAPI document.
+//!
+//! A request passes the [`shell`] (sockets, clocks, malformed heads), then [`Api`] (the order of
+//! checks), then one handler of [`api`], which calls one operation of `guildhall_service`.
 
 #![forbid(unsafe_code)]
 
+mod answer;
+pub mod api;
+pub mod call;
+mod docs;
 pub mod error;
+mod health;
+pub mod openapi;
+pub mod router;
+pub mod routes;
 pub mod shell;
+pub mod wire;
+
+pub use answer::{Api, ApiSettings, ExperimentalHeader, OrganizationManagement};

@@ -1,1 +1,113 @@
-//! placeholder
+//! What can be done with Guildhall: one function per operation, one transaction each. The API, the
+//! command line and the background hands all call these, so a rule that two of them need is here.
+//!
+//! An operation checks the form of what it is given, loads what its decision rests on, decides by
+//! the rules of `guildhall_domain`, and stores. Who may call what is said in the route table of
+//! `guildhall_http`, and checked there.
+
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod definitions;
+mod demo;
+mod entitlements;
+mod error;
+mod fields;
+mod maintenance;
+mod numbers;
+mod organizations;
+mod products;
+mod profiles;
+mod tenants;
+mod tokens;
+mod values;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use guildhall_domain::field::PhoneFormat;
+use guildhall_domain::{Clock, Random, Timestamp};
+use guildhall_storage::Store;
+
+pub use accounts::{CustomerDetails, NewAccount};
+pub use demo::{DEMO_TENANT_NAME, Demo};
+pub use entitlements::{EntitlementDetails, EntitlementsDetails};
+pub use error::Error;
+pub use guildhall_storage::{StoreError, TenantRow};
+pub use organizations::{OrganizationDetails, OrganizationName};
+pub use products::ProductPage;
+pub use profiles::{FieldValues, NewProfile, OrganizationProfile};
+pub use tokens::{Authenticated, Lifetime, NewToken, TokenInfo};
+pub use values::{Target, ValueOf};
+
+use definitions::DefinitionsCache;
+use numbers::Numbers;
+use tokens::TokenCache;
+
+/// Decisions that the vendor leaves to the site, or the specification to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which phone numbers PHONE fields take.
+    pub phone_format: PhoneFormat,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            phone_format: PhoneFormat::Lenient,
+        }
+    }
+}
+
+/// All operations, over one store.
+pub struct Service {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    settings: Settings,
+    definitions: Arc<DefinitionsCache>,
+    tokens: TokenCache,
+    numbers: Numbers,
+}
+
+impl Service {
+    /// Operations over `store`; time and chance are handed in.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, settings: Settings) -> Self {
+        Self {
+            numbers: Numbers::new(store.clone()),
+            store,
+            clock,
+            random,
+            settings,
+            definitions: Arc::default(),
+            tokens: TokenCache::default(),
+        }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The time since some moment in the past, which no change of the clock touches.
+    pub fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// A new UUID, version 7: ids made later are greater.
+    pub fn new_uuid(&self) -> String {
+        let mut bytes = [0; 10];
+        self.random.fill(&mut bytes);
+        let milliseconds = u64::try_from(self.clock.now().0).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes)
+            .into_uuid()
+            .to_string()
+    }
+
+    /// A new random number that fits the database's integers.
+    fn new_stamp(&self) -> i64 {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        i64::from_le_bytes(bytes)
+    }
+}

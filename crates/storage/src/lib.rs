@@ -1,1 +1,197 @@
-//! placeholder
+//! What Guildhall keeps. The only crate that knows SQL.
+//!
+//! # What a [`Store`] promises
+//!
+//! * A write that returned `Ok` is on disk: the machine may lose power the moment after.
+//! * A unit of work is kept whole or not at all, and is answered only after its commit, also when
+//!   it was refused, since a refusal may rest on a neighbour in the same commit.
+//! * A read sees one snapshot, and every write that was answered before it began.
+//! * No statement of a tenant's transaction can see another tenant: the transaction binds the
+//!   tenant itself.
+//! * When the disk is full, writes are refused with [`StoreError::Full`], reads go on, and writes
+//!   work again when there is room. When the disk fails, the process is told to end ([`OnFatal`]),
+//!   and nothing is synced a second time.
+//!
+//! Methods state facts ("the organization with this id"); decisions are made above.
+
+#![forbid(unsafe_code)]
+
+mod customers;
+mod details;
+mod dialect;
+mod driver;
+mod entitlements;
+mod error;
+mod fields;
+mod memberships;
+mod migrate;
+mod organizations;
+mod products;
+mod sweep;
+mod tenants;
+mod tokens;
+mod tx;
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use guildhall_domain::TenantId;
+use tokio::sync::oneshot;
+
+pub use error::{OpenError, StoreError};
+pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
+pub use tenants::{Counter, TenantRow};
+pub use tokens::TokenRow;
+pub use tx::{ReadTx, SystemTx, WriteTx};
+
+use driver::Session;
+use driver::sqlite::{Connection, Done, Sqlite, Unit};
+
+/// Called once, from a thread of the store, when the disk has failed: end the process, and do not
+/// close the store in order.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where the data is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// An SQLite database in this file.
+    Sqlite(PathBuf),
+}
+
+impl Location {
+    /// Reads `sqlite:PATH`.
+    pub fn parse(url: &str) -> Result<Self, OpenError> {
+        match url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            Some(("postgres" | "postgresql", _)) => Err(OpenError(
+                "PostgreSQL is not supported yet; use sqlite:PATH".into(),
+            )),
+            // The URL may hold a password: it is not repeated.
+            _ => Err(OpenError("the database must be given as sqlite:PATH".into())),
+        }
+    }
+}
+
+/// How a store is opened.
+pub struct Settings {
+    /// Where the data is kept.
+    pub location: Location,
+    /// Whether this process serves requests: on SQLite only one may.
+    pub serve: bool,
+    /// The time, for the record of migrations: milliseconds since 1970, UTC.
+    pub now_ms: i64,
+    /// What to do when the disk fails.
+    pub on_fatal: OnFatal,
+}
+
+/// An open database. Cheap to clone; the last clone closes it.
+#[derive(Clone)]
+pub struct Store {
+    driver: Arc<Sqlite>,
+}
+
+impl Store {
+    /// Opens the database; creates it when it is missing, migrates it when it is old.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let Location::Sqlite(path) = &settings.location;
+        let driver = Sqlite::open(path, settings.serve, settings.now_ms, settings.on_fatal)?;
+        Ok(Self {
+            driver: Arc::new(driver),
+        })
+    }
+
+    /// Reads one tenant's data on one snapshot.
+    pub async fn read<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut ReadTx<'_>) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        let mut reader = self.driver.reader()?;
+        let mut tx = ReadTx::new(Session::Sqlite(reader.connection()?), tenant);
+        op(&mut tx).await
+    }
+
+    /// Runs one unit of work on one tenant's data: `Ok` commits, `Err` rolls back. It runs on the
+    /// writer's thread, so it owns what it needs, and it must await nothing but its transaction.
+    pub async fn write<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.submit(move |connection| {
+            let mut tx = WriteTx::new(Session::Sqlite(connection), tenant);
+            ready(op(&mut tx))?
+        })
+        .await
+    }
+
+    /// Reads across tenants.
+    pub async fn system_read<T, E, F>(&self, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut SystemTx<'_>) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        let mut reader = self.driver.reader()?;
+        let mut tx = SystemTx::new(Session::Sqlite(reader.connection()?));
+        op(&mut tx).await
+    }
+
+    /// Runs one unit of work across tenants.
+    pub async fn system_write<T, E, F>(&self, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut SystemTx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.submit(move |connection| {
+            let mut tx = SystemTx::new(Session::Sqlite(connection));
+            ready(op(&mut tx))?
+        })
+        .await
+    }
+
+    async fn submit<T, E>(
+        &self,
+        op: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel::<Result<T, E>>();
+        // A caller that has gone away no longer listens; its work was done or refused all the same.
+        let unit: Unit = Box::new(move |connection| match connection {
+            Err(error) => {
+                let _gone = sender.send(Err(error.into()));
+                None
+            }
+            Ok(connection) => {
+                let result = op(connection);
+                Some(Done {
+                    keep: result.is_ok(),
+                    answer: Box::new(move |committed| {
+                        let _gone = sender.send(match committed {
+                            Ok(()) => result,
+                            Err(error) => Err(error.into()),
+                        });
+                    }),
+                })
+            }
+        });
+        self.driver.writer.submit(unit)?;
+        receiver.await.unwrap_or_else(|_| {
+            Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
+        })
+    }
+}
+
+/// The value of a future that waits for nothing, as every future over SQLite does.
+fn ready<F: Future>(future: F) -> Result<F::Output, StoreError> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => Err(StoreError::Failed("a unit of work awaited something else".into())),
+    }
+}

@@ -12,7 +12,7 @@ mod value;
 
 pub use definition::{Definition, NewDefinition, check_edit_shape};
 pub use set::Definitions;
-pub use value::{Values, value_key};
+pub use value::{Values, check_email, value_key};
 
 /// What detail fields belong to. Each kind has its own set of definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

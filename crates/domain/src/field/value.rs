@@ -188,7 +188,8 @@ fn date_parts(value: &str) -> Option<(i16, i8, i8)> {
     ))
 }
 
-fn check_email(value: &str) -> Result<(), String> {
+/// Whether this is one email address; the `Err` says why not and what would be right.
+pub fn check_email(value: &str) -> Result<(), String> {
     at_most(value, EMAIL_CHARS_MAX)?;
     let example = "such as \"ann@example.com\"";
     if value

@@ -1,3 +1,5 @@
+//! The strict reader against examples, `serde_json` and arbitrary bytes.
+
 use super::*;
 use crate::limits::JSON_DEPTH_MAX;
 use proptest::prelude::*;

@@ -1,0 +1,101 @@
+//! One file a command.
+
+pub mod serve;
+pub mod tenant;
+pub mod token;
+
+use std::fmt;
+use std::future::Future;
+use std::io::Write;
+use std::sync::Arc;
+
+use guildhall_domain::{Clock, Excerpt};
+use guildhall_service::{Error, Service, Settings};
+use guildhall_storage::{Location, OnFatal, OpenError, Store};
+
+use crate::machine::{SystemClock, SystemRandom};
+
+/// Why a command failed, in words for the person who gave it.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Data, on stdout. A reader that went away (`| head`) is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Talk, on stderr.
+pub fn say(line: &str) {
+    // Where stderr is closed there is nobody to talk to.
+    let _nobody_listens = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The operations over the database of the command line.
+fn service(database: &str, serve: bool, settings: Settings, on_fatal: OnFatal) -> Result<Service, Failure> {
+    let clock = SystemClock::new();
+    let location = Location::parse(database)?;
+    let now_ms = clock.now().0;
+    let store = Store::open(guildhall_storage::Settings {
+        location,
+        serve,
+        now_ms,
+        on_fatal,
+    })?;
+    Ok(Service::new(
+        store,
+        Arc::new(clock),
+        Arc::new(SystemRandom),
+        settings,
+    ))
+}
+
+/// Runs a command that is one operation, or a few.
+fn with_service<F, T>(database: &str, work: impl FnOnce(Arc<Service>) -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let on_fatal: OnFatal = Arc::new(|why| {
+        say(&format!("guildhall: the disk failed: {why}"));
+        std::process::exit(1);
+    });
+    let service = Arc::new(service(database, false, Settings::default(), on_fatal)?);
+    tokio::runtime::Builder::new_current_thread()
+        .build()?
+        .block_on(work(service))
+}
+
+/// Text from a database, as one line of a list shows it.
+fn cell(text: &str) -> String {
+    match text.chars().any(char::is_control) {
+        true => format!("{:?}", Excerpt(text)),
+        false => text.to_owned(),
+    }
+}

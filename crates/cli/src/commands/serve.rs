@@ -1,0 +1,172 @@
+//! `guildhall serve`: opens, listens, answers, and stops in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use guildhall_http::shell::{self, ShellSettings};
+use guildhall_http::{Api, ApiSettings};
+use guildhall_service::{Demo, Service, Settings};
+use guildhall_storage::OnFatal;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Failure, print, say, service};
+use crate::args::Serve;
+use crate::telemetry;
+
+/// How often the server looks for things to sweep.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often it records when tokens were used.
+const RECORD_EVERY: Duration = Duration::from_secs(60);
+/// How long answers may take on their way out after the disk has failed.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
+    telemetry::start(&args.log);
+    if let Err(error) = raise_open_files() {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    let (fatal, mut failed) = mpsc::unbounded_channel();
+    let on_fatal: OnFatal = Arc::new(move |why| {
+        tracing::error!(why, "the disk failed; the server ends");
+        // Where nobody listens any more the server is ending already.
+        let _ending = fatal.send(());
+    });
+    let settings = Settings {
+        phone_format: args.phone_format.into(),
+    };
+    let service = Arc::new(service(database, true, settings, on_fatal)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let signals = Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        };
+        tokio::select! {
+            done = serve(args, service, signals) => done,
+            _ = failed.recv() => {
+                tokio::time::sleep(LAST_WORDS).await;
+                // Leaving in order would close the database, and closing would sync it again.
+                std::process::exit(1);
+            }
+        }
+    })
+}
+
+async fn serve(args: &Serve, service: Arc<Service>, signals: Signals) -> Result<(), Failure> {
+    let settings = ApiSettings {
+        organization_management: args.organization_management.into(),
+        experimental_header: args.experimental_header.into(),
+    };
+    let api =
+        Api::new(Arc::clone(&service), settings).map_err(|e| Failure(format!("the route table: {e}")))?;
+    let api = Arc::new(api);
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|e| Failure(format!("cannot listen on {}: {e}", args.listen)))?;
+    let address = listener.local_addr()?;
+    if args.demo {
+        match service.create_demo().await? {
+            Some(demo) => print(&demo_text(address, &demo))?,
+            None => say("guildhall: the database has a tenant already; no demo was made"),
+        }
+    }
+    say(&format!("guildhall listening on http://{address}"));
+    let hands = tokio::spawn(background(Arc::clone(&service)));
+    let shell = ShellSettings {
+        header_timeout: args.header_timeout,
+        body_timeout: args.body_timeout,
+        idle_timeout: args.idle_timeout,
+        ..ShellSettings::default()
+    };
+    let stopping = Arc::clone(&api);
+    let stop = async move {
+        signals.wait().await;
+        stopping.stopping();
+    };
+    shell::serve(listener, api, shell, stop).await?;
+    hands.abort();
+    if let Err(error) = service.record_token_use().await {
+        tracing::warn!(%error, "cannot record when tokens were used");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+
+    /// Returns at the first signal; the second ends the process.
+    async fn wait(mut self) {
+        self.next().await;
+        tracing::info!("stopping: requests under way are finished first");
+        tokio::spawn(async move {
+            self.next().await;
+            say("guildhall: ended by a second signal");
+            std::process::exit(1);
+        });
+    }
+}
+
+/// What the server does by itself. Nothing here may end it.
+async fn background(service: Arc<Service>) {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut record = tokio::time::interval(RECORD_EVERY);
+    loop {
+        let done = tokio::select! {
+            _ = sweep.tick() => sweep_all(&service).await,
+            _ = record.tick() => service.record_token_use().await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "background work failed; it is tried again");
+        }
+    }
+}
+
+async fn sweep_all(service: &Service) -> Result<(), guildhall_service::Error> {
+    while service.sweep_once().await? {
+        // Between two batches requests come first.
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+fn raise_open_files() -> std::io::Result<()> {
+    let (soft, hard) = rlimit::Resource::NOFILE.get()?;
+    match soft < hard {
+        true => rlimit::Resource::NOFILE.set(hard, hard),
+        false => Ok(()),
+    }
+}
+
+fn demo_text(address: SocketAddr, demo: &Demo) -> String {
+    // A server on all addresses is reached by loopback.
+    let host = match address.ip().is_unspecified() {
+        true => format!("127.0.0.1:{}", address.port()),
+        false => address.to_string(),
+    };
+    let Demo { cloud_id, token } = demo;
+    let base = format!("http://{host}/jsm/csm/cloudid/{cloud_id}/api/v1");
+    format!(
+        "base URL  {base}\n\
+         cloudId   {cloud_id}\n\
+         token     {token}\n\
+         \n\
+         curl -s '{base}/organization/123' -H 'Authorization: Bearer {token}'\n\
+         curl -s '{base}/organization/profile/123' -H 'Authorization: Bearer {token}' -H 'X-ExperimentalApi: opt-in'\n\
+         curl -s '{base}/organization' -H 'Authorization: Bearer {token}' -H 'X-ExperimentalApi: opt-in' \
+         -H 'Content-Type: application/json' --data '{{\"name\": \"Initech\"}}'\n"
+    )
+}

@@ -1,0 +1,27 @@
+//! The log: for people on a terminal, JSON lines else; always on stderr.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log. `level` was checked by the command line.
+pub fn start(level: &str) {
+    let filter = EnvFilter::new(level);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let started = if terminal {
+        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        builder.with_ansi(color).with_target(false).try_init()
+    } else {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_current_span(false)
+            .try_init()
+    };
+    // A second start can only happen in tests; the first log goes on.
+    drop(started);
+}

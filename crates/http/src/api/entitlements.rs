@@ -1,0 +1,128 @@
+//! Entitlements (csm-api 8.8, 10.2, 10.4, 10.6).
+
+use guildhall_domain::{Definitions, Entitlement, Entity};
+use guildhall_service::Target;
+
+use super::details::{self, DetailFieldOut};
+use crate::call::{Call, Reply};
+use crate::error::ApiError;
+use crate::wire::{answer, body};
+
+body! {
+    /// The product to be entitled to.
+    CreateEntitlementRequest {
+        /// The product's id, a UUID.
+        "productId" product_id: String,
+    }
+}
+
+answer! {
+    /// The product of an entitlement.
+    ProductReferenceOut<'a> {
+        /// The product's id, a UUID.
+        "id" id: &'a str,
+        /// Its name.
+        "name" name: &'a str,
+    }
+}
+
+answer! {
+    /// Whose an entitlement is.
+    EntitledEntityOut<'a> {
+        /// The id of the customer or the organization.
+        "id" id: &'a str,
+        /// CUSTOMER or ORGANIZATION.
+        "type" type_name: &'a str,
+    }
+}
+
+answer! {
+    /// An entitlement with all its detail fields.
+    EntitlementOut<'a> {
+        /// The entitlement's id, a UUID.
+        "id" id: &'a str,
+        /// The product.
+        "product" product: ProductReferenceOut<'a>,
+        /// Whose it is.
+        "entitledEntity" entity: EntitledEntityOut<'a>,
+        /// Every detail field of entitlements, by position.
+        "details" details: Vec<DetailFieldOut<'a>>,
+    }
+}
+
+/// The product of an entitlement.
+pub fn product_reference(entitlement: &Entitlement) -> ProductReferenceOut<'_> {
+    ProductReferenceOut {
+        id: &entitlement.product_id,
+        name: &entitlement.product_name,
+    }
+}
+
+/// Whose an entitlement is.
+pub fn entitled_entity(entitlement: &Entitlement) -> EntitledEntityOut<'_> {
+    let type_name = match entitlement.entity {
+        Entity::Customer(_) => "CUSTOMER",
+        Entity::Organization(_) => "ORGANIZATION",
+    };
+    EntitledEntityOut {
+        id: &entitlement.entity_id,
+        type_name,
+    }
+}
+
+fn out<'a>(entitlement: &'a Entitlement, definitions: &'a Definitions) -> EntitlementOut<'a> {
+    EntitlementOut {
+        id: &entitlement.id,
+        product: product_reference(entitlement),
+        entity: entitled_entity(entitlement),
+        details: details::all(definitions, &entitlement.details),
+    }
+}
+
+/// `GET …/{id}/entitlement?product=`: a bare array. `productId` is another name of the filter, since
+/// the documentation lost the first.
+pub async fn list(call: Call, of: Target) -> Result<Reply, ApiError> {
+    let product = match call.query("product")? {
+        Some(product) => Some(product),
+        None => call.query("productId")?,
+    };
+    let found = call.service.entitlements(call.caller(), &of, product).await?;
+    let entitlements: Vec<_> = found
+        .entitlements
+        .iter()
+        .map(|e| out(e, &found.definitions))
+        .collect();
+    Reply::json(&entitlements)
+}
+
+/// `POST …/{id}/entitlement`
+pub async fn create(call: Call, of: Target) -> Result<Reply, ApiError> {
+    let body: CreateEntitlementRequest = call.body()?;
+    let created = call
+        .service
+        .create_entitlement(call.caller(), of, body.product_id)
+        .await?;
+    Reply::json(&out(&created.entitlement, &created.definitions))
+}
+
+/// `GET /entitlement/{entitlementId}`
+pub async fn get(call: Call) -> Result<Reply, ApiError> {
+    let found = call
+        .service
+        .entitlement(call.caller(), call.path("entitlementId"))
+        .await?;
+    Reply::json(&out(&found.entitlement, &found.definitions))
+}
+
+/// `DELETE /entitlement/{entitlementId}`
+pub async fn delete(call: Call) -> Result<Reply, ApiError> {
+    call.service
+        .delete_entitlement(call.caller(), call.path("entitlementId"))
+        .await?;
+    Ok(Reply::NoContent)
+}
+
+/// The entitlement that the path names.
+pub fn target(call: &Call) -> Target {
+    Target::Entitlement(call.path("entitlementId").to_ascii_lowercase())
+}

@@ -1,0 +1,175 @@
+//! Organization profiles (csm-api 8.7, 10.3).
+
+use guildhall_service::{FieldValues, NewProfile, OrganizationProfile};
+
+use super::details::{self, ProfileDetailOut};
+use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
+use super::organizations::ids;
+use crate::call::{Call, Reply};
+use crate::error::ApiError;
+use crate::wire::{IdIn, answer, body};
+
+body! {
+    /// Values for one detail field.
+    ProfileDetailFieldValueRequest {
+        /// The field's name.
+        "name" name: String,
+        /// Its values, an array of strings for every type.
+        "values" values: Vec<String>,
+    }
+}
+
+body! {
+    /// Customers to add.
+    AssociateCustomers {
+        /// Ids of customers.
+        "customerIds" ids: Option<Vec<String>>,
+    }
+}
+
+body! {
+    /// Products to be entitled to.
+    AssociateProducts {
+        /// Ids of products.
+        "productIds" ids: Option<Vec<String>>,
+    }
+}
+
+body! {
+    /// A profile to create: all of it, or nothing.
+    CreateOrganizationProfileRequest {
+        /// The organization's name: 1 to 200 characters; unique, compared without case.
+        "name" name: String,
+        /// Its values.
+        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        /// Its customers.
+        "associateCustomers" customers: Option<AssociateCustomers>,
+        /// Products it is entitled to.
+        "associateProducts" products: Option<AssociateProducts>,
+    }
+}
+
+body! {
+    /// The profiles to fetch: at most 25, by id, by name, or both.
+    FetchOrganizationProfilesRequest {
+        /// Ids of organizations.
+        "organizationIds" ids: Option<Vec<IdIn>>,
+        /// Names of organizations, compared without case.
+        "organizationNames" names: Option<Vec<String>>,
+    }
+}
+
+answer! {
+    /// An entitlement in a profile.
+    ProfileEntitlementOut<'a> {
+        /// The entitlement's id.
+        "id" id: &'a str,
+        /// The product.
+        "product" product: ProductReferenceOut<'a>,
+        /// Whose it is.
+        "entitledEntity" entity: EntitledEntityOut<'a>,
+        /// Its fields that have a value.
+        "details" details: Vec<ProfileDetailOut<'a>>,
+    }
+}
+
+answer! {
+    /// A customer in a profile.
+    CustomerReferenceOut<'a> {
+        /// The customer's id.
+        "id" id: &'a str,
+    }
+}
+
+answer! {
+    /// An organization with its values, entitlements and customers.
+    OrganizationProfileOut<'a> {
+        /// The organization's id.
+        "id" id: String,
+        /// Its name.
+        "name" name: &'a str,
+        /// Its fields that have a value, by position.
+        "details" details: Vec<ProfileDetailOut<'a>>,
+        /// Its own entitlements, in the order they were added.
+        "entitlements" entitlements: Vec<ProfileEntitlementOut<'a>>,
+        /// Its customers, in the order they were added.
+        "customers" customers: Vec<CustomerReferenceOut<'a>>,
+    }
+}
+
+answer! {
+    /// The profiles that were found.
+    FetchOrganizationProfilesResponseOut<'a> {
+        /// Each once: those asked for by id, in that order, then those by name.
+        "profiles" profiles: Vec<OrganizationProfileOut<'a>>,
+    }
+}
+
+impl<'a> From<&'a OrganizationProfile> for OrganizationProfileOut<'a> {
+    fn from(profile: &'a OrganizationProfile) -> Self {
+        let entitlements = profile
+            .entitlements
+            .iter()
+            .map(|entitlement| ProfileEntitlementOut {
+                id: &entitlement.id,
+                product: product_reference(entitlement),
+                entity: entitled_entity(entitlement),
+                details: details::of_profile(&profile.entitlement_definitions, &entitlement.details),
+            });
+        Self {
+            id: profile.organization.id.to_string(),
+            name: &profile.organization.name,
+            details: details::of_profile(&profile.definitions, &profile.organization.details),
+            entitlements: entitlements.collect(),
+            customers: profile
+                .customers
+                .iter()
+                .map(|member| CustomerReferenceOut { id: &member.id })
+                .collect(),
+        }
+    }
+}
+
+/// `GET /organization/profile/{organizationId}`
+pub async fn get(call: Call) -> Result<Reply, ApiError> {
+    let profile = call
+        .service
+        .profile(call.caller(), call.path("organizationId"))
+        .await?;
+    Reply::json(&OrganizationProfileOut::from(&profile))
+}
+
+/// `POST /organization/profile`
+pub async fn create(call: Call) -> Result<Reply, ApiError> {
+    let body: CreateOrganizationProfileRequest = call.body()?;
+    let details = body.details.unwrap_or_default();
+    let new = NewProfile {
+        name: body.name,
+        details: details
+            .into_iter()
+            .map(|d| FieldValues {
+                name: d.name,
+                values: d.values,
+            })
+            .collect(),
+        customer_ids: body
+            .customers
+            .and_then(|customers| customers.ids)
+            .unwrap_or_default(),
+        product_ids: body
+            .products
+            .and_then(|products| products.ids)
+            .unwrap_or_default(),
+    };
+    let profile = call.service.create_profile(call.caller(), new).await?;
+    Reply::json(&OrganizationProfileOut::from(&profile))
+}
+
+/// `POST /organization/profile/fetch`
+pub async fn fetch(call: Call) -> Result<Reply, ApiError> {
+    let body: FetchOrganizationProfilesRequest = call.body()?;
+    let (ids, names) = (ids(body.ids), body.names.unwrap_or_default());
+    let found = call.service.fetch_profiles(call.caller(), &ids, &names).await?;
+    let profiles = found.iter().map(OrganizationProfileOut::from).collect();
+    Reply::json(&FetchOrganizationProfilesResponseOut { profiles })
+}

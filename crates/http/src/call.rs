@@ -1,0 +1,113 @@
+//! One request on its way to its handler: who calls, what the path, the query and the body say; and
+//! the handler's reply on its way back.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use guildhall_domain::json::{self, At};
+use guildhall_domain::{Caller, Excerpt};
+use guildhall_service::{Authenticated, Service};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::wire::In;
+
+/// What a handler gives back.
+pub enum Reply {
+    /// 200 with a JSON body.
+    Json(Vec<u8>),
+    /// 204 without a body.
+    NoContent,
+    /// 200 with a body of another type.
+    Content(&'static str, Bytes),
+}
+
+impl Reply {
+    /// 200 with this as JSON.
+    pub fn json(value: &impl Serialize) -> Result<Self, ApiError> {
+        let body = serde_json::to_vec(value).map_err(|e| {
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("cannot write JSON: {e}"),
+            )
+        })?;
+        Ok(Self::Json(body))
+    }
+}
+
+/// What handlers return.
+pub type Handled = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
+
+/// A request that was let through to its operation.
+pub struct Call {
+    /// The operations.
+    pub service: Arc<Service>,
+    /// Who calls.
+    pub who: Arc<Authenticated>,
+    /// Decoded parameters of the path, by name.
+    pub params: Vec<(&'static str, String)>,
+    /// Decoded parameters of the query, in order.
+    pub query: Vec<(String, String)>,
+    /// The body, empty where the operation takes none.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.who.caller
+    }
+
+    /// A parameter of the path.
+    pub fn path(&self, name: &str) -> &str {
+        self.params
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, value)| value)
+    }
+
+    /// A parameter of the query. Given twice, it is refused.
+    pub fn query(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let mut found = self.query.iter().filter(|(known, _)| known == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        match found.next() {
+            Some(_) => Err(ApiError::invalid(name, "is given twice in the query")),
+            None => Ok(value),
+        }
+    }
+
+    /// A whole number of the query.
+    pub fn query_number(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.query(name)? else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            // Beyond 64 bits it is still a number, only a large one.
+            Err(_) if is_integer(text) => Ok(Some(if text.starts_with('-') { i64::MIN } else { i64::MAX })),
+            Err(_) => Err(ApiError::invalid(
+                name,
+                format!("must be a whole number, not {:?}", Excerpt(text)),
+            )),
+        }
+    }
+
+    /// The body as the operation wants it.
+    pub fn body<T: In>(&self) -> Result<T, ApiError> {
+        let node = json::parse(&self.body).map_err(|fault| {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                format!("The body is not valid JSON: {fault}"),
+            )
+        })?;
+        Ok(T::read(&node, &At::root())?)
+    }
+}
+
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}

@@ -1,0 +1,578 @@
+//! The one route table. The router, the permission checks, the OpenAPI document, the page at
+//! `/docs` and the tests of privileges and tenants all come from it.
+//!
+//! Rows follow the index of the vendor's API (csm-api 7) and carry its numbers.
+
+use guildhall_domain::access::Scope::{self, *};
+use guildhall_domain::{EntityKind, Role};
+use http::Method;
+use serde_json::Value;
+
+use crate::api::{customers, details, entitlements, fields, organizations, products, profiles};
+use crate::call::{Call, Handled};
+use crate::wire::{Schema, Schemas};
+
+/// Whether an operation asks for `X-ExperimentalApi: opt-in` (csm-api 7, column *exp*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Experimental {
+    /// Never.
+    No,
+    /// The seed documents ask for it, the newest ones do not.
+    Seed,
+    /// The newest documents ask for it.
+    Newest,
+    /// An older version asked for it, and no seed covers it: never asked for here.
+    Older,
+}
+
+/// Whom an operation serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// At least this role.
+    Role(Role),
+    /// A user, or an admin where the setting `organization_management` says so.
+    OrganizationManager,
+}
+
+/// A parameter of the query, for the document.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryParameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// How an operation is called, and what it does with the call.
+type Handler = fn(Call) -> Handled;
+type SchemaOf = fn(&mut Schemas) -> Value;
+
+/// One operation.
+#[derive(Clone)]
+pub struct Route {
+    /// Its number in the vendor's index.
+    pub row: u8,
+    /// Its method.
+    pub method: Method,
+    /// Its path after `/api/v1`.
+    pub path: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// The role it needs.
+    pub needs: Needs,
+    /// The scopes it needs, all of them.
+    pub scopes: &'static [Scope],
+    /// Whether it asks for the experimental header.
+    pub experimental: Experimental,
+    /// The parameters of its query.
+    pub query: Vec<QueryParameter>,
+    /// The schema of its body, where it takes one.
+    pub body: Option<SchemaOf>,
+    /// The schema of its answer; `None` is 204.
+    pub answer: Option<SchemaOf>,
+    /// What does it; `None` where Guildhall does not offer it (yet).
+    pub handler: Option<Handler>,
+}
+
+impl Route {
+    fn new(row: u8, method: Method, path: &'static str, summary: &'static str) -> Self {
+        Self {
+            row,
+            method,
+            path,
+            summary,
+            needs: Needs::Role(Role::Admin),
+            scopes: &[],
+            experimental: Experimental::No,
+            query: Vec::new(),
+            body: None,
+            answer: None,
+            handler: None,
+        }
+    }
+
+    fn needs(mut self, role: Role, scopes: &'static [Scope]) -> Self {
+        (self.needs, self.scopes) = (Needs::Role(role), scopes);
+        self
+    }
+
+    fn manages(mut self, scopes: &'static [Scope]) -> Self {
+        (self.needs, self.scopes) = (Needs::OrganizationManager, scopes);
+        self
+    }
+
+    fn experimental(mut self, experimental: Experimental) -> Self {
+        self.experimental = experimental;
+        self
+    }
+
+    fn query(mut self, name: &'static str, required: bool, doc: &'static str) -> Self {
+        self.query.push(QueryParameter { name, required, doc });
+        self
+    }
+
+    fn takes<T: Schema>(mut self) -> Self {
+        self.body = Some(T::schema);
+        self
+    }
+
+    fn answers<T: Schema>(mut self) -> Self {
+        self.answer = Some(T::schema);
+        self
+    }
+
+    fn by(mut self, handler: Handler) -> Self {
+        self.handler = Some(handler);
+        self
+    }
+
+    /// Whether Guildhall offers it.
+    pub fn offered(&self) -> bool {
+        self.handler.is_some()
+    }
+}
+
+fn get(row: u8, path: &'static str, summary: &'static str) -> Route {
+    Route::new(row, Method::GET, path, summary)
+}
+
+fn post(row: u8, path: &'static str, summary: &'static str) -> Route {
+    Route::new(row, Method::POST, path, summary)
+}
+
+fn put(row: u8, path: &'static str, summary: &'static str) -> Route {
+    Route::new(row, Method::PUT, path, summary)
+}
+
+fn delete(row: u8, path: &'static str, summary: &'static str) -> Route {
+    Route::new(row, Method::DELETE, path, summary)
+}
+
+const FIELD_NAME: &str = "The name of the detail field, compared without case.";
+const PRODUCT: &str = "Only entitlements to the product with this id.";
+
+/// All operations of the vendor's API.
+pub fn routes() -> Vec<Route> {
+    [
+        organization_routes(),
+        organization_bulk_routes(),
+        customer_routes(),
+        customer_account_routes(),
+        product_routes(),
+        entitlement_routes(),
+        other_routes(),
+    ]
+    .concat()
+}
+
+fn organization_routes() -> Vec<Route> {
+    use Experimental::Seed;
+    use Role::{Admin, Agent, User};
+    use organizations as o;
+    vec![
+        get(1, "/organization/details", "Get organization detail fields")
+            .needs(Admin, &[ReadOrganizationDetailField])
+            .answers::<fields::DetailFieldsWithConfigurationOut<'_>>()
+            .by(|call| Box::pin(fields::list(call, EntityKind::Organization))),
+        post(2, "/organization/details", "Create organization detail field")
+            .needs(Admin, &[WriteOrganizationDetailField])
+            .takes::<fields::CreateDetailFieldRequest>()
+            .answers::<fields::DetailFieldDefinitionOut<'_>>()
+            .by(|call| Box::pin(fields::create(call, EntityKind::Organization))),
+        put(
+            3,
+            "/organization/details/{fieldName}",
+            "Edit organization detail field",
+        )
+        .needs(Admin, &[WriteOrganizationDetailField])
+        .takes::<fields::EditDetailFieldRequest>()
+        .answers::<fields::DetailFieldDefinitionOut<'_>>()
+        .by(|call| Box::pin(fields::edit(call, EntityKind::Organization))),
+        delete(
+            4,
+            "/organization/details/{fieldName}",
+            "Delete organization detail field",
+        )
+        .needs(Admin, &[DeleteOrganizationDetailField])
+        .by(|call| Box::pin(fields::delete(call, EntityKind::Organization))),
+        get(5, "/organization/{organizationId}", "Get organization")
+            .needs(Agent, &[ReadOrganization, ReadOrganizationDetail])
+            .answers::<o::OrganizationOut<'_>>()
+            .by(|call| Box::pin(o::get(call))),
+        put(6, "/organization/{organizationId}", "Update organization")
+            .manages(&[WriteOrganization])
+            .experimental(Seed)
+            .takes::<o::OrganizationNameRequest>()
+            .answers::<o::OrganizationReferenceOut<'_>>()
+            .by(|call| Box::pin(o::rename(call))),
+        delete(7, "/organization/{organizationId}", "Delete organization")
+            .needs(Admin, &[DeleteOrganization])
+            .by(|call| Box::pin(o::delete(call))),
+        put(
+            8,
+            "/organization/{organizationId}/details",
+            "Set organization detail value",
+        )
+        .needs(Agent, &[WriteOrganizationDetail])
+        .query("fieldName", true, FIELD_NAME)
+        .takes::<details::SetDetailValueRequest>()
+        .answers::<details::UpdateDetailFieldResponseOut<'_>>()
+        .by(|call| {
+            let target = o::target(&call);
+            Box::pin(details::set(call, target))
+        }),
+        get(
+            9,
+            "/organization/{organizationId}/entitlement",
+            "Get organization entitlements",
+        )
+        .needs(Agent, &[ReadOrganizationEntitlement])
+        .query("product", false, PRODUCT)
+        .answers::<Vec<entitlements::EntitlementOut<'_>>>()
+        .by(|call| {
+            let target = o::target(&call);
+            Box::pin(entitlements::list(call, target))
+        }),
+        post(
+            10,
+            "/organization/{organizationId}/entitlement",
+            "Create organization entitlement",
+        )
+        .needs(Agent, &[WriteOrganizationEntitlement])
+        .takes::<entitlements::CreateEntitlementRequest>()
+        .answers::<entitlements::EntitlementOut<'_>>()
+        .by(|call| {
+            let target = o::target(&call);
+            Box::pin(entitlements::create(call, target))
+        }),
+        post(11, "/organization", "Create organization")
+            .manages(&[WriteOrganization])
+            .experimental(Seed)
+            .takes::<o::OrganizationNameRequest>()
+            .answers::<o::OrganizationReferenceOut<'_>>()
+            .by(|call| Box::pin(o::create(call))),
+        post(12, "/organization/fetch", "Fetch organizations")
+            .needs(User, &[ReadOrganization])
+            .experimental(Seed)
+            .takes::<o::FetchOrganizationsRequest>()
+            .answers::<o::FetchOrganizationsResponseOut<'_>>()
+            .by(|call| Box::pin(o::fetch(call))),
+        get(
+            13,
+            "/organization/profile/{organizationId}",
+            "Get organization profile",
+        )
+        .needs(User, &[ReadOrganizationProfile])
+        .experimental(Seed)
+        .answers::<profiles::OrganizationProfileOut<'_>>()
+        .by(|call| Box::pin(profiles::get(call))),
+        post(14, "/organization/profile", "Create organization profile")
+            .manages(&[WriteOrganizationProfile])
+            .experimental(Seed)
+            .takes::<profiles::CreateOrganizationProfileRequest>()
+            .answers::<profiles::OrganizationProfileOut<'_>>()
+            .by(|call| Box::pin(profiles::create(call))),
+        post(15, "/organization/profile/fetch", "Fetch organization profiles")
+            .needs(User, &[ReadOrganizationProfile])
+            .experimental(Seed)
+            .takes::<profiles::FetchOrganizationProfilesRequest>()
+            .answers::<profiles::FetchOrganizationProfilesResponseOut<'_>>()
+            .by(|call| Box::pin(profiles::fetch(call))),
+    ]
+}
+
+fn organization_bulk_routes() -> Vec<Route> {
+    use Experimental::Seed;
+    use Role::{Admin, User};
+    vec![
+        post(
+            16,
+            "/organization/details/definitions/bulk",
+            "Create organization detail fields in bulk",
+        )
+        .needs(Admin, &[WriteOrganizationDetailField]),
+        post(
+            17,
+            "/organization/profile/bulk",
+            "Bulk manage organization profiles",
+        )
+        .manages(&[WriteOrganizationProfile])
+        .experimental(Seed),
+        post(18, "/organization/bulk", "Bulk manage organizations")
+            .manages(&[WriteOrganization])
+            .experimental(Seed),
+        post(
+            19,
+            "/organization/details/bulk",
+            "Bulk manage organization detail values",
+        )
+        .needs(User, &[WriteOrganizationDetail])
+        .experimental(Seed),
+    ]
+}
+
+fn customer_routes() -> Vec<Route> {
+    use Experimental::Newest;
+    use Role::{Admin, Agent};
+    use customers as c;
+    vec![
+        get(20, "/customer/details", "Get customer detail fields")
+            .needs(Admin, &[ReadCustomerDetailField])
+            .answers::<fields::DetailFieldsWithConfigurationOut<'_>>()
+            .by(|call| Box::pin(fields::list(call, EntityKind::Customer))),
+        post(21, "/customer/details", "Create customer detail field")
+            .needs(Admin, &[WriteCustomerDetailField])
+            .takes::<fields::CreateDetailFieldRequest>()
+            .answers::<fields::DetailFieldDefinitionOut<'_>>()
+            .by(|call| Box::pin(fields::create(call, EntityKind::Customer))),
+        put(22, "/customer/details/{fieldName}", "Edit customer detail field")
+            .needs(Admin, &[WriteCustomerDetailField])
+            .takes::<fields::EditDetailFieldRequest>()
+            .answers::<fields::DetailFieldDefinitionOut<'_>>()
+            .by(|call| Box::pin(fields::edit(call, EntityKind::Customer))),
+        delete(
+            23,
+            "/customer/details/{fieldName}",
+            "Delete customer detail field",
+        )
+        .needs(Admin, &[DeleteCustomerDetailField])
+        .by(|call| Box::pin(fields::delete(call, EntityKind::Customer))),
+        get(24, "/customer/{customerId}", "Get customer")
+            .needs(Agent, &[ReadCustomer, ReadCustomerDetail])
+            .answers::<c::CustomerOut<'_>>()
+            .by(|call| Box::pin(c::get(call))),
+        get(
+            25,
+            "/customer/{customerId}/customer-experiences",
+            "Get accessible customer experiences",
+        )
+        .needs(Agent, &[ReadCustomer])
+        .experimental(Newest),
+        post(
+            26,
+            "/customer/search-by-detail-field",
+            "Search customers by detail field",
+        )
+        .needs(Agent, &[ReadCustomer]),
+        put(27, "/customer/{customerId}/details", "Set customer detail value")
+            .needs(Agent, &[WriteCustomerDetail])
+            .query("fieldName", true, FIELD_NAME)
+            .takes::<details::SetDetailValueRequest>()
+            .answers::<details::UpdateDetailFieldResponseOut<'_>>()
+            .by(|call| {
+                let target = c::target(&call);
+                Box::pin(details::set(call, target))
+            }),
+        get(
+            28,
+            "/customer/{customerId}/entitlement",
+            "Get customer entitlements, inherited ones included",
+        )
+        .needs(Agent, &[ReadCustomerEntitlement])
+        .query("product", false, PRODUCT)
+        .answers::<Vec<entitlements::EntitlementOut<'_>>>()
+        .by(|call| {
+            let target = c::target(&call);
+            Box::pin(entitlements::list(call, target))
+        }),
+        post(
+            29,
+            "/customer/{customerId}/entitlement",
+            "Create customer entitlement",
+        )
+        .needs(Agent, &[WriteCustomerEntitlement])
+        .takes::<entitlements::CreateEntitlementRequest>()
+        .answers::<entitlements::EntitlementOut<'_>>()
+        .by(|call| {
+            let target = c::target(&call);
+            Box::pin(entitlements::create(call, target))
+        }),
+    ]
+}
+
+fn customer_account_routes() -> Vec<Route> {
+    use Experimental::Older;
+    use Role::{Admin, User};
+    use customers as c;
+    vec![
+        post(30, "/customer", "Create customer account")
+            .needs(Admin, &[WriteCustomer])
+            .experimental(Older)
+            .takes::<c::CreateCustomerAccountRequest>()
+            .answers::<c::CustomerAccountOut<'_>>()
+            .by(|call| Box::pin(c::create_account(call))),
+        get(31, "/customer/account/{customerId}", "Get customer account")
+            .needs(User, &[ReadCustomer])
+            .experimental(Older)
+            .answers::<c::CustomerAccountOut<'_>>()
+            .by(|call| Box::pin(c::get_account(call))),
+        put(32, "/customer/account/{customerId}", "Update customer account")
+            .needs(Admin, &[WriteCustomer])
+            .experimental(Older)
+            .takes::<c::UpdateCustomerAccountRequest>()
+            .answers::<c::CustomerAccountOut<'_>>()
+            .by(|call| Box::pin(c::update_account(call))),
+        delete(33, "/customer/account/{customerId}", "Delete customer account")
+            .needs(Admin, &[DeleteCustomer])
+            .experimental(Older)
+            .by(|call| Box::pin(c::delete_account(call))),
+        get(34, "/customer/profile/{customerId}", "Get customer profile")
+            .needs(User, &[ReadCustomerProfile])
+            .experimental(Older),
+        post(35, "/customer/profile", "Create customer profile")
+            .needs(Admin, &[WriteCustomerProfile])
+            .experimental(Older),
+        post(36, "/customer/profile/fetch", "Fetch customer profiles")
+            .needs(User, &[ReadCustomerProfile])
+            .experimental(Older),
+        post(
+            37,
+            "/customer/details/definitions/bulk",
+            "Create customer detail fields in bulk",
+        )
+        .needs(Admin, &[WriteCustomerDetailField]),
+        post(38, "/customer/details/bulk", "Bulk manage customer detail values")
+            .needs(User, &[WriteCustomerDetail])
+            .experimental(Older),
+        post(39, "/customer/bulk", "Bulk manage customer accounts")
+            .needs(Admin, &[WriteCustomer])
+            .experimental(Older),
+        post(40, "/customer/profile/bulk", "Bulk manage customer profiles")
+            .needs(Admin, &[WriteCustomerProfile])
+            .experimental(Older),
+    ]
+}
+
+fn product_routes() -> Vec<Route> {
+    use Role::{Admin, Agent};
+    use products as p;
+    vec![
+        get(41, "/product", "List products")
+            .needs(Agent, &[ReadProduct])
+            .query(
+                "limit",
+                false,
+                "Products a page: 1 to 100; 100 when absent or out of range.",
+            )
+            .query("cursor", false, "The nextPageCursor of the page before.")
+            .answers::<p::PaginatedProductsOut<'_>>()
+            .by(|call| Box::pin(p::list(call))),
+        post(42, "/product", "Create product")
+            .needs(Agent, &[WriteProduct])
+            .takes::<p::ProductNameRequest>()
+            .answers::<p::ProductOut<'_>>()
+            .by(|call| Box::pin(p::create(call))),
+        get(43, "/product/{productId}", "Get product")
+            .needs(Agent, &[ReadProduct])
+            .answers::<p::ProductOut<'_>>()
+            .by(|call| Box::pin(p::get(call))),
+        put(44, "/product/{productId}", "Rename product")
+            .needs(Agent, &[WriteProduct])
+            .takes::<p::ProductNameRequest>()
+            .answers::<p::ProductOut<'_>>()
+            .by(|call| Box::pin(p::rename(call))),
+        delete(
+            45,
+            "/product/{productId}",
+            "Delete product and all entitlements to it",
+        )
+        .needs(Admin, &[DeleteProduct])
+        .by(|call| Box::pin(p::delete(call))),
+    ]
+}
+
+fn entitlement_routes() -> Vec<Route> {
+    use Role::{Admin, Agent};
+    use entitlements as e;
+    vec![
+        get(46, "/entitlement/details", "Get entitlement detail fields")
+            .needs(Admin, &[ReadEntitlementDetailField])
+            .answers::<fields::DetailFieldsWithConfigurationOut<'_>>()
+            .by(|call| Box::pin(fields::list(call, EntityKind::Entitlement))),
+        post(47, "/entitlement/details", "Create entitlement detail field")
+            .needs(Admin, &[WriteEntitlementDetailField])
+            .takes::<fields::CreateDetailFieldRequest>()
+            .answers::<fields::DetailFieldDefinitionOut<'_>>()
+            .by(|call| Box::pin(fields::create(call, EntityKind::Entitlement))),
+        put(
+            48,
+            "/entitlement/details/{fieldName}",
+            "Edit entitlement detail field",
+        )
+        .needs(Admin, &[WriteEntitlementDetailField])
+        .takes::<fields::EditDetailFieldRequest>()
+        .answers::<fields::DetailFieldDefinitionOut<'_>>()
+        .by(|call| Box::pin(fields::edit(call, EntityKind::Entitlement))),
+        delete(
+            49,
+            "/entitlement/details/{fieldName}",
+            "Delete entitlement detail field",
+        )
+        .needs(Admin, &[DeleteEntitlementDetailField])
+        .by(|call| Box::pin(fields::delete(call, EntityKind::Entitlement))),
+        get(50, "/entitlement/{entitlementId}", "Get entitlement")
+            .needs(Agent, &[ReadEntitlement])
+            .answers::<e::EntitlementOut<'_>>()
+            .by(|call| Box::pin(e::get(call))),
+        delete(51, "/entitlement/{entitlementId}", "Delete entitlement")
+            .needs(Admin, &[DeleteEntitlement])
+            .by(|call| Box::pin(e::delete(call))),
+        put(
+            52,
+            "/entitlement/{entitlementId}/details",
+            "Set entitlement detail value",
+        )
+        .needs(Agent, &[WriteEntitlementDetail])
+        .query("fieldName", true, FIELD_NAME)
+        .takes::<details::SetDetailValueRequest>()
+        .answers::<details::UpdateDetailFieldResponseOut<'_>>()
+        .by(|call| {
+            let target = e::target(&call);
+            Box::pin(details::set(call, target))
+        }),
+        get(53, "/entitlements", "List entitlements of an entity")
+            .needs(Agent, &[ReadEntitlement])
+            .experimental(Experimental::Newest),
+    ]
+}
+
+fn other_routes() -> Vec<Route> {
+    use Experimental::{Newest, Older};
+    use Role::{Agent, User};
+    const ACCESS: &str = "/helpcenter/{helpCenterId}/access/organization";
+    const COMMENT: &str = "/request/form/helpcenter/{helpCenterId}/issue/{issueIdOrKey}/comment";
+    vec![
+        post(
+            54,
+            "/request/form/external",
+            "Create request from external intake",
+        )
+        .needs(Agent, &[WriteCsmRequest]),
+        post(55, COMMENT, "Comment on a request").needs(Agent, &[WriteCsmRequest]),
+        get(56, "/tasks/{taskId}", "Get task status")
+            .needs(User, &[ReadTask])
+            .experimental(Older),
+        get(57, ACCESS, "Get organizations with access")
+            .needs(Agent, &[ReadOrganization])
+            .experimental(Newest),
+        post(58, ACCESS, "Grant access to organizations")
+            .needs(Agent, &[WriteOrganization])
+            .experimental(Newest),
+        delete(
+            59,
+            "/helpcenter/{helpCenterId}/access/organization/{organizationId}",
+            "Remove access",
+        )
+        .needs(Agent, &[WriteOrganization])
+        .experimental(Newest),
+        post(
+            60,
+            "/helpcenter/{helpCenterId}/issue/{issueIdOrKey}/raise",
+            "Raise issue on the help center",
+        )
+        .needs(Agent, &[WriteCsmRequest])
+        .experimental(Newest),
+    ]
+}

@@ -1,0 +1,274 @@
+//! Wire types: how JSON comes in and goes out, and what the OpenAPI document says of it. Both come
+//! from one declaration, `body!` or `answer!`, so that they cannot disagree.
+
+use std::collections::BTreeMap;
+
+use guildhall_domain::json::{At, Members, Node};
+use guildhall_domain::{Excerpt, Rejection, text};
+use serde_json::{Value, json};
+
+/// The named schemas of the OpenAPI document, as they are met.
+pub type Schemas = BTreeMap<String, Value>;
+
+/// What the OpenAPI document says of a type.
+pub trait Schema {
+    /// Whether an answer may leave it out.
+    const OPTIONAL: bool = false;
+
+    /// The schema, or a reference to it after it was put into `all`.
+    fn schema(all: &mut Schemas) -> Value;
+
+    /// Whether this value is left out of an answer.
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// A type that is read from a request's body.
+pub trait In: Sized + Schema {
+    /// What messages call it: "a string".
+    const EXPECTED: &'static str;
+
+    /// Reads it, or says what is wrong and where.
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection>;
+
+    /// What an absent member means; `None` where it must be present.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// The refusal of a value of the wrong type.
+pub fn wrong_type(expected: &str, node: &Node<'_>, at: &At<'_>) -> Rejection {
+    let found = match node {
+        Node::Text(text) => format!("the string {:?}", Excerpt(text)),
+        Node::Number(number) => format!("the number {}", &number[..number.len().min(40)]),
+        Node::Bool(value) => format!("{value}"),
+        other => other.kind().to_owned(),
+    };
+    let what = if at.to_string().is_empty() {
+        "the body must be"
+    } else {
+        "must be"
+    };
+    Rejection::invalid(at.to_string(), format!("{what} {expected}, not {found}"))
+}
+
+/// The members of an object.
+pub fn members<'n, 'a>(node: &'n Node<'a>, at: &At<'_>) -> Result<&'n Members<'a>, Rejection> {
+    match node {
+        Node::Object(members) => Ok(members),
+        other => Err(wrong_type("an object", other, at)),
+    }
+}
+
+/// One member of an object.
+pub fn member<T: In>(members: &Members<'_>, at: &At<'_>, name: &str) -> Result<T, Rejection> {
+    match members.get(name) {
+        Some(node) => T::read(node, &at.member(name)),
+        None => T::absent().ok_or_else(|| {
+            let mut problem = format!("is required ({})", T::EXPECTED);
+            if let Some(near) = text::closest(name, members.iter().map(|(name, _)| name)) {
+                problem.push_str(&format!(". There is a member {near:?}; did you mean it?"));
+            }
+            Rejection::invalid(at.member(name).to_string(), problem)
+        }),
+    }
+}
+
+impl Schema for String {
+    fn schema(_all: &mut Schemas) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl In for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
+        match node {
+            Node::Text(text) => Ok(text.to_string()),
+            other => Err(wrong_type(Self::EXPECTED, other, at)),
+        }
+    }
+}
+
+impl Schema for &str {
+    fn schema(all: &mut Schemas) -> Value {
+        String::schema(all)
+    }
+}
+
+impl Schema for i64 {
+    fn schema(_all: &mut Schemas) -> Value {
+        json!({ "type": "integer", "format": "int64" })
+    }
+}
+
+impl<T: Schema> Schema for Option<T> {
+    const OPTIONAL: bool = true;
+
+    fn schema(all: &mut Schemas) -> Value {
+        T::schema(all)
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T: In> In for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
+        match node {
+            Node::Null => Ok(None),
+            other => T::read(other, at).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Schema> Schema for Vec<T> {
+    fn schema(all: &mut Schemas) -> Value {
+        json!({ "type": "array", "items": T::schema(all) })
+    }
+}
+
+impl<T: Schema> Schema for &[T] {
+    fn schema(all: &mut Schemas) -> Value {
+        Vec::<T>::schema(all)
+    }
+}
+
+impl<T: In> In for Vec<T> {
+    const EXPECTED: &'static str = "an array";
+
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
+        match node {
+            Node::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| T::read(item, &at.index(index)))
+                .collect(),
+            other => Err(wrong_type(
+                &format!("an array, each item {}", T::EXPECTED),
+                other,
+                at,
+            )),
+        }
+    }
+}
+
+/// Ids in lists: strings, and numbers too, since a live client of the vendor's API sends those.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdIn(pub String);
+
+impl Schema for IdIn {
+    fn schema(_all: &mut Schemas) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl In for IdIn {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
+        match node {
+            Node::Number(number) => Ok(Self((*number).to_owned())),
+            other => String::read(other, at).map(Self),
+        }
+    }
+}
+
+/// Declares an object of a request: the struct, how it is read, and its schema.
+macro_rules! body {
+    ($(#[doc = $doc:literal])* $name:ident {
+        $( $(#[doc = $member_doc:literal])* $member:literal $field:ident : $type:ty ),* $(,)?
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name { $( $(#[doc = $member_doc])* pub $field: $type ),* }
+
+        impl crate::wire::Schema for $name {
+            fn schema(all: &mut crate::wire::Schemas) -> serde_json::Value {
+                let mut required: Vec<&str> = Vec::new();
+                $( if <$type as crate::wire::In>::absent().is_none() { required.push($member); } )*
+                let members = [ $( ($member, concat!("" $(, $member_doc)*), <$type as crate::wire::Schema>::schema(all)) ),* ];
+                crate::wire::object_schema(all, stringify!($name), concat!("" $(, $doc)*), &required, members)
+            }
+        }
+
+        impl crate::wire::In for $name {
+            const EXPECTED: &'static str = "an object";
+
+            fn read(
+                node: &guildhall_domain::json::Node<'_>,
+                at: &guildhall_domain::json::At<'_>,
+            ) -> Result<Self, guildhall_domain::Rejection> {
+                let members = crate::wire::members(node, at)?;
+                Ok(Self { $( $field: crate::wire::member(members, at, $member)? ),* })
+            }
+        }
+    };
+}
+
+/// Declares an object of an answer: the struct, how it is written, and its schema.
+macro_rules! answer {
+    ($(#[doc = $doc:literal])* $name:ident $(<$life:lifetime>)? {
+        $( $(#[doc = $member_doc:literal])* $member:literal $field:ident : $type:ty ),* $(,)?
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, serde::Serialize)]
+        pub struct $name $(<$life>)? {
+            $( $(#[doc = $member_doc])* #[serde(rename = $member, skip_serializing_if = "crate::wire::Schema::is_absent")]
+               pub $field: $type ),*
+        }
+
+        impl $(<$life>)? crate::wire::Schema for $name $(<$life>)? {
+            fn schema(all: &mut crate::wire::Schemas) -> serde_json::Value {
+                let members = [ $( ($member, concat!("" $(, $member_doc)*), <$type as crate::wire::Schema>::schema(all)) ),* ];
+                let mut required: Vec<&str> = Vec::new();
+                $( if !<$type as crate::wire::Schema>::OPTIONAL { required.push($member); } )*
+                crate::wire::object_schema(all, stringify!($name), concat!("" $(, $doc)*), &required, members)
+            }
+        }
+    };
+}
+
+pub(crate) use {answer, body};
+
+/// Puts the schema of an object into `all` and returns a reference to it.
+pub fn object_schema<const N: usize>(
+    all: &mut Schemas,
+    name: &str,
+    doc: &str,
+    required: &[&str],
+    members: [(&str, &str, Value); N],
+) -> Value {
+    // `…In` and `…Out` tell our types apart; the specification's names have neither.
+    let name = name.strip_suffix("Out").unwrap_or(name);
+    let mut properties = serde_json::Map::new();
+    for (member, doc, mut schema) in members {
+        if !doc.trim().is_empty()
+            && let Value::Object(schema) = &mut schema
+        {
+            schema.insert("description".into(), doc.trim().into());
+        }
+        properties.insert(member.into(), schema);
+    }
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if let Value::Object(schema) = &mut schema {
+        if !required.is_empty() {
+            schema.insert("required".into(), required.into());
+        }
+        if !doc.trim().is_empty() {
+            schema.insert("description".into(), doc.trim().into());
+        }
+    }
+    all.insert(name.to_owned(), schema);
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}

@@ -1,0 +1,122 @@
+//! Customers and their accounts.
+
+use std::sync::Arc;
+
+use guildhall_domain::field::{Definitions, EntityKind, Values, check_email};
+use guildhall_domain::{Caller, Customer, OrganizationId, Rejection, Thing, limits, text};
+use guildhall_storage::Counter;
+
+use crate::values::find_customer;
+use crate::{Authenticated, Error, Service};
+
+/// A customer with its values and its organizations.
+#[derive(Clone, Debug)]
+pub struct CustomerDetails {
+    /// The customer.
+    pub customer: Customer,
+    /// The definitions of customers' fields.
+    pub definitions: Arc<Definitions>,
+    /// The organizations it belongs to: id and name.
+    pub organizations: Vec<(OrganizationId, String)>,
+}
+
+/// What a new account shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAccount {
+    /// The email; unique within the tenant, compared without case.
+    pub email: String,
+    /// The name shown; the local part of the email when absent.
+    pub display_name: Option<String>,
+}
+
+pub(crate) fn no_customer(id: &str) -> Error {
+    Rejection::not_found(Thing::Customer, id).into()
+}
+
+fn display_name(raw: &str) -> Result<String, Rejection> {
+    text::name(raw, limits::NAME_CHARS_MAX).map_err(|problem| Rejection::invalid("displayName", problem))
+}
+
+impl Service {
+    /// A customer with all its values.
+    pub async fn customer(&self, caller: &Caller, id: &str) -> Result<CustomerDetails, Error> {
+        self.store
+            .read(caller.tenant, async |tx| {
+                let customer = find_customer(tx, id).await?.ok_or_else(|| no_customer(id))?;
+                Ok(CustomerDetails {
+                    definitions: self.definitions.get(tx, EntityKind::Customer).await?,
+                    organizations: tx.organizations_of(customer.number).await?,
+                    customer,
+                })
+            })
+            .await
+    }
+
+    /// The account of a customer.
+    pub async fn account(&self, caller: &Caller, id: &str) -> Result<Customer, Error> {
+        self.store
+            .read(caller.tenant, async |tx| {
+                find_customer(tx, id).await?.ok_or_else(|| no_customer(id))
+            })
+            .await
+    }
+
+    /// Adds a customer account. Its email must be new.
+    pub async fn create_account(&self, by: &Authenticated, new: NewAccount) -> Result<Customer, Error> {
+        let email = new.email.trim().to_owned();
+        check_email(&email).map_err(|problem| Rejection::invalid("email", problem))?;
+        let name = match &new.display_name {
+            Some(name) => display_name(name)?,
+            None => email.split('@').next().unwrap_or_default().to_owned(),
+        };
+        let customer = Customer {
+            number: self.numbers.take(by.caller.tenant, Counter::Customer, 1).await?,
+            id: format!("qm:{}:{}", by.cloud_id, self.new_uuid()),
+            email_key: text::key(&email),
+            email,
+            display_name: name,
+            details: Values::default(),
+        };
+        let now = self.now();
+        self.store
+            .write(by.caller.tenant, async move |tx| {
+                if tx.customer_email_used(&customer.email_key).await? {
+                    let problem = format!("{:?} is the email of another customer already", customer.email);
+                    return Err(Rejection::invalid("email", problem).into());
+                }
+                tx.insert_customer(&customer, &Definitions::default(), now)
+                    .await?;
+                Ok(customer)
+            })
+            .await
+    }
+
+    /// Changes the name shown, the only thing of an account that can change.
+    pub async fn rename_account(&self, caller: &Caller, id: &str, name: &str) -> Result<Customer, Error> {
+        let (name, id, now) = (display_name(name)?, id.to_owned(), self.now());
+        self.store
+            .write(caller.tenant, async move |tx| {
+                let customer = find_customer(tx, &id).await?.ok_or_else(|| no_customer(&id))?;
+                if customer.display_name != name {
+                    tx.rename_customer(customer.number, &name, now).await?;
+                }
+                Ok(Customer {
+                    display_name: name,
+                    ..customer
+                })
+            })
+            .await
+    }
+
+    /// Removes a customer with its values, memberships and entitlements.
+    pub async fn delete_account(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let (id, definitions) = (id.to_owned(), self.definitions.clone());
+        self.store
+            .write(caller.tenant, async move |tx| {
+                let customer = find_customer(tx, &id).await?.ok_or_else(|| no_customer(&id))?;
+                let definitions = definitions.get(tx, EntityKind::Customer).await?;
+                Ok(tx.delete_customer(&customer, &definitions).await?)
+            })
+            .await
+    }
+}

@@ -1,0 +1,47 @@
+//! Detail field definitions in memory. They are used only under the stamp that the transaction at
+//! hand reads from the database, so a change by anyone, committed or rolled back, is never missed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use guildhall_domain::TenantId;
+use guildhall_domain::field::{Definitions, EntityKind};
+use guildhall_storage::{ReadTx, StoreError};
+
+/// Definitions kept at most: tenants × kinds.
+const KEPT_MAX: usize = 3_000;
+
+type Kept = HashMap<(TenantId, EntityKind), (i64, Arc<Definitions>)>;
+
+#[derive(Default)]
+pub(crate) struct DefinitionsCache {
+    kept: RwLock<Kept>,
+}
+
+impl DefinitionsCache {
+    /// The definitions of one kind, as the transaction sees them.
+    pub(crate) async fn get(
+        &self,
+        tx: &mut ReadTx<'_>,
+        kind: EntityKind,
+    ) -> Result<Arc<Definitions>, StoreError> {
+        let stamp = tx.definitions_stamp().await?;
+        let place = (tx.tenant(), kind);
+        if let Some((kept, definitions)) = self
+            .kept
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&place)
+            && *kept == stamp
+        {
+            return Ok(Arc::clone(definitions));
+        }
+        let definitions = Arc::new(Definitions::new(tx.fields(kind).await?));
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(place, (stamp, Arc::clone(&definitions)));
+        Ok(definitions)
+    }
+}

@@ -1,0 +1,48 @@
+//! What the server does by itself, in small steps: sweeping what hung on deleted things, recording
+//! when tokens were used, and finding out whether the database takes writes.
+
+use guildhall_domain::field::{Definitions, EntityKind};
+use guildhall_storage::{StoreError, Swept};
+
+use crate::{Error, Service};
+
+/// Sweeps looked at in one step.
+const SWEEPS_AT_ONCE: i64 = 16;
+
+impl Service {
+    /// Removes one batch of each of some waiting sweeps; whether there may be more to do.
+    pub async fn sweep_once(&self) -> Result<bool, Error> {
+        let waiting = self
+            .store
+            .system_read(async |tx| tx.waiting_sweeps(SWEEPS_AT_ONCE).await)
+            .await?;
+        let mut more = waiting.len() as i64 == SWEEPS_AT_ONCE;
+        for (tenant, sweep) in waiting {
+            let swept = self
+                .store
+                .write(tenant, async move |tx| {
+                    let fields = Definitions::new(tx.fields(EntityKind::Entitlement).await?);
+                    tx.sweep(sweep, &fields).await
+                })
+                .await?;
+            more |= swept == Swept::More;
+        }
+        Ok(more)
+    }
+
+    /// Records when tokens were last used.
+    pub async fn record_token_use(&self) -> Result<(), Error> {
+        for ((tenant, id), used_at) in self.tokens.take_used() {
+            self.store
+                .write(tenant, async move |tx| tx.touch_token(&id, used_at).await)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A small read and a small write, to find out whether the database answers and takes writes.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        self.store.system_write(async move |tx| tx.probe(now).await).await
+    }
+}

@@ -1,0 +1,223 @@
+//! Organizations: create, get, fetch many, rename, delete.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::{Caller, Organization, OrganizationId, Rejection, Thing, limits, text};
+use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
+
+use crate::{Error, Service};
+
+/// An organization's id and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationName {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+}
+
+/// An organization with its values and what they mean.
+#[derive(Clone, Debug)]
+pub struct OrganizationDetails {
+    /// The organization.
+    pub organization: Organization,
+    /// The definitions of organizations' fields.
+    pub definitions: Arc<Definitions>,
+}
+
+impl From<Organization> for OrganizationName {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id,
+            name: organization.name,
+        }
+    }
+}
+
+/// An organization's name, as it will be stored.
+pub(crate) fn organization_name(raw: &str) -> Result<String, Rejection> {
+    text::name(raw, limits::ORGANIZATION_NAME_CHARS_MAX)
+        .map_err(|problem| Rejection::invalid("name", problem))
+}
+
+pub(crate) fn name_taken(name: &str, by: OrganizationId) -> Rejection {
+    Rejection::invalid(
+        "name",
+        format!("{name:?} is the name of organization {by} already; names are unique"),
+    )
+}
+
+pub(crate) fn no_organization(id: &str) -> Error {
+    Rejection::not_found(Thing::Organization, id).into()
+}
+
+/// The organization with this id, if it can exist at all.
+pub(crate) async fn find_organization(
+    tx: &mut ReadTx<'_>,
+    id: &str,
+) -> Result<Option<Organization>, StoreError> {
+    match OrganizationId::parse(id) {
+        Some(id) => tx.organization(id).await,
+        None => Ok(None),
+    }
+}
+
+/// `first`, or a later id if somebody was given that one on request.
+pub(crate) async fn free_organization_id(
+    tx: &mut WriteTx<'_>,
+    first: OrganizationId,
+) -> Result<OrganizationId, StoreError> {
+    let mut id = first;
+    while tx.organization_id_used(id).await? {
+        id = OrganizationId(tx.take_numbers(Counter::Organization, 1).await?);
+    }
+    Ok(id)
+}
+
+impl Service {
+    /// Adds an organization without values. Its name must be new.
+    pub async fn create_organization(&self, caller: &Caller, name: &str) -> Result<OrganizationName, Error> {
+        let name = organization_name(name)?;
+        let name_key = text::key(&name);
+        let first = OrganizationId(self.numbers.take(caller.tenant, Counter::Organization, 1).await?);
+        let now = self.now();
+        self.store
+            .write(caller.tenant, async move |tx| {
+                if let Some(other) = tx.organization_by_key(&name_key).await? {
+                    return Err(name_taken(&name, other.id).into());
+                }
+                let id = free_organization_id(tx, first).await?;
+                let organization = Organization {
+                    id,
+                    name,
+                    name_key,
+                    details: Values::default(),
+                };
+                tx.insert_organization(&organization, &Definitions::default(), now)
+                    .await?;
+                Ok(organization.into())
+            })
+            .await
+    }
+
+    /// An organization with all its values.
+    pub async fn organization(&self, caller: &Caller, id: &str) -> Result<OrganizationDetails, Error> {
+        self.store
+            .read(caller.tenant, async |tx| {
+                let organization = find_organization(tx, id)
+                    .await?
+                    .ok_or_else(|| no_organization(id))?;
+                let definitions = self.definitions.get(tx, EntityKind::Organization).await?;
+                Ok(OrganizationDetails {
+                    organization,
+                    definitions,
+                })
+            })
+            .await
+    }
+
+    /// The organizations with these ids, then those with these names; each once, unknown ones left out.
+    pub async fn fetch_organizations(
+        &self,
+        caller: &Caller,
+        ids: &[String],
+        names: &[String],
+    ) -> Result<Vec<OrganizationName>, Error> {
+        check_fetch(ids, names, limits::FETCH_ORGANIZATIONS_MAX)?;
+        self.store
+            .read(caller.tenant, async |tx| {
+                let found = find_organizations(tx, ids, names).await?;
+                Ok(found.into_iter().map(OrganizationName::from).collect())
+            })
+            .await
+    }
+
+    /// Renames an organization. Another's name is refused; a change of case is not.
+    pub async fn rename_organization(
+        &self,
+        caller: &Caller,
+        id: &str,
+        name: &str,
+    ) -> Result<OrganizationName, Error> {
+        let name = organization_name(name)?;
+        let (id, name_key, now) = (id.to_owned(), text::key(&name), self.now());
+        self.store
+            .write(caller.tenant, async move |tx| {
+                let organization = find_organization(tx, &id)
+                    .await?
+                    .ok_or_else(|| no_organization(&id))?;
+                if let Some(other) = tx.organization_by_key(&name_key).await?
+                    && other.id != organization.id
+                {
+                    return Err(name_taken(&name, other.id).into());
+                }
+                if organization.name != name {
+                    tx.rename_organization(organization.id, &name, &name_key, now)
+                        .await?;
+                }
+                Ok(OrganizationName {
+                    id: organization.id,
+                    name,
+                })
+            })
+            .await
+    }
+
+    /// Removes an organization with its values, memberships and entitlements; customers stay.
+    pub async fn delete_organization(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let (id, definitions) = (id.to_owned(), self.definitions.clone());
+        self.store
+            .write(caller.tenant, async move |tx| {
+                let organization = find_organization(tx, &id)
+                    .await?
+                    .ok_or_else(|| no_organization(&id))?;
+                let definitions = definitions.get(tx, EntityKind::Organization).await?;
+                Ok(tx.delete_organization(&organization, &definitions).await?)
+            })
+            .await
+    }
+}
+
+/// The limits of a fetch: something asked for, and not too much of it.
+pub(crate) fn check_fetch(ids: &[String], names: &[String], max: usize) -> Result<(), Rejection> {
+    match ids.len() + names.len() {
+        0 => Err(Rejection::invalid(
+            "",
+            "organizationIds and organizationNames are both absent or empty: name at least one organization",
+        )),
+        asked if asked > max => Err(Rejection::invalid(
+            "",
+            format!(
+                "organizationIds and organizationNames name {asked} organizations together; at most {max} \
+                 are fetched at once"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) async fn find_organizations(
+    tx: &mut ReadTx<'_>,
+    ids: &[String],
+    names: &[String],
+) -> Result<Vec<Organization>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for id in ids {
+        found.extend(
+            find_organization(tx, id)
+                .await?
+                .filter(|organization| seen.insert(organization.id)),
+        );
+    }
+    for name in names {
+        let organization = match text::name(name, limits::ORGANIZATION_NAME_CHARS_MAX) {
+            Ok(name) => tx.organization_by_key(&text::key(&name)).await?,
+            Err(_) => None,
+        };
+        found.extend(organization.filter(|organization| seen.insert(organization.id)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,120 @@
+//! Customers and their accounts.
+
+use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::{Customer, Timestamp};
+
+use crate::details::{from_text, to_text};
+use crate::driver::Row;
+use crate::error::StoreError;
+use crate::sweep::Sweep;
+use crate::tx::{ReadTx, WriteTx};
+
+fn row(row: &Row<'_>) -> Result<Customer, StoreError> {
+    Ok(Customer {
+        number: row.int(0)?,
+        id: row.text(1)?,
+        email: row.text(2)?,
+        email_key: row.text(3)?,
+        display_name: row.text(4)?,
+        details: from_text(&row.text(5)?)?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// The customer with this public id.
+    pub async fn customer(&mut self, id: &str) -> Result<Option<Customer>, StoreError> {
+        const SQL: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
+             WHERE tenant_id = $1 AND id = $2";
+        self.fetch_optional(SQL, &[id.into()], row).await
+    }
+
+    /// The internal number of the customer with this public id.
+    pub async fn customer_number(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        const SQL: &str = "SELECT number FROM customer WHERE tenant_id = $1 AND id = $2";
+        self.fetch_optional(SQL, &[id.into()], |row| row.int(0)).await
+    }
+
+    /// Whether a customer has this compared email.
+    pub async fn customer_email_used(&mut self, email_key: &str) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT 1 FROM customer WHERE tenant_id = $1 AND email_key = $2";
+        Ok(self
+            .fetch_optional(SQL, &[email_key.into()], |_| Ok(()))
+            .await?
+            .is_some())
+    }
+}
+
+impl WriteTx<'_> {
+    /// Adds a customer without values.
+    pub async fn insert_customer(
+        &mut self,
+        customer: &Customer,
+        definitions: &Definitions,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO customer (tenant_id, number, id, email, email_key, display_name, \
+             details, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+        let details = to_text(&customer.details)?;
+        self.execute_one(
+            SQL,
+            &[
+                customer.number.into(),
+                (&customer.id).into(),
+                (&customer.email).into(),
+                (&customer.email_key).into(),
+                (&customer.display_name).into(),
+                (&details).into(),
+                now.0.into(),
+            ],
+        )
+        .await?;
+        let (kind, none) = (EntityKind::Customer, Values::default());
+        self.index_values(kind, customer.number, &none, &customer.details, definitions)
+            .await
+    }
+
+    /// Changes the name shown.
+    pub async fn rename_customer(
+        &mut self,
+        number: i64,
+        display_name: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "UPDATE customer SET display_name = $3, updated_at = $4 WHERE tenant_id = $1 AND number = $2";
+        self.execute_one(SQL, &[number.into(), display_name.into(), now.0.into()])
+            .await
+    }
+
+    /// Replaces a customer's values.
+    pub async fn put_customer_details(
+        &mut self,
+        number: i64,
+        old: &Values,
+        new: &Values,
+        definitions: &Definitions,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "UPDATE customer SET details = $3, updated_at = $4 WHERE tenant_id = $1 AND number = $2";
+        let details = to_text(new)?;
+        self.execute_one(SQL, &[number.into(), (&details).into(), now.0.into()])
+            .await?;
+        self.index_values(EntityKind::Customer, number, old, new, definitions)
+            .await
+    }
+
+    /// Removes a customer and hides all that hangs on it.
+    pub async fn delete_customer(
+        &mut self,
+        customer: &Customer,
+        definitions: &Definitions,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM customer WHERE tenant_id = $1 AND number = $2";
+        self.execute_one(SQL, &[customer.number.into()]).await?;
+        let (kind, none) = (EntityKind::Customer, Values::default());
+        self.index_values(kind, customer.number, &customer.details, &none, definitions)
+            .await?;
+        self.plan_sweep(Sweep::Customer(customer.number)).await
+    }
+}

@@ -1,0 +1,87 @@
+//! Detail values: one JSON text in the entity's row, keyed by field id, and one index row a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use guildhall_domain::{Definitions, EntityKind, FieldId, Values, value_key};
+
+use crate::error::StoreError;
+use crate::tx::WriteTx;
+
+/// The values as the row keeps them: `{"12":["EU"]}`.
+pub(crate) fn to_text(values: &Values) -> Result<String, StoreError> {
+    let plain: BTreeMap<i64, &Vec<String>> = values.0.iter().map(|(id, values)| (id.0, values)).collect();
+    serde_json::to_string(&plain).map_err(|e| StoreError::Failed(e.to_string()))
+}
+
+/// The values of a row.
+pub(crate) fn from_text(text: &str) -> Result<Values, StoreError> {
+    if text == "{}" {
+        return Ok(Values::default());
+    }
+    let plain: BTreeMap<i64, Vec<String>> =
+        serde_json::from_str(text).map_err(|e| StoreError::inconsistent(format!("details: {e}")))?;
+    Ok(Values(
+        plain
+            .into_iter()
+            .map(|(id, values)| (FieldId(id), values))
+            .collect(),
+    ))
+}
+
+/// How rows name what they belong to.
+pub(crate) fn kind_text(kind: EntityKind) -> &'static str {
+    match kind {
+        EntityKind::Organization => "ORGANIZATION",
+        EntityKind::Customer => "CUSTOMER",
+        EntityKind::Entitlement => "ENTITLEMENT",
+    }
+}
+
+impl WriteTx<'_> {
+    /// Brings the index rows of an entity from its old values to its new ones. Fields that are not
+    /// defined any more are left to the sweep.
+    pub(crate) async fn index_values(
+        &mut self,
+        kind: EntityKind,
+        entity_number: i64,
+        old: &Values,
+        new: &Values,
+        definitions: &Definitions,
+    ) -> Result<(), StoreError> {
+        const DELETE: &str = "DELETE FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
+             AND value_key = $4 AND entity_number = $5";
+        const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+        let kind = kind_text(kind);
+        for definition in definitions.iter() {
+            let (old, new) = (old.get(definition.id), new.get(definition.id));
+            if old == new {
+                continue;
+            }
+            let keys = |values: &[String]| -> BTreeSet<String> {
+                values
+                    .iter()
+                    .map(|value| value_key(definition.field_type, value))
+                    .collect()
+            };
+            let (old, new) = (keys(old), keys(new));
+            for key in old.difference(&new) {
+                let field = definition.id.0;
+                self.execute(
+                    DELETE,
+                    &[kind.into(), field.into(), key.into(), entity_number.into()],
+                )
+                .await?;
+            }
+            for key in new.difference(&old) {
+                let field = definition.id.0;
+                self.execute(
+                    INSERT,
+                    &[kind.into(), field.into(), key.into(), entity_number.into()],
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Below the statements: connecting, beginning, executing, fetching, committing. The only `match`
+//! on the database stands here. SQLite never pends, so its futures are ready at their first poll.
+
+pub(crate) mod sqlite;
+
+use crate::error::StoreError;
+
+/// A parameter of a statement. `$1` is always the tenant in a tenant's transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Param<'a> {
+    Int(i64),
+    OptInt(Option<i64>),
+    Text(&'a str),
+    OptText(Option<&'a str>),
+}
+
+impl From<i64> for Param<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<Option<i64>> for Param<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::OptInt(value)
+    }
+}
+
+impl<'a> From<&'a str> for Param<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a String> for Param<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Param<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::OptText(value)
+    }
+}
+
+/// One row of an answer. Columns count from 0, in the order of the statement.
+pub(crate) enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+}
+
+impl Row<'_> {
+    pub(crate) fn int(&self, column: usize) -> Result<i64, StoreError> {
+        match self {
+            Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+        }
+    }
+
+    pub(crate) fn opt_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        match self {
+            Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+        }
+    }
+
+    pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
+        match self {
+            Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+        }
+    }
+
+    pub(crate) fn opt_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        match self {
+            Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+        }
+    }
+}
+
+fn unreadable(column: usize, error: &rusqlite::Error) -> StoreError {
+    StoreError::inconsistent(format!("column {column}: {error}"))
+}
+
+/// A connection inside a transaction.
+pub(crate) enum Session<'c> {
+    Sqlite(&'c mut sqlite::Connection),
+}
+
+impl Session<'_> {
+    /// Every row of the answer, read one by one.
+    pub(crate) async fn fetch<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Session::Sqlite(connection) => connection.fetch(sql, params, |row| read(&Row::Sqlite(row))),
+        }
+    }
+
+    /// The first row of the answer, if there is one.
+    pub(crate) async fn fetch_optional<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match self {
+            Session::Sqlite(connection) => {
+                connection.fetch_optional(sql, params, |row| read(&Row::Sqlite(row)))
+            }
+        }
+    }
+
+    /// How many rows the statement changed.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<u64, StoreError> {
+        match self {
+            Session::Sqlite(connection) => connection.execute(sql, params),
+        }
+    }
+}

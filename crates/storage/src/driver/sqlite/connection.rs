@@ -1,0 +1,234 @@
+//! One SQLite connection: its settings, which are read back and refused when they differ, and
+//! statements with their parameters.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ToSql, ffi};
+
+use crate::dialect;
+use crate::driver::Param;
+use crate::error::{OpenError, StoreError};
+
+/// What a connection is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Read,
+    Write,
+}
+
+/// How long a statement waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(5_000);
+/// Statements kept prepared on a connection: more than the storage room has.
+const STATEMENTS_CACHED: usize = 256;
+
+/// A connection and the statements in its dialect.
+pub(crate) struct Connection {
+    inner: rusqlite::Connection,
+    /// Translated statements, by the address of the text they come from: texts are `'static`.
+    texts: HashMap<usize, Box<str>>,
+    broken: Option<StoreError>,
+}
+
+impl Connection {
+    pub(crate) fn open(path: &Path, purpose: Use) -> Result<Self, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || -> rusqlite::Result<rusqlite::Connection> {
+            let inner = rusqlite::Connection::open_with_flags(path, flags)?;
+            inner.busy_timeout(BUSY_TIMEOUT)?;
+            inner.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+            inner.pragma_update(None, "journal_mode", "wal")?;
+            inner.pragma_update(None, "synchronous", "full")?;
+            inner.pragma_update(None, "foreign_keys", true)?;
+            inner.pragma_update(None, "trusted_schema", false)?;
+            inner.pragma_update(None, "cell_size_check", true)?;
+            inner.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+            inner.pragma_update(None, "wal_autocheckpoint", 0)?;
+            inner.pragma_update(None, "cache_size", -16_000)?;
+            inner.pragma_update(None, "temp_store", "memory")?;
+            inner.pragma_update(None, "query_only", purpose == Use::Read)?;
+            Ok(inner)
+        };
+        let inner = open().map_err(|e| cannot_open(path, &e))?;
+        let connection = Self {
+            inner,
+            texts: HashMap::new(),
+            broken: None,
+        };
+        connection.check_settings(path)?;
+        Ok(connection)
+    }
+
+    /// A database that silently refused a setting would break a promise later: refuse it now.
+    fn check_settings(&self, path: &Path) -> Result<(), OpenError> {
+        const WANTED: [(&str, &str); 7] = [
+            ("journal_mode", "wal"),
+            ("synchronous", "2"),
+            ("foreign_keys", "1"),
+            ("trusted_schema", "0"),
+            ("cell_size_check", "1"),
+            ("journal_size_limit", "67108864"),
+            ("wal_autocheckpoint", "0"),
+        ];
+        for (name, wanted) in WANTED {
+            let found = self
+                .inner
+                .pragma_query_value(None, name, |row| row.get::<_, Value>(0))
+                .map_err(|e| cannot_open(path, &e))?;
+            let found = match found {
+                Value::Integer(number) => number.to_string(),
+                Value::Text(text) => text,
+                other => format!("{other:?}"),
+            };
+            if found != wanted {
+                return Err(OpenError(format!(
+                    "{}: SQLite keeps {name} = {found}, and Guildhall needs {wanted}. Is the file on a \
+                     network or read-only file system?",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn inner(&mut self) -> &mut rusqlite::Connection {
+        &mut self.inner
+    }
+
+    /// Whether a transaction is open. SQLite itself ends one after some errors.
+    pub(crate) fn in_transaction(&self) -> bool {
+        !self.inner.is_autocommit()
+    }
+
+    /// Rows changed since the connection was opened.
+    pub(crate) fn changes_so_far(&self) -> u64 {
+        self.inner.total_changes()
+    }
+
+    /// The failure of the disk that this connection has met, if it has met one.
+    pub(crate) fn broken(&self) -> Option<&StoreError> {
+        self.broken.as_ref()
+    }
+
+    fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error @ StoreError::Broken(_)) = &result {
+            self.broken = Some(error.clone());
+        }
+        result
+    }
+
+    /// Runs a statement without parameters: the words of transactions.
+    pub(crate) fn statement(&mut self, sql: &str) -> Result<(), StoreError> {
+        let run = || -> rusqlite::Result<()> {
+            self.inner.prepare_cached(sql)?.execute([])?;
+            Ok(())
+        };
+        let result = run().map_err(|e| store_error(&e));
+        self.note(result)
+    }
+
+    pub(crate) fn fetch<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut run = || {
+            let mut statement = self.prepare(sql, params)?;
+            let mut rows = statement.raw_query();
+            let mut out = Vec::new();
+            while let Some(row) = rows.next().map_err(|e| store_error(&e))? {
+                out.push(read(row)?);
+            }
+            Ok(out)
+        };
+        let result = run();
+        self.note(result)
+    }
+
+    pub(crate) fn fetch_optional<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut run = || {
+            let mut statement = self.prepare(sql, params)?;
+            let mut rows = statement.raw_query();
+            match rows.next().map_err(|e| store_error(&e))? {
+                Some(row) => read(row).map(Some),
+                None => Ok(None),
+            }
+        };
+        let result = run();
+        self.note(result)
+    }
+
+    pub(crate) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+        let mut run = || {
+            let mut statement = self.prepare(sql, params)?;
+            let changed = statement.raw_execute().map_err(|e| store_error(&e))?;
+            Ok(changed as u64)
+        };
+        let result = run();
+        self.note(result)
+    }
+
+    fn prepare(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<CachedStatement<'_>, StoreError> {
+        let Self { inner, texts, .. } = self;
+        let text = texts
+            .entry(sql.as_ptr() as usize)
+            .or_insert_with(|| dialect::sqlite(sql).into());
+        let mut statement = inner.prepare_cached(text).map_err(|e| store_error(&e))?;
+        for (index, param) in params.iter().enumerate() {
+            statement
+                .raw_bind_parameter(index + 1, param)
+                .map_err(|e| store_error(&e))?;
+        }
+        Ok(statement)
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Param::Int(number) | Param::OptInt(Some(number)) => ValueRef::Integer(*number),
+            Param::Text(text) | Param::OptText(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Param::OptInt(None) | Param::OptText(None) => ValueRef::Null,
+        }))
+    }
+}
+
+pub(crate) fn cannot_open(path: &Path, error: &rusqlite::Error) -> OpenError {
+    OpenError(format!("{}: cannot open the database: {error}", path.display()))
+}
+
+/// Sorts SQLite's errors into ours. The texts go to the log only.
+pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
+    let Some(code) = error.sqlite_error() else {
+        return StoreError::Failed(error.to_string());
+    };
+    match code.code {
+        ErrorCode::DiskFull => StoreError::Full,
+        // Growing the shared-memory file is refused this way when the disk is full.
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => StoreError::Full,
+        ErrorCode::SystemIoFailure => StoreError::Broken(error.to_string()),
+        ErrorCode::ConstraintViolation => StoreError::Conflict {
+            constraint: error.to_string(),
+        },
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::CannotOpen
+        | ErrorCode::ReadOnly
+        | ErrorCode::DatabaseCorrupt
+        | ErrorCode::NotADatabase
+        | ErrorCode::OutOfMemory => StoreError::Unavailable(error.to_string()),
+        _ => StoreError::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,86 @@
+//! SQLite: one file, one writer thread that commits waiting units of work together, readers on
+//! snapshots beside it, checkpoints on a thread of their own.
+
+mod checkpoint;
+mod connection;
+mod lock;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use connection::Connection;
+pub(crate) use lock::create_private;
+pub(crate) use writer::{Done, Unit, Writer};
+
+use crate::error::{OpenError, StoreError};
+use crate::{OnFatal, migrate};
+
+/// An open SQLite database.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    readers: Mutex<Vec<Connection>>,
+    pub(crate) writer: Writer,
+    _lock: Option<lock::ServeLock>,
+}
+
+impl Sqlite {
+    /// Opens or creates the file, migrates it, and starts the writer. With `serve`, at most one
+    /// process can hold the database open this way.
+    pub(crate) fn open(path: &Path, serve: bool, now_ms: i64, on_fatal: OnFatal) -> Result<Self, OpenError> {
+        create_private(path)?;
+        let lock = serve.then(|| lock::ServeLock::take(path)).transpose()?;
+        let mut connection = Connection::open(path, connection::Use::Write)?;
+        migrate::sqlite(&mut connection, path, now_ms)?;
+        let writer = Writer::start(connection, path, on_fatal)?;
+        Ok(Self {
+            path: path.to_owned(),
+            readers: Mutex::new(Vec::new()),
+            writer,
+            _lock: lock,
+        })
+    }
+
+    /// A connection on a snapshot of its own. It goes back to the pool when dropped.
+    pub(crate) fn reader(self: &Arc<Self>) -> Result<Reader, StoreError> {
+        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => Connection::open(&self.path, connection::Use::Read)
+                .map_err(|e| StoreError::Unavailable(e.0))?,
+        };
+        connection.statement("BEGIN")?;
+        Ok(Reader {
+            connection: Some(connection),
+            pool: Arc::clone(self),
+        })
+    }
+}
+
+/// A reading connection inside its transaction.
+pub(crate) struct Reader {
+    connection: Option<Connection>,
+    pool: Arc<Sqlite>,
+}
+
+impl Reader {
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        self.connection
+            .as_mut()
+            .ok_or_else(|| StoreError::Failed("reader used after its end".into()))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && connection.statement("ROLLBACK").is_ok()
+        {
+            self.pool
+                .readers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The one writer. It takes the units of work that wait, runs each under a savepoint of its own,
+//! commits them together, and answers each only then. No timer: under load groups grow by
+//! themselves, and a lone write commits at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::checkpoint::Checkpointer;
+use super::connection::Connection;
+use crate::OnFatal;
+use crate::error::{OpenError, StoreError};
+
+/// Units of work that may wait. Beyond it a write is refused as overload: at a few microseconds a
+/// unit, what waits here is already a good part of a second.
+const WAITING_MAX: usize = 8_192;
+/// Units committed together at most.
+const GROUP_UNITS_MAX: usize = 1_024;
+/// Rows changed in one group at most (a unit that changes more is a group of its own).
+const GROUP_ROWS_MAX: u64 = 2_048;
+
+/// What a unit of work leaves behind: whether its changes stay, and how its caller hears of it.
+pub(crate) struct Done {
+    pub(crate) keep: bool,
+    pub(crate) answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+/// A unit of work is called once: with the connection, or with the reason why it cannot run, which
+/// it passes on to its caller.
+pub(crate) type Unit = Box<dyn FnOnce(Result<&mut Connection, StoreError>) -> Option<Done> + Send>;
+
+/// The queue to the writer thread. Dropping it ends the thread when the queue is empty.
+pub(crate) struct Writer {
+    queue: Option<SyncSender<Unit>>,
+    broken: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: &Path, on_fatal: OnFatal) -> Result<Self, OpenError> {
+        let (queue, units) = sync_channel(WAITING_MAX);
+        let broken = Arc::new(AtomicBool::new(false));
+        let checkpointer = Checkpointer::start(path, Arc::clone(&broken), Arc::clone(&on_fatal))?;
+        let room = Room {
+            connection,
+            units,
+            checkpointer,
+            broken: Arc::clone(&broken),
+            on_fatal,
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || room.run())
+            .map_err(|e| OpenError(format!("cannot start the writer thread: {e}")))?;
+        Ok(Self {
+            queue: Some(queue),
+            broken,
+            thread: Some(thread),
+        })
+    }
+
+    /// Puts a unit of work into the queue, or says why it never will run.
+    pub(crate) fn submit(&self, unit: Unit) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::Acquire) {
+            return Err(StoreError::Broken("an earlier write failed".into()));
+        }
+        let Some(queue) = &self.queue else {
+            return Err(stopped());
+        };
+        queue.try_send(unit).map_err(|e| match e {
+            TrySendError::Full(_) => StoreError::Overloaded,
+            TrySendError::Disconnected(_) => stopped(),
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer was logged where it happened.
+            let _ended = thread.join();
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".into())
+}
+
+/// The writer thread's own things.
+struct Room {
+    connection: Connection,
+    units: Receiver<Unit>,
+    checkpointer: Checkpointer,
+    broken: Arc<AtomicBool>,
+    on_fatal: OnFatal,
+}
+
+impl Room {
+    fn run(mut self) {
+        while let Ok(first) = self.units.recv() {
+            let mut answers = Vec::new();
+            let outcome = self.group(first, &mut answers);
+            let fatal = match &outcome {
+                Err(StoreError::Broken(why)) => Some(why.clone()),
+                _ => None,
+            };
+            if fatal.is_some() {
+                self.broken.store(true, Ordering::Release);
+            }
+            for answer in answers {
+                answer(outcome.clone());
+            }
+            if let Some(why) = fatal {
+                self.refuse_the_rest(&why);
+                (self.on_fatal)(&why);
+                // The connection must not be closed in order: closing would sync again.
+                std::mem::forget(self.connection);
+                return;
+            }
+            self.checkpointer.committed(&mut self.connection);
+        }
+    }
+
+    /// Runs a group and commits it. `Ok` means that all kept changes are on disk.
+    fn group(&mut self, first: Unit, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+        if let Err(error) = self.connection.statement("BEGIN IMMEDIATE") {
+            // Nothing of the unit has run; its caller hears why through its own answer.
+            answers.push(refusing(first));
+            return Err(error);
+        }
+        let rows_before = self.connection.changes_so_far();
+        let mut next = Some(first);
+        while let Some(unit) = next.take() {
+            let run = self.unit(unit, answers);
+            if let Err(error) = run {
+                self.abandon();
+                return Err(error);
+            }
+            let full = answers.len() >= GROUP_UNITS_MAX
+                || self.connection.changes_so_far() - rows_before >= GROUP_ROWS_MAX;
+            if !full {
+                next = self.units.try_recv().ok();
+            }
+        }
+        let committed = self.connection.statement("COMMIT");
+        if committed.is_err() {
+            self.abandon();
+        }
+        committed
+    }
+
+    /// Runs one unit under its savepoint. `Err` means that the whole group is lost.
+    fn unit(&mut self, unit: Unit, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+        self.connection.statement("SAVEPOINT unit")?;
+        let done = catch_unwind(AssertUnwindSafe(|| unit(Ok(&mut self.connection))));
+        let keep = match done {
+            Ok(Some(Done { keep, answer })) => {
+                answers.push(answer);
+                keep
+            }
+            Ok(None) => false,
+            // The unit's channel went with it, so its caller hears that its answer was dropped.
+            Err(_) => {
+                tracing::error!("a unit of work panicked; its changes are rolled back");
+                false
+            }
+        };
+        if let Some(error) = self.connection.broken() {
+            return Err(error.clone());
+        }
+        if !self.connection.in_transaction() {
+            // SQLite ends the transaction itself when, for one, the disk is full.
+            return Err(StoreError::Full);
+        }
+        if !keep {
+            self.connection.statement("ROLLBACK TO unit")?;
+        }
+        self.connection.statement("RELEASE unit")
+    }
+
+    /// Leaves the transaction, if SQLite has not done so itself.
+    fn abandon(&mut self) {
+        if self.connection.in_transaction()
+            && let Err(error) = self.connection.statement("ROLLBACK")
+        {
+            tracing::error!(%error, "a rollback failed");
+        }
+    }
+
+    /// Answers what still waits after the disk failed.
+    fn refuse_the_rest(&mut self, why: &str) {
+        while let Ok(unit) = self.units.try_recv() {
+            refusing(unit)(Err(StoreError::Broken(why.to_owned())));
+        }
+    }
+}
+
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// The answer of a unit that never ran.
+fn refusing(unit: Unit) -> Answer {
+    Box::new(move |outcome| {
+        let error = outcome.err().unwrap_or_else(stopped);
+        let _never_ran = unit(Err(error));
+    })
+}

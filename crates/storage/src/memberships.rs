@@ -1,0 +1,54 @@
+//! Which customers belong to which organizations. A link whose one end is deleted is out of sight,
+//! since every statement joins the other end.
+
+use guildhall_domain::{Member, OrganizationId};
+
+use crate::error::StoreError;
+use crate::tx::{ReadTx, WriteTx};
+
+impl ReadTx<'_> {
+    /// The customers of an organization, in the order they were added.
+    pub async fn members(&mut self, organization: OrganizationId) -> Result<Vec<Member>, StoreError> {
+        const SQL: &str = "SELECT c.number, c.id FROM membership m \
+             JOIN customer c ON c.tenant_id = m.tenant_id AND c.number = m.customer_number \
+             WHERE m.tenant_id = $1 AND m.organization_id = $2 ORDER BY m.position, c.number";
+        self.fetch(SQL, &[organization.0.into()], |row| {
+            Ok(Member {
+                number: row.int(0)?,
+                id: row.text(1)?,
+            })
+        })
+        .await
+    }
+
+    /// The organizations of a customer: id and name, by id.
+    pub async fn organizations_of(
+        &mut self,
+        customer_number: i64,
+    ) -> Result<Vec<(OrganizationId, String)>, StoreError> {
+        const SQL: &str = "SELECT o.id, o.name FROM membership m \
+             JOIN organization o ON o.tenant_id = m.tenant_id AND o.id = m.organization_id \
+             WHERE m.tenant_id = $1 AND m.customer_number = $2 ORDER BY o.id";
+        self.fetch(SQL, &[customer_number.into()], |row| {
+            Ok((OrganizationId(row.int(0)?), row.text(1)?))
+        })
+        .await
+    }
+}
+
+impl WriteTx<'_> {
+    /// Adds a customer to an organization; whether the link is new.
+    pub async fn add_member(
+        &mut self,
+        organization: OrganizationId,
+        customer_number: i64,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "INSERT INTO membership (tenant_id, organization_id, customer_number, position) \
+             SELECT $1, $2, $3, 1 + COALESCE(MAX(position), 0) FROM membership \
+             WHERE tenant_id = $1 AND organization_id = $2 ON CONFLICT DO NOTHING";
+        Ok(self
+            .execute(SQL, &[organization.0.into(), customer_number.into()])
+            .await?
+            == 1)
+    }
+}

@@ -1,0 +1,87 @@
+//! Numbered migrations, forward only, each in one transaction with its version row. A database
+//! that a newer program has migrated is refused.
+
+use std::path::Path;
+
+use crate::driver::sqlite::Connection;
+use crate::error::OpenError;
+
+/// The migrations of SQLite in order; the first has number 1.
+const SQLITE: &[&str] = &[include_str!("../migrations/sqlite/0001_organizations.sql")];
+
+/// Brings the database to this program's version. Several processes may try at once: each step
+/// looks again inside its own transaction.
+pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> Result<(), OpenError> {
+    let failed = |e: rusqlite::Error| OpenError(format!("{}: cannot migrate: {e}", path.display()));
+    let inner = connection.inner();
+    inner
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS schema_version \
+             (version INTEGER PRIMARY KEY, applied_at BIGINT NOT NULL)",
+        )
+        .map_err(failed)?;
+    let newest = SQLITE.len() as i64;
+    let found = version(inner).map_err(failed)?;
+    if found > newest {
+        return Err(OpenError(format!(
+            "{}: the database has schema version {found}, and this guildhall knows versions up to {newest}. \
+             Use the guildhall that wrote it, or a newer one.",
+            path.display()
+        )));
+    }
+    if found > 0 && found < newest {
+        copy_before(inner, path, found)?;
+    }
+    for (index, sql) in SQLITE
+        .iter()
+        .enumerate()
+        .skip(usize::try_from(found).unwrap_or(0))
+    {
+        let number = index as i64 + 1;
+        let transaction = inner
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        if version(&transaction).map_err(failed)? < number {
+            transaction.execute_batch(sql).map_err(failed)?;
+            transaction
+                .execute(
+                    "INSERT INTO schema_version (version, applied_at) VALUES (?1, ?2)",
+                    [number, now_ms],
+                )
+                .map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn version(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {
+    connection.query_row(
+        "SELECT COALESCE(MAX(version), 0) FROM schema_version",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// A copy of the database as it was before its first new migration, beside it.
+fn copy_before(connection: &rusqlite::Connection, path: &Path, found: i64) -> Result<(), OpenError> {
+    let mut copy = path.as_os_str().to_owned();
+    copy.push(format!(".v{found}"));
+    let copy = Path::new(&copy);
+    if copy.exists() {
+        return Ok(());
+    }
+    let cannot = |e: &dyn std::fmt::Display| {
+        OpenError(format!(
+            "{}: cannot copy the database before migrating it: {e}",
+            copy.display()
+        ))
+    };
+    // Created first so that it is its owner's alone; SQLite accepts an empty target.
+    crate::driver::sqlite::create_private(copy)?;
+    let target = copy.to_str().ok_or_else(|| cannot(&"its path is not UTF-8"))?;
+    connection
+        .execute("VACUUM INTO ?1", [target])
+        .map_err(|e| cannot(&e))?;
+    Ok(())
+}

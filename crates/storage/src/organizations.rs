@@ -1,0 +1,122 @@
+//! Organizations.
+
+use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::{Organization, OrganizationId, Timestamp};
+
+use crate::details::{from_text, to_text};
+use crate::driver::Row;
+use crate::error::StoreError;
+use crate::sweep::Sweep;
+use crate::tx::{ReadTx, WriteTx};
+
+fn row(row: &Row<'_>) -> Result<Organization, StoreError> {
+    Ok(Organization {
+        id: OrganizationId(row.int(0)?),
+        name: row.text(1)?,
+        name_key: row.text(2)?,
+        details: from_text(&row.text(3)?)?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// The organization with this id.
+    pub async fn organization(&mut self, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
+        const SQL: &str =
+            "SELECT id, name, name_key, details FROM organization WHERE tenant_id = $1 AND id = $2";
+        self.fetch_optional(SQL, &[id.0.into()], row).await
+    }
+
+    /// The organization with this compared name.
+    pub async fn organization_by_key(&mut self, key: &str) -> Result<Option<Organization>, StoreError> {
+        const SQL: &str =
+            "SELECT id, name, name_key, details FROM organization WHERE tenant_id = $1 AND name_key = $2";
+        self.fetch_optional(SQL, &[key.into()], row).await
+    }
+
+    /// Whether an organization has or had this id.
+    pub async fn organization_id_used(&mut self, id: OrganizationId) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM organization WHERE tenant_id = $1 AND id = $2) \
+             OR EXISTS (SELECT 1 FROM organization_spent WHERE tenant_id = $1 AND id = $2)";
+        Ok(self
+            .fetch_optional(SQL, &[id.0.into()], |_| Ok(()))
+            .await?
+            .is_some())
+    }
+}
+
+impl WriteTx<'_> {
+    /// Adds an organization with its values.
+    pub async fn insert_organization(
+        &mut self,
+        organization: &Organization,
+        definitions: &Definitions,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO organization (tenant_id, id, name, name_key, details, created_at, \
+             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)";
+        let details = to_text(&organization.details)?;
+        self.execute_one(
+            SQL,
+            &[
+                organization.id.0.into(),
+                (&organization.name).into(),
+                (&organization.name_key).into(),
+                (&details).into(),
+                now.0.into(),
+            ],
+        )
+        .await?;
+        let (kind, none) = (EntityKind::Organization, Values::default());
+        self.index_values(kind, organization.id.0, &none, &organization.details, definitions)
+            .await
+    }
+
+    /// Changes an organization's name.
+    pub async fn rename_organization(
+        &mut self,
+        id: OrganizationId,
+        name: &str,
+        name_key: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE organization SET name = $3, name_key = $4, updated_at = $5 \
+             WHERE tenant_id = $1 AND id = $2";
+        self.execute_one(SQL, &[id.0.into(), name.into(), name_key.into(), now.0.into()])
+            .await
+    }
+
+    /// Replaces an organization's values.
+    pub async fn put_organization_details(
+        &mut self,
+        id: OrganizationId,
+        old: &Values,
+        new: &Values,
+        definitions: &Definitions,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "UPDATE organization SET details = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2";
+        let details = to_text(new)?;
+        self.execute_one(SQL, &[id.0.into(), (&details).into(), now.0.into()])
+            .await?;
+        self.index_values(EntityKind::Organization, id.0, old, new, definitions)
+            .await
+    }
+
+    /// Removes an organization and hides all that hangs on it. Its id stays spent.
+    pub async fn delete_organization(
+        &mut self,
+        organization: &Organization,
+        definitions: &Definitions,
+    ) -> Result<(), StoreError> {
+        const DELETE: &str = "DELETE FROM organization WHERE tenant_id = $1 AND id = $2";
+        const SPEND: &str = "INSERT INTO organization_spent (tenant_id, id) VALUES ($1, $2)";
+        let id = organization.id.0;
+        self.execute_one(DELETE, &[id.into()]).await?;
+        self.execute_one(SPEND, &[id.into()]).await?;
+        let (kind, none) = (EntityKind::Organization, Values::default());
+        self.index_values(kind, id, &organization.details, &none, definitions)
+            .await?;
+        self.plan_sweep(Sweep::Organization(organization.id)).await
+    }
+}

@@ -1,0 +1,217 @@
+//! What hung on deleted things: out of sight since the delete, removed here in batches, so that no
+//! delete is a long transaction.
+
+use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, OrganizationId, TenantId, Values};
+
+use crate::details::{from_text, kind_text, to_text};
+use crate::entitlements::entity_key;
+use crate::error::StoreError;
+use crate::tx::{SystemTx, WriteTx};
+
+/// Rows that one batch removes at most.
+pub const SWEEP_ROWS_MAX: i64 = 500;
+
+/// A deleted thing whose remains are still to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// An organization: its memberships and entitlements.
+    Organization(OrganizationId),
+    /// A customer, by number: its memberships and entitlements.
+    Customer(i64),
+    /// A product, by number: the entitlements to it.
+    Product(i64),
+    /// A detail field: its values.
+    Field(FieldId),
+}
+
+impl Sweep {
+    fn key(self) -> (&'static str, i64) {
+        match self {
+            Self::Organization(id) => ("ORGANIZATION", id.0),
+            Self::Customer(number) => ("CUSTOMER", number),
+            Self::Product(number) => ("PRODUCT", number),
+            Self::Field(id) => ("FIELD", id.0),
+        }
+    }
+
+    fn from_key(what: &str, target: i64) -> Result<Self, StoreError> {
+        Ok(match what {
+            "ORGANIZATION" => Self::Organization(OrganizationId(target)),
+            "CUSTOMER" => Self::Customer(target),
+            "PRODUCT" => Self::Product(target),
+            "FIELD" => Self::Field(FieldId(target)),
+            other => return Err(StoreError::inconsistent(format!("sweep.what {other}"))),
+        })
+    }
+}
+
+/// How far a batch came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swept {
+    /// There may be more.
+    More,
+    /// Nothing is left of it.
+    Finished,
+}
+
+impl SystemTx<'_> {
+    /// Some sweeps that wait, of any tenant.
+    pub async fn waiting_sweeps(&mut self, limit: i64) -> Result<Vec<(TenantId, Sweep)>, StoreError> {
+        const SQL: &str =
+            "SELECT tenant_id, what, target FROM sweep ORDER BY tenant_id, what, target LIMIT $1";
+        self.fetch(SQL, &[limit.into()], |row| {
+            Ok((
+                TenantId(row.int(0)?),
+                Sweep::from_key(&row.text(1)?, row.int(2)?)?,
+            ))
+        })
+        .await
+    }
+}
+
+impl WriteTx<'_> {
+    pub(crate) async fn plan_sweep(&mut self, sweep: Sweep) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO sweep (tenant_id, what, target) VALUES ($1, $2, $3) \
+             ON CONFLICT DO NOTHING";
+        let (what, target) = sweep.key();
+        self.execute(SQL, &[what.into(), target.into()]).await.map(drop)
+    }
+
+    /// Removes one batch. `entitlement_fields` are the definitions of entitlements.
+    pub async fn sweep(
+        &mut self,
+        sweep: Sweep,
+        entitlement_fields: &Definitions,
+    ) -> Result<Swept, StoreError> {
+        const FORGET: &str = "DELETE FROM sweep WHERE tenant_id = $1 AND what = $2 AND target = $3";
+        let removed = match sweep {
+            Sweep::Organization(id) => {
+                const SQL: &str = "DELETE FROM membership WHERE tenant_id = $1 AND organization_id = $2 \
+                     AND customer_number IN (SELECT customer_number FROM membership \
+                         WHERE tenant_id = $1 AND organization_id = $2 LIMIT $3)";
+                let members = self.execute(SQL, &[id.0.into(), SWEEP_ROWS_MAX.into()]).await?;
+                members
+                    + self
+                        .sweep_entity(Entity::Organization(id), entitlement_fields)
+                        .await?
+            }
+            Sweep::Customer(number) => {
+                const SQL: &str = "DELETE FROM membership WHERE tenant_id = $1 AND customer_number = $2 \
+                     AND organization_id IN (SELECT organization_id FROM membership \
+                         WHERE tenant_id = $1 AND customer_number = $2 LIMIT $3)";
+                let members = self.execute(SQL, &[number.into(), SWEEP_ROWS_MAX.into()]).await?;
+                members
+                    + self
+                        .sweep_entity(Entity::Customer(number), entitlement_fields)
+                        .await?
+            }
+            Sweep::Product(number) => self.sweep_product(number, entitlement_fields).await?,
+            Sweep::Field(id) => self.sweep_field(id).await?,
+        };
+        if removed > 0 {
+            return Ok(Swept::More);
+        }
+        let (what, target) = sweep.key();
+        self.execute(FORGET, &[what.into(), target.into()]).await?;
+        Ok(Swept::Finished)
+    }
+
+    async fn sweep_entity(&mut self, entity: Entity, fields: &Definitions) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT number, details FROM entitlement \
+             WHERE tenant_id = $1 AND entity_kind = $2 AND entity_number = $3 ORDER BY position LIMIT $4";
+        let (kind, number) = entity_key(entity);
+        let params = [kind.into(), number.into(), SWEEP_ROWS_MAX.into()];
+        let rows = self
+            .fetch(SQL, &params, |row| Ok((row.int(0)?, row.text(1)?)))
+            .await?;
+        self.remove_entitlements(rows, fields).await
+    }
+
+    async fn sweep_product(&mut self, number: i64, fields: &Definitions) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT number, details FROM entitlement \
+             WHERE tenant_id = $1 AND product_number = $2 ORDER BY number LIMIT $3";
+        let params = [number.into(), SWEEP_ROWS_MAX.into()];
+        let rows = self
+            .fetch(SQL, &params, |row| Ok((row.int(0)?, row.text(1)?)))
+            .await?;
+        self.remove_entitlements(rows, fields).await
+    }
+
+    async fn remove_entitlements(
+        &mut self,
+        rows: Vec<(i64, String)>,
+        fields: &Definitions,
+    ) -> Result<u64, StoreError> {
+        let removed = rows.len() as u64;
+        for (number, details) in rows {
+            self.delete_entitlement(number, &from_text(&details)?, fields)
+                .await?;
+        }
+        Ok(removed)
+    }
+
+    /// Takes a deleted field's values out of the rows of their holders, which the index names.
+    async fn sweep_field(&mut self, field: FieldId) -> Result<u64, StoreError> {
+        const FORGET: &str = "DELETE FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
+             AND value_key = $4 AND entity_number = $5";
+        const SQL: &str = "SELECT value_key, entity_number FROM detail_index \
+             WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 LIMIT $4";
+        let mut removed = 0;
+        for kind in [
+            EntityKind::Organization,
+            EntityKind::Customer,
+            EntityKind::Entitlement,
+        ] {
+            let params = [kind_text(kind).into(), field.0.into(), SWEEP_ROWS_MAX.into()];
+            let holders = self
+                .fetch(SQL, &params, |row| Ok((row.text(0)?, row.int(1)?)))
+                .await?;
+            removed += holders.len() as u64;
+            for (key, number) in holders {
+                self.forget_value(kind, number, field).await?;
+                let params = [
+                    kind_text(kind).into(),
+                    field.0.into(),
+                    (&key).into(),
+                    number.into(),
+                ];
+                self.execute(FORGET, &params).await?;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn forget_value(
+        &mut self,
+        kind: EntityKind,
+        number: i64,
+        field: FieldId,
+    ) -> Result<(), StoreError> {
+        let (read, write) = match kind {
+            EntityKind::Organization => (
+                "SELECT details FROM organization WHERE tenant_id = $1 AND id = $2",
+                "UPDATE organization SET details = $3 WHERE tenant_id = $1 AND id = $2",
+            ),
+            EntityKind::Customer => (
+                "SELECT details FROM customer WHERE tenant_id = $1 AND number = $2",
+                "UPDATE customer SET details = $3 WHERE tenant_id = $1 AND number = $2",
+            ),
+            EntityKind::Entitlement => (
+                "SELECT details FROM entitlement WHERE tenant_id = $1 AND number = $2",
+                "UPDATE entitlement SET details = $3 WHERE tenant_id = $1 AND number = $2",
+            ),
+        };
+        let Some(text) = self
+            .fetch_optional(read, &[number.into()], |row| row.text(0))
+            .await?
+        else {
+            return Ok(());
+        };
+        let mut values: Values = from_text(&text)?;
+        if values.0.remove(&field).is_some() {
+            let text = to_text(&values)?;
+            self.execute_one(write, &[number.into(), (&text).into()]).await?;
+        }
+        Ok(())
+    }
+}

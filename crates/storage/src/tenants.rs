@@ -1,0 +1,130 @@
+//! Tenants, their counters, and the stamp of their definitions.
+
+use guildhall_domain::{TenantId, Timestamp};
+
+use crate::driver::Row;
+use crate::error::StoreError;
+use crate::tx::{ReadTx, SystemTx, WriteTx};
+
+/// A tenant as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRow {
+    /// The small number that leads every key.
+    pub id: TenantId,
+    /// The public id, a UUID in lower case.
+    pub cloud_id: String,
+    /// What its owner calls it.
+    pub name: String,
+}
+
+fn row(row: &Row<'_>) -> Result<TenantRow, StoreError> {
+    Ok(TenantRow {
+        id: TenantId(row.int(0)?),
+        cloud_id: row.text(1)?,
+        name: row.text(2)?,
+    })
+}
+
+impl SystemTx<'_> {
+    /// The tenant with this cloudId.
+    pub async fn tenant(&mut self, cloud_id: &str) -> Result<Option<TenantRow>, StoreError> {
+        const SQL: &str = "SELECT tenant_id, cloud_id, name FROM tenant WHERE cloud_id = $1";
+        self.fetch_optional(SQL, &[cloud_id.into()], row).await
+    }
+
+    /// All tenants, oldest first.
+    pub async fn tenants(&mut self) -> Result<Vec<TenantRow>, StoreError> {
+        const SQL: &str = "SELECT tenant_id, cloud_id, name FROM tenant ORDER BY tenant_id";
+        self.fetch(SQL, &[], row).await
+    }
+
+    /// Adds a tenant. Its cloudId must be new.
+    pub async fn insert_tenant(
+        &mut self,
+        cloud_id: &str,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<TenantId, StoreError> {
+        const SQL: &str =
+            "INSERT INTO tenant (cloud_id, name, created_at) VALUES ($1, $2, $3) RETURNING tenant_id";
+        self.fetch_optional(SQL, &[cloud_id.into(), name.into(), now.0.into()], |row| {
+            row.int(0)
+        })
+        .await?
+        .map(TenantId)
+        .ok_or_else(|| StoreError::inconsistent("an inserted tenant has no number"))
+    }
+
+    /// A small write that shows whether the database takes writes.
+    pub async fn probe(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE probe SET written_at = $1 WHERE id = 1";
+        self.execute(SQL, &[now.0.into()]).await.map(drop)
+    }
+}
+
+/// The counters of a tenant. Numbers are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// Ids of organizations.
+    Organization,
+    /// Ids of detail fields.
+    Field,
+    /// Internal numbers of customers.
+    Customer,
+    /// Internal numbers of products.
+    Product,
+    /// Internal numbers of entitlements.
+    Entitlement,
+}
+
+impl Counter {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Field => "field",
+            Self::Customer => "customer",
+            Self::Product => "product",
+            Self::Entitlement => "entitlement",
+        }
+    }
+}
+
+impl ReadTx<'_> {
+    /// A random number that changes with every change of the tenant's detail field definitions, so
+    /// that definitions kept in memory under it are those of this snapshot, also after a rollback
+    /// (which would give a mere count out twice).
+    pub async fn definitions_stamp(&mut self) -> Result<i64, StoreError> {
+        const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1";
+        self.fetch_optional(SQL, &[], |row| row.int(0))
+            .await?
+            .ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))
+    }
+}
+
+impl WriteTx<'_> {
+    pub(crate) async fn stamp_definitions(&mut self, stamp: i64) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE tenant SET definitions_stamp = $2 WHERE tenant_id = $1";
+        self.execute_one(SQL, &[stamp.into()]).await
+    }
+
+    /// Takes `count` numbers in a row and returns the first.
+    pub async fn take_numbers(&mut self, counter: Counter, count: i64) -> Result<i64, StoreError> {
+        const SQL: &str = "INSERT INTO counter (tenant_id, name, next) VALUES ($1, $2, 1 + $3) \
+             ON CONFLICT (tenant_id, name) DO UPDATE SET next = counter.next + $3 RETURNING next";
+        let next = self
+            .fetch_optional(SQL, &[counter.name().into(), count.into()], |row| row.int(0))
+            .await?
+            .ok_or_else(|| StoreError::inconsistent("a counter has no value"))?;
+        Ok(next - count)
+    }
+
+    /// Makes sure that `number` will not be taken from the counter: it was given from outside.
+    pub async fn raise_counter(&mut self, counter: Counter, number: i64) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO counter (tenant_id, name, next) VALUES ($1, $2, $3 + 1) \
+             ON CONFLICT (tenant_id, name) DO UPDATE SET next = excluded.next \
+             WHERE excluded.next > counter.next";
+        self.execute(SQL, &[counter.name().into(), number.into()])
+            .await
+            .map(drop)
+    }
+}
