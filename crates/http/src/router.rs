@@ -203,24 +203,24 @@ mod tests {
     use super::*;
     use crate::routes::routes;
 
-    fn found(method: Method, path: &str) -> (u8, Vec<(&'static str, String)>) {
+    fn found(method: &Method, path: &str) -> (u8, Vec<(&'static str, String)>) {
         let routes = routes();
         let router = Router::new(&routes).unwrap();
-        match router.find(&method, path) {
+        match router.find(method, path) {
             Found::Operation(index, parameters) => (routes[index].row, parameters),
             other => panic!("{method} {path}: {other:?}"),
         }
     }
 
-    fn finds_nothing(method: Method, path: &str) -> Found {
-        Router::new(&routes()).unwrap().find(&method, path)
+    fn finds_nothing(method: &Method, path: &str) -> Found {
+        Router::new(&routes()).unwrap().find(method, path)
     }
 
     #[test]
     fn all_three_prefixes_lead_to_the_same_operation() {
-        assert_eq!(found(Method::GET, "/api/v1/organization/7").0, 5);
-        assert_eq!(found(Method::GET, "/jsm/csm/api/v1/organization/7").0, 5);
-        let (row, parameters) = found(Method::GET, "/jsm/csm/cloudid/abc/api/v1/organization/7");
+        assert_eq!(found(&Method::GET, "/api/v1/organization/7").0, 5);
+        assert_eq!(found(&Method::GET, "/jsm/csm/api/v1/organization/7").0, 5);
+        let (row, parameters) = found(&Method::GET, "/jsm/csm/cloudid/abc/api/v1/organization/7");
         assert_eq!(row, 5);
         assert_eq!(
             parameters,
@@ -230,14 +230,14 @@ mod tests {
 
     #[test]
     fn spelled_out_segments_win_over_parameters() {
-        assert_eq!(found(Method::POST, "/api/v1/organization/bulk").0, 18);
-        assert_eq!(found(Method::GET, "/api/v1/organization/profile/1").0, 13);
+        assert_eq!(found(&Method::POST, "/api/v1/organization/bulk").0, 18);
+        assert_eq!(found(&Method::GET, "/api/v1/organization/profile/1").0, 13);
         for path in [
             "/api/v1/organization/bulk",
             "/api/v1/organization/fetch",
             "/api/v1/customer/bulk",
         ] {
-            let Found::WrongMethod { allow } = finds_nothing(Method::GET, path) else {
+            let Found::WrongMethod { allow } = finds_nothing(&Method::GET, path) else {
                 panic!("{path}")
             };
             assert_eq!(allow, "POST");
@@ -246,18 +246,18 @@ mod tests {
 
     #[test]
     fn a_field_may_be_called_bulk() {
-        let (row, parameters) = found(Method::PUT, "/api/v1/organization/details/bulk");
+        let (row, parameters) = found(&Method::PUT, "/api/v1/organization/details/bulk");
         assert_eq!((row, parameters), (3, vec![("fieldName", "bulk".to_owned())]));
-        assert_eq!(found(Method::DELETE, "/api/v1/customer/details/bulk").0, 23);
-        assert_eq!(found(Method::POST, "/api/v1/organization/details/bulk").0, 19);
+        assert_eq!(found(&Method::DELETE, "/api/v1/customer/details/bulk").0, 23);
+        assert_eq!(found(&Method::POST, "/api/v1/organization/details/bulk").0, 19);
     }
 
     #[test]
     fn parameters_are_decoded() {
-        let (_, parameters) = found(Method::PUT, "/api/v1/organization/details/A%2FB%20%C3%A4%25");
+        let (_, parameters) = found(&Method::PUT, "/api/v1/organization/details/A%2FB%20%C3%A4%25");
         assert_eq!(parameters, [("fieldName", "A/B ä%".to_owned())]);
         assert_eq!(
-            finds_nothing(Method::PUT, "/api/v1/organization/details/%FF"),
+            finds_nothing(&Method::PUT, "/api/v1/organization/details/%FF"),
             Found::BadPath
         );
     }
@@ -265,16 +265,16 @@ mod tests {
     #[test]
     fn unknown_paths_and_methods() {
         assert_eq!(
-            finds_nothing(Method::GET, "/api/v1/organization/1/"),
+            finds_nothing(&Method::GET, "/api/v1/organization/1/"),
             Found::Unknown
         );
-        assert_eq!(finds_nothing(Method::GET, "/nothing"), Found::Unknown);
-        let Found::WrongMethod { allow } = finds_nothing(Method::PATCH, "/api/v1/organization/1") else {
+        assert_eq!(finds_nothing(&Method::GET, "/nothing"), Found::Unknown);
+        let Found::WrongMethod { allow } = finds_nothing(&Method::PATCH, "/api/v1/organization/1") else {
             panic!("PATCH was found");
         };
         assert_eq!(allow, "DELETE, GET, HEAD, PUT");
         assert_eq!(
-            finds_nothing(Method::HEAD, "/healthz"),
+            finds_nothing(&Method::HEAD, "/healthz"),
             Found::Public(Public::Health)
         );
     }

@@ -1,3 +1,5 @@
+//! Which values each type takes: examples with the failing side, and properties.
+
 use super::*;
 use proptest::prelude::*;
 
