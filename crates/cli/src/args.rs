@@ -83,6 +83,20 @@ pub struct Serve {
     /// Which phone numbers PHONE fields take.
     #[arg(long, value_enum, env = "GUILDHALL_PHONE_FORMAT", default_value = "lenient")]
     pub phone_format: PhoneFormatArg,
+    /// How many unfinished tasks a tenant may have; one more is refused.
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(i64).range(1..=10_000),
+        env = "GUILDHALL_MAX_ACTIVE_TASKS",
+        default_value = "10"
+    )]
+    pub max_active_tasks: i64,
+    /// How long the results of a task are kept after it ended.
+    #[arg(long, value_parser = long_duration, env = "GUILDHALL_TASK_RETENTION", default_value = "72h")]
+    pub task_retention: Duration,
+    /// How old an unfinished task may become before it is ended as failed.
+    #[arg(long, value_parser = long_duration, env = "GUILDHALL_TASK_TIMEOUT", default_value = "30m")]
+    pub task_timeout: Duration,
     /// How long a client may take for the head of a request.
     #[arg(long, value_parser = duration, env = "GUILDHALL_HEADER_TIMEOUT", default_value = "10s")]
     pub header_timeout: Duration,
@@ -230,9 +244,18 @@ fn scope(name: &str) -> Result<Scope, String> {
     })
 }
 
-/// `500ms`, `10s` or `5m`; more than nothing.
+/// `500ms`, `10s` or `5m`; more than nothing and at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a time such as 500ms, 10s or 5m".to_owned();
+    up_to(text, Duration::from_secs(24 * 60 * 60), "24h")
+}
+
+/// The same, at most a year.
+fn long_duration(text: &str) -> Result<Duration, String> {
+    up_to(text, Duration::from_secs(365 * 24 * 60 * 60), "365d")
+}
+
+fn up_to(text: &str, max: Duration, max_text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a time such as 500ms, 10s, 5m or 72h".to_owned();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let count: u64 = digits.parse().map_err(|_| wrong())?;
     let milliseconds = match &text[digits.len()..] {
@@ -240,11 +263,13 @@ fn duration(text: &str) -> Result<Duration, String> {
         "s" => count.saturating_mul(1_000),
         "m" => count.saturating_mul(60_000),
         "h" => count.saturating_mul(3_600_000),
+        "d" => count.saturating_mul(86_400_000),
         _ => return Err(wrong()),
     };
-    match milliseconds {
-        1..=86_400_000 => Ok(Duration::from_millis(milliseconds)),
-        _ => Err("must be more than nothing and at most 24h".to_owned()),
+    let duration = Duration::from_millis(milliseconds);
+    match duration.is_zero() || duration > max {
+        false => Ok(duration),
+        true => Err(format!("must be more than nothing and at most {max_text}")),
     }
 }
 

@@ -4,12 +4,16 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod bulk;
+pub mod digest;
 pub mod entity;
 pub mod field;
 pub mod id;
+pub mod idempotency;
 pub mod json;
 pub mod limits;
 pub mod rejection;
+pub mod task;
 pub mod text;
 pub mod time;
 

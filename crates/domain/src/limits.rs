@@ -38,3 +38,15 @@ pub const URL_CHARS_MAX: usize = 2_048;
 pub const ACCOUNT_ID_CHARS_MAX: usize = 255;
 /// Characters of a value that are searched (ours): longer ones are found by their beginning.
 pub const VALUE_KEY_CHARS_MAX: usize = 255;
+/// Profiles in one bulk request (vendor).
+pub const BULK_PROFILES_MAX: usize = 100;
+/// Organizations or accounts in one bulk request (vendor).
+pub const BULK_ENTITIES_MAX: usize = 50;
+/// Detail operations in one bulk request, over all its entities (vendor).
+pub const BULK_DETAIL_OPERATIONS_MAX: usize = 1_000;
+/// Definitions in one bulk request (vendor).
+pub const BULK_DEFINITIONS_MAX: usize = 50;
+/// Characters in an idempotency key (ours).
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Tasks or receipts on one page (ours).
+pub const TASKS_PAGE_MAX: i64 = 100;

@@ -86,7 +86,7 @@ impl Api {
     }
 
     /// The order of checks.
-    async fn run(&self, head: &Parts, body: RequestBody, log: &mut Log) -> Result<Reply, ApiError> {
+    async fn run(&self, head: Parts, body: RequestBody, log: &mut Log) -> Result<Reply, ApiError> {
         let query = read_query(head.uri.query().unwrap_or_default())?;
         let (route, params) = match self.router.find(&head.method, head.uri.path()) {
             Found::Public(public) => return self.public(public).await,
@@ -120,6 +120,7 @@ impl Api {
                     who,
                     params,
                     query,
+                    headers: head.headers,
                     body,
                 })
                 .await
@@ -136,14 +137,14 @@ impl Api {
 
     async fn public(&self, public: Public) -> Result<Reply, ApiError> {
         match public {
-            Public::Health => Ok(Reply::Content(
+            Public::Health => Ok(Reply::content(
                 "application/json",
                 Bytes::from_static(b"{\"status\":\"ok\"}"),
             )),
             Public::Ready => self.health.ready(&self.service).await,
-            Public::OpenApi => Ok(Reply::Content("application/json", self.openapi.clone())),
-            Public::Docs => Ok(Reply::Content("text/html; charset=utf-8", self.docs.clone())),
-            Public::DocsStyle => Ok(Reply::Content(
+            Public::OpenApi => Ok(Reply::content("application/json", self.openapi.clone())),
+            Public::Docs => Ok(Reply::content("text/html; charset=utf-8", self.docs.clone())),
+            Public::DocsStyle => Ok(Reply::content(
                 "text/css; charset=utf-8",
                 Bytes::from_static(docs::STYLE),
             )),
@@ -231,12 +232,13 @@ impl Answer for Api {
         let began = self.service.monotonic();
         let id = self.service.new_uuid();
         let (head, body) = request.into_parts();
+        let method = head.method.clone();
         let mut log = Log::default();
-        let result = self.run(&head, body, &mut log).await;
+        let result = self.run(head, body, &mut log).await;
         let cause = result.as_ref().err().and_then(|error| error.cause.clone());
         let mut response = respond(result);
         write_log(
-            &head.method,
+            &method,
             &log,
             response.status(),
             &id,
@@ -278,25 +280,26 @@ fn write_log(
 }
 
 fn respond(result: Result<Reply, ApiError>) -> Response<Full<Bytes>> {
-    let (status, content_type, body, extra) = match result {
-        Ok(Reply::Json(body)) => (
-            StatusCode::OK,
-            Some("application/json"),
-            Bytes::from(body),
-            Vec::new(),
-        ),
-        Ok(Reply::NoContent) => (StatusCode::NO_CONTENT, None, Bytes::new(), Vec::new()),
-        Ok(Reply::Content(content_type, body)) => (StatusCode::OK, Some(content_type), body, Vec::new()),
+    let (status, content, extra) = match result {
+        Ok(Reply { content, header }) => {
+            let status = if content.is_some() {
+                StatusCode::OK
+            } else {
+                StatusCode::NO_CONTENT
+            };
+            (status, content, Vec::from_iter(header))
+        }
         Err(error) => {
             let body = error_body(error.status, &error.message);
             (
                 error.status,
-                Some("application/json"),
-                Bytes::from(body),
+                Some(("application/json", Bytes::from(body))),
                 error.headers,
             )
         }
     };
+    let (content_type, body) = content.unzip();
+    let body = body.unwrap_or_default();
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -6,23 +6,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use guildhall_domain::json::{self, At};
+use guildhall_domain::json::{self, At, Node};
 use guildhall_domain::{Caller, Excerpt};
 use guildhall_service::{Authenticated, Service};
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::wire::In;
 
 /// What a handler gives back.
-pub enum Reply {
-    /// 200 with a JSON body.
-    Json(Vec<u8>),
-    /// 204 without a body.
-    NoContent,
-    /// 200 with a body of another type.
-    Content(&'static str, Bytes),
+pub struct Reply {
+    /// The type and the bytes of the body; without it the status is 204.
+    pub content: Option<(&'static str, Bytes)>,
+    /// A header that belongs to it.
+    pub header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
@@ -34,7 +32,32 @@ impl Reply {
                 format!("cannot write JSON: {e}"),
             )
         })?;
-        Ok(Self::Json(body))
+        Ok(Self::content("application/json", body))
+    }
+
+    /// 200 with a body of this type.
+    pub fn content(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self {
+            content: Some((content_type, body.into())),
+            header: None,
+        }
+    }
+
+    /// 204 without a body.
+    pub fn no_content() -> Self {
+        Self {
+            content: None,
+            header: None,
+        }
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
     }
 }
 
@@ -51,6 +74,8 @@ pub struct Call {
     pub params: Vec<(&'static str, String)>,
     /// Decoded parameters of the query, in order.
     pub query: Vec<(String, String)>,
+    /// The headers of the request.
+    pub headers: HeaderMap,
     /// The body, empty where the operation takes none.
     pub body: Bytes,
 }
@@ -95,15 +120,30 @@ impl Call {
         }
     }
 
+    /// The bytes of a header. Given twice, it is refused.
+    pub fn header(&self, name: &str) -> Result<Option<&[u8]>, ApiError> {
+        let mut found = self.headers.get_all(name).iter();
+        let value = found.next().map(HeaderValue::as_bytes);
+        match found.next() {
+            Some(_) => Err(ApiError::invalid(name, "this header is given twice")),
+            None => Ok(value),
+        }
+    }
+
     /// The body as the operation wants it.
     pub fn body<T: In>(&self) -> Result<T, ApiError> {
+        self.with_body(|node| Ok(T::read(node, &At::root())?))
+    }
+
+    /// What `read` makes of the body's JSON.
+    pub fn with_body<T>(&self, read: impl FnOnce(&Node<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
         let node = json::parse(&self.body).map_err(|fault| {
             ApiError::new(
                 StatusCode::BAD_REQUEST,
                 format!("The body is not valid JSON: {fault}"),
             )
         })?;
-        Ok(T::read(&node, &At::root())?)
+        read(&node)
     }
 }
 

@@ -6,8 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::openapi::{tag, who};
-use crate::router::VENDOR_PREFIXES;
-use crate::routes::{Experimental, Route};
+use crate::routes::{Experimental, OWN_PREFIX, Route, Space, VENDOR_PREFIXES};
 use crate::wire::Schemas;
 
 /// What a browser may do with any answer of ours: show it, with our style sheet.
@@ -77,7 +76,7 @@ fn operation(out: &mut String, route: &Route, schemas: &mut Schemas) {
         out,
         format_args!(
             "<code>{}</code></h3><p>{}",
-            escape(route.path),
+            escape(&shown_path(route)),
             escape(route.summary)
         ),
     );
@@ -96,6 +95,9 @@ fn operation(out: &mut String, route: &Route, schemas: &mut Schemas) {
     );
     if matches!(route.experimental, Experimental::Seed | Experimental::Newest) {
         out.push_str(" Needs the header <code>X-ExperimentalApi: opt-in</code>.");
+    }
+    if route.keyed {
+        out.push_str(" Needs the header <code>Idempotency-Key</code>: the same key and the same body are the same task.");
     }
     out.push_str("</p><dl>");
     for query in &route.query {
@@ -121,6 +123,14 @@ fn operation(out: &mut String, route: &Route, schemas: &mut Schemas) {
         None => out.push_str("<dt>204</dt><dd>no body</dd>"),
     }
     out.push_str("</dl></section>");
+}
+
+/// The path after the vendor's prefix, or the whole path of our own operations.
+fn shown_path(route: &Route) -> String {
+    match route.space {
+        Space::Vendor => route.path.to_owned(),
+        Space::Own => format!("{OWN_PREFIX}{}", route.path),
+    }
 }
 
 fn members(out: &mut String, schema: &Value) {

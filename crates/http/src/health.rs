@@ -43,7 +43,7 @@ impl Health {
             }
         };
         found.map_err(not_ready)?;
-        Ok(Reply::Content(
+        Ok(Reply::content(
             "application/json",
             Bytes::from_static(b"{\"status\":\"ready\"}"),
         ))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::router::{PUBLIC, Public};
-use crate::routes::{Experimental, Needs, Route, routes};
+use crate::routes::{Experimental, Needs, OWN_PREFIX, Route, Space, routes};
 use crate::wire::Schemas;
 
 /// The document of this version, as it is served and committed.
@@ -25,7 +25,17 @@ fn value(routes: &[Route]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in routes.iter().filter(|route| route.offered()) {
         let operation = operation(route, &mut schemas);
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let (path, servers) = match route.space {
+            Space::Vendor => (route.path.to_owned(), None),
+            Space::Own => (
+                format!("{OWN_PREFIX}{}", route.path),
+                Some(json!([{ "url": "/" }])),
+            ),
+        };
+        let path = paths.entry(path).or_insert_with(|| json!({}));
+        if let Some(servers) = servers {
+            path["servers"] = servers;
+        }
         path[route.method.as_str().to_ascii_lowercase()] = operation;
     }
     for (path, public) in PUBLIC {
@@ -142,8 +152,11 @@ fn operation_id(route: &Route) -> String {
     id
 }
 
-/// The group of an operation: its first path segment.
+/// The group of an operation: its first path segment, or that it is our own.
 pub(crate) fn tag(route: &Route) -> &'static str {
+    if route.space == Space::Own {
+        return "guildhall";
+    }
     route
         .path
         .trim_start_matches('/')
@@ -165,6 +178,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(json!({
             "name": query.name, "in": "query", "required": query.required, "description": query.doc,
             "schema": { "type": "string" },
+        }));
+    }
+    if route.keyed {
+        all.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": true,
+            "description": "1 to 255 visible ASCII characters of your own, such as a UUID. The same key with the same \
+                body is the same task; with another body it is refused.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
         }));
     }
     if matches!(route.experimental, Experimental::Seed | Experimental::Newest) {

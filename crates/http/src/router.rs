@@ -7,10 +7,7 @@
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::routes::Route;
-
-/// The prefixes of the vendor's API; in the first the path names the tenant.
-pub const VENDOR_PREFIXES: [&str; 3] = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
+use crate::routes::{Route, Space};
 
 /// The page and documents that need no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,21 +86,28 @@ impl Router {
                 },
             )?;
         }
-        let mut paths: Vec<&'static str> = routes.iter().map(|route| route.path).collect();
-        paths.sort_unstable();
-        paths.dedup();
-        for path in &paths {
-            let mut operations = own_operations(routes, path);
-            operations.extend(field_operations(routes, path, &operations));
-            for prefix in VENDOR_PREFIXES {
-                let place = Place {
-                    public: None,
-                    operations: operations.clone(),
-                };
-                places.insert(format!("{prefix}{path}"), place)?;
+        let mut names = Vec::new();
+        for space in [Space::Vendor, Space::Own] {
+            let mut paths: Vec<&'static str> = routes
+                .iter()
+                .filter(|route| route.space == space)
+                .map(|route| route.path)
+                .collect();
+            paths.sort_unstable();
+            paths.dedup();
+            for path in paths {
+                let mut operations = own_operations(routes, space, path);
+                operations.extend(field_operations(routes, space, path, &operations));
+                for prefix in space.prefixes() {
+                    let place = Place {
+                        public: None,
+                        operations: operations.clone(),
+                    };
+                    places.insert(format!("{prefix}{path}"), place)?;
+                }
+                names.extend(parameters(path));
             }
         }
-        let mut names: Vec<&'static str> = paths.iter().flat_map(|path| parameters(path)).collect();
         names.push("cloudId");
         names.sort_unstable();
         names.dedup();
@@ -143,8 +147,11 @@ impl Router {
     }
 }
 
-fn own_operations(routes: &[Route], path: &str) -> Vec<Operation> {
-    let own = routes.iter().enumerate().filter(|(_, route)| route.path == path);
+fn own_operations(routes: &[Route], space: Space, path: &str) -> Vec<Operation> {
+    let own = routes
+        .iter()
+        .enumerate()
+        .filter(|(_, route)| route.space == space && route.path == path);
     own.map(|(index, route)| Operation {
         method: route.method.clone(),
         route: index,
@@ -154,7 +161,7 @@ fn own_operations(routes: &[Route], path: &str) -> Vec<Operation> {
 }
 
 /// The operations of `…/{fieldName}` that the spelled-out `path` stands in the way of.
-fn field_operations(routes: &[Route], path: &'static str, own: &[Operation]) -> Vec<Operation> {
+fn field_operations(routes: &[Route], space: Space, path: &'static str, own: &[Operation]) -> Vec<Operation> {
     const PARAMETER: &str = "fieldName";
     let Some((parent, last)) = path.rsplit_once('/') else {
         return Vec::new();
@@ -163,7 +170,8 @@ fn field_operations(routes: &[Route], path: &'static str, own: &[Operation]) -> 
         return Vec::new();
     }
     let shadowed = routes.iter().enumerate().filter(|(_, route)| {
-        route.path.strip_prefix(parent) == Some("/{fieldName}")
+        route.space == space
+            && route.path.strip_prefix(parent) == Some("/{fieldName}")
             && !own.iter().any(|operation| operation.method == route.method)
     });
     shadowed

@@ -8,7 +8,7 @@ use guildhall_domain::{EntityKind, Role};
 use http::Method;
 use serde_json::Value;
 
-use crate::api::{customers, details, entitlements, fields, organizations, products, profiles};
+use crate::api::{bulk, customers, details, entitlements, fields, organizations, products, profiles, tasks};
 use crate::call::{Call, Handled};
 use crate::wire::{Schema, Schemas};
 
@@ -49,14 +49,40 @@ pub struct QueryParameter {
 type Handler = fn(Call) -> Handled;
 type SchemaOf = fn(&mut Schemas) -> Value;
 
+/// Whose API an operation belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// The vendor's, under its three prefixes.
+    Vendor,
+    /// Our own, under `/guildhall/v1`.
+    Own,
+}
+
+/// The prefixes of the vendor's API; in the first the path names the tenant.
+pub const VENDOR_PREFIXES: [&str; 3] = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
+/// The prefix of our own.
+pub const OWN_PREFIX: &str = "/guildhall/v1";
+
+impl Space {
+    /// The prefixes of its paths.
+    pub fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Vendor => &VENDOR_PREFIXES,
+            Self::Own => &[OWN_PREFIX],
+        }
+    }
+}
+
 /// One operation.
 #[derive(Clone)]
 pub struct Route {
-    /// Its number in the vendor's index.
+    /// Whose API it belongs to.
+    pub space: Space,
+    /// Its number in the vendor's index; 0 in our own space.
     pub row: u8,
     /// Its method.
     pub method: Method,
-    /// Its path after `/api/v1`.
+    /// Its path after the prefix.
     pub path: &'static str,
     /// What it does, in a few words.
     pub summary: &'static str,
@@ -66,6 +92,8 @@ pub struct Route {
     pub scopes: &'static [Scope],
     /// Whether it asks for the experimental header.
     pub experimental: Experimental,
+    /// Whether it asks for the header `Idempotency-Key`.
+    pub keyed: bool,
     /// The parameters of its query.
     pub query: Vec<QueryParameter>,
     /// The schema of its body, where it takes one.
@@ -79,6 +107,7 @@ pub struct Route {
 impl Route {
     fn new(row: u8, method: Method, path: &'static str, summary: &'static str) -> Self {
         Self {
+            space: Space::Vendor,
             row,
             method,
             path,
@@ -86,6 +115,7 @@ impl Route {
             needs: Needs::Role(Role::Admin),
             scopes: &[],
             experimental: Experimental::No,
+            keyed: false,
             query: Vec::new(),
             body: None,
             answer: None,
@@ -123,6 +153,18 @@ impl Route {
         self
     }
 
+    fn own(mut self) -> Self {
+        self.space = Space::Own;
+        self
+    }
+
+    /// A bulk request: it has a key, and is answered with a task.
+    fn submits<T: Schema>(self) -> Self {
+        let mut route = self.takes::<T>().answers::<bulk::TaskSubmitResponseOut<'_>>();
+        route.keyed = true;
+        route
+    }
+
     fn by(mut self, handler: Handler) -> Self {
         self.handler = Some(handler);
         self
@@ -153,7 +195,7 @@ fn delete(row: u8, path: &'static str, summary: &'static str) -> Route {
 const FIELD_NAME: &str = "The name of the detail field, compared without case.";
 const PRODUCT: &str = "Only entitlements to the product with this id.";
 
-/// All operations of the vendor's API.
+/// All operations, the vendor's first.
 pub fn routes() -> Vec<Route> {
     [
         organization_routes(),
@@ -163,6 +205,7 @@ pub fn routes() -> Vec<Route> {
         product_routes(),
         entitlement_routes(),
         other_routes(),
+        own_routes(),
     ]
     .concat()
 }
@@ -292,24 +335,32 @@ fn organization_bulk_routes() -> Vec<Route> {
             "/organization/details/definitions/bulk",
             "Create organization detail fields in bulk",
         )
-        .needs(Admin, &[WriteOrganizationDetailField]),
+        .needs(Admin, &[WriteOrganizationDetailField])
+        .submits::<bulk::BulkDetailFieldDefinitionsRequest>()
+        .by(|call| Box::pin(bulk::definitions(call))),
         post(
             17,
             "/organization/profile/bulk",
             "Bulk manage organization profiles",
         )
         .manages(&[WriteOrganizationProfile])
-        .experimental(Seed),
+        .experimental(Seed)
+        .submits::<bulk::BulkOrganizationProfilesRequest>()
+        .by(|call| Box::pin(bulk::profiles(call))),
         post(18, "/organization/bulk", "Bulk manage organizations")
             .manages(&[WriteOrganization])
-            .experimental(Seed),
+            .experimental(Seed)
+            .submits::<bulk::BulkOrganizationsRequest>()
+            .by(|call| Box::pin(bulk::organizations(call))),
         post(
             19,
             "/organization/details/bulk",
             "Bulk manage organization detail values",
         )
         .needs(User, &[WriteOrganizationDetail])
-        .experimental(Seed),
+        .experimental(Seed)
+        .submits::<bulk::BulkOrganizationDetailsRequest>()
+        .by(|call| Box::pin(bulk::details(call))),
     ]
 }
 
@@ -553,7 +604,9 @@ fn other_routes() -> Vec<Route> {
         post(55, COMMENT, "Comment on a request").needs(Agent, &[WriteCsmRequest]),
         get(56, "/tasks/{taskId}", "Get task status")
             .needs(User, &[ReadTask])
-            .experimental(Older),
+            .experimental(Older)
+            .answers::<tasks::TaskStatusResponseOut<'_>>()
+            .by(|call| Box::pin(tasks::get(call))),
         get(57, ACCESS, "Get organizations with access")
             .needs(Agent, &[ReadOrganization])
             .experimental(Newest),
@@ -574,5 +627,41 @@ fn other_routes() -> Vec<Route> {
         )
         .needs(Agent, &[WriteCsmRequest])
         .experimental(Newest),
+    ]
+}
+
+fn own_routes() -> Vec<Route> {
+    const LIMIT: &str = "At most so many on a page: 1 to 100; 100 when absent.";
+    const CURSOR: &str = "The nextCursor of the page before.";
+    vec![
+        get(0, "/tasks", "List tasks, newest first")
+            .own()
+            .needs(Role::User, &[ReadTask])
+            .query("status", false, "Only tasks with this status.")
+            .query("limit", false, LIMIT)
+            .query("cursor", false, CURSOR)
+            .answers::<tasks::TaskListOut<'_>>()
+            .by(|call| Box::pin(tasks::list(call))),
+        get(
+            0,
+            "/tasks/{taskId}/items",
+            "Get what became of each item of a task",
+        )
+        .own()
+        .needs(Role::User, &[ReadTask])
+        .query(
+            "outcome",
+            false,
+            "Only items with this outcome: created, updated, unchanged or failed.",
+        )
+        .query(
+            "hasFailures",
+            false,
+            "true: only items of which something failed.",
+        )
+        .query("limit", false, LIMIT)
+        .query("cursor", false, CURSOR)
+        .answers::<tasks::TaskItemListOut<'_>>()
+        .by(|call| Box::pin(tasks::items(call))),
     ]
 }

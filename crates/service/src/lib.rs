@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod bulk;
+mod chunk;
 mod definitions;
 mod demo;
 mod entitlements;
@@ -18,9 +20,12 @@ mod numbers;
 mod organizations;
 mod products;
 mod profiles;
+mod queue;
+mod tasks;
 mod tenants;
 mod tokens;
 mod values;
+pub mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,18 +35,22 @@ use guildhall_domain::{Clock, Random, Timestamp};
 use guildhall_storage::Store;
 
 pub use accounts::{CustomerDetails, NewAccount};
+pub use bulk::{Submission, Submitted};
 pub use demo::{DEMO_TENANT_NAME, Demo};
 pub use entitlements::{EntitlementDetails, EntitlementsDetails};
 pub use error::Error;
+pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
 pub use guildhall_storage::{StoreError, TenantRow};
 pub use organizations::{OrganizationDetails, OrganizationName};
 pub use products::ProductPage;
-pub use profiles::{FieldValues, NewProfile, OrganizationProfile};
+pub use profiles::{NewProfile, OrganizationProfile};
+pub use tasks::{ItemPage, TaskDetails, TaskPage, TaskSummary};
 pub use tokens::{Authenticated, Lifetime, NewToken, TokenInfo};
 pub use values::{Target, ValueOf};
 
 use definitions::DefinitionsCache;
 use numbers::Numbers;
+use queue::Announcements;
 use tokens::TokenCache;
 
 /// Decisions that the vendor leaves to the site, or the specification to us.
@@ -49,12 +58,21 @@ use tokens::TokenCache;
 pub struct Settings {
     /// Which phone numbers PHONE fields take.
     pub phone_format: PhoneFormat,
+    /// Tasks of a tenant that may be unfinished at one time.
+    pub max_active_tasks: i64,
+    /// How long the results of a task are kept after it ended.
+    pub task_retention: Duration,
+    /// How old an unfinished task may become.
+    pub task_timeout: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             phone_format: PhoneFormat::Lenient,
+            max_active_tasks: 10,
+            task_retention: Duration::from_secs(72 * 60 * 60),
+            task_timeout: Duration::from_secs(30 * 60),
         }
     }
 }
@@ -68,6 +86,7 @@ pub struct Service {
     definitions: Arc<DefinitionsCache>,
     tokens: TokenCache,
     numbers: Numbers,
+    queue: Announcements,
 }
 
 impl Service {
@@ -81,6 +100,7 @@ impl Service {
             settings,
             definitions: Arc::default(),
             tokens: TokenCache::default(),
+            queue: Announcements::default(),
         }
     }
 

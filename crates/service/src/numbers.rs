@@ -50,4 +50,19 @@ impl Numbers {
         block.start += count;
         Ok(first)
     }
+
+    /// Gives back the end of what was taken, from `unused` on. It is used again only where nobody
+    /// took more in the meantime, so that numbers go on rising; else it stays a gap.
+    pub(crate) async fn give_back(&self, tenant: TenantId, counter: Counter, unused: Range<i64>) {
+        let block = {
+            let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+            blocks.get(&(tenant, counter)).map(Arc::clone)
+        };
+        if let Some(block) = block {
+            let mut block = block.lock().await;
+            if block.start == unused.end {
+                block.start = unused.start;
+            }
+        }
+    }
 }

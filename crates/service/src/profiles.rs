@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use guildhall_domain::bulk::{FieldValues, check_fields_named_once};
 use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
 use guildhall_domain::{
     Caller, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, limits, text,
@@ -29,15 +30,6 @@ pub struct OrganizationProfile {
     pub entitlement_definitions: Arc<Definitions>,
     /// Its customers, in the order they were added.
     pub customers: Vec<Member>,
-}
-
-/// Values for one field, by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldValues {
-    /// The field's name.
-    pub name: String,
-    /// Its values.
-    pub values: Vec<String>,
 }
 
 /// What a new profile shall be.
@@ -92,7 +84,7 @@ impl Service {
         new: NewProfile,
     ) -> Result<OrganizationProfile, Error> {
         let name = organization_name(&new.name)?;
-        check_named_once(&new.details)?;
+        check_fields_named_once(&new.details)?;
         let name_key = text::key(&name);
         let tenant = caller.tenant;
         let first = OrganizationId(self.numbers.take(tenant, Counter::Organization, 1).await?);
@@ -151,18 +143,6 @@ impl Service {
             organization,
         })
     }
-}
-
-/// A field named twice in one payload could only mean a mistake.
-fn check_named_once(details: &[FieldValues]) -> Result<(), Rejection> {
-    let mut seen = HashSet::new();
-    for (index, detail) in details.iter().enumerate() {
-        if !seen.insert(text::key(&detail.name)) {
-            let problem = format!("the field {:?} is named a second time", Excerpt(&detail.name));
-            return Err(Rejection::invalid(format!("details[{index}].name"), problem));
-        }
-    }
-    Ok(())
 }
 
 /// The values of a payload in their stored form.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use guildhall_domain::access::{looks_like_token, token_from, token_hash};
+use guildhall_domain::digest::hex;
 use guildhall_domain::{Caller, Rejection, Role, Scope, ScopeSet, TenantId, Thing, Timestamp, limits, text};
 use guildhall_storage::{StoreError, TokenRow};
 use subtle::ConstantTimeEq;
@@ -257,15 +258,4 @@ fn authenticated(row: TokenRow, hash: [u8; 32]) -> Result<Authenticated, StoreEr
         hash,
         expires_at: row.expires_at,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            // Writing to a String cannot fail.
-            let _infallible = write!(out, "{byte:02x}");
-            out
-        })
 }

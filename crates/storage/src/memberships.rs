@@ -11,7 +11,7 @@ impl ReadTx<'_> {
     pub async fn members(&mut self, organization: OrganizationId) -> Result<Vec<Member>, StoreError> {
         const SQL: &str = "SELECT c.number, c.id FROM membership m \
              JOIN customer c ON c.tenant_id = m.tenant_id AND c.number = m.customer_number \
-             WHERE m.tenant_id = $1 AND m.organization_id = $2 ORDER BY m.position, c.number";
+             WHERE m.tenant_id = $1 AND m.organization_id = $2 ORDER BY m.position";
         self.fetch(SQL, &[organization.0.into()], |row| {
             Ok(Member {
                 number: row.int(0)?,

@@ -7,7 +7,10 @@ use crate::driver::sqlite::Connection;
 use crate::error::OpenError;
 
 /// The migrations of SQLite in order; the first has number 1.
-const SQLITE: &[&str] = &[include_str!("../migrations/sqlite/0001_organizations.sql")];
+const SQLITE: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_organizations.sql"),
+    include_str!("../migrations/sqlite/0002_tasks.sql"),
+];
 
 /// Brings the database to this program's version. Several processes may try at once: each step
 /// looks again inside its own transaction.

@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
 
-fn row(row: &Row<'_>) -> Result<Organization, StoreError> {
+pub(crate) fn row(row: &Row<'_>) -> Result<Organization, StoreError> {
     Ok(Organization {
         id: OrganizationId(row.int(0)?),
         name: row.text(1)?,

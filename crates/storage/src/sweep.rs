@@ -87,7 +87,7 @@ impl WriteTx<'_> {
         let removed = match sweep {
             Sweep::Organization(id) => {
                 const SQL: &str = "DELETE FROM membership WHERE tenant_id = $1 AND organization_id = $2 \
-                     AND customer_number IN (SELECT customer_number FROM membership \
+                     AND position IN (SELECT position FROM membership \
                          WHERE tenant_id = $1 AND organization_id = $2 LIMIT $3)";
                 let members = self.execute(SQL, &[id.0.into(), SWEEP_ROWS_MAX.into()]).await?;
                 members

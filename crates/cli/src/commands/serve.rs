@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use guildhall_http::shell::{self, ShellSettings};
 use guildhall_http::{Api, ApiSettings};
-use guildhall_service::{Demo, Service, Settings};
+use guildhall_service::{Demo, Service, Settings, worker};
 use guildhall_storage::OnFatal;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Failure, print, say, service};
 use crate::args::Serve;
@@ -20,6 +20,8 @@ use crate::telemetry;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often it records when tokens were used.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
+/// How often it removes tasks whose results need not be kept any longer.
+const PURGE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long answers may take on their way out after the disk has failed.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
@@ -36,6 +38,9 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     });
     let settings = Settings {
         phone_format: args.phone_format.into(),
+        max_active_tasks: args.max_active_tasks,
+        task_retention: args.task_retention,
+        task_timeout: args.task_timeout,
     };
     let service = Arc::new(service(database, true, settings, on_fatal)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -74,7 +79,13 @@ async fn serve(args: &Serve, service: Arc<Service>, signals: Signals) -> Result<
         }
     }
     say(&format!("guildhall listening on http://{address}"));
+    service.end_dead_leases().await?;
     let hands = tokio::spawn(background(Arc::clone(&service)));
+    let (stop_worker, worker_stops) = oneshot::channel::<()>();
+    let worker = tokio::spawn(worker::run(Arc::clone(&service), async move {
+        // The sender is only dropped or used to stop.
+        let _stopped = worker_stops.await;
+    }));
     let shell = ShellSettings {
         header_timeout: args.header_timeout,
         body_timeout: args.body_timeout,
@@ -88,6 +99,10 @@ async fn serve(args: &Serve, service: Arc<Service>, signals: Signals) -> Result<
     };
     shell::serve(listener, api, shell, stop).await?;
     hands.abort();
+    drop(stop_worker);
+    if let Err(error) = worker.await {
+        tracing::error!(%error, "the worker ended badly");
+    }
     if let Err(error) = service.record_token_use().await {
         tracing::warn!(%error, "cannot record when tokens were used");
     }
@@ -124,10 +139,12 @@ impl Signals {
 async fn background(service: Arc<Service>) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut record = tokio::time::interval(RECORD_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
     loop {
         let done = tokio::select! {
             _ = sweep.tick() => sweep_all(&service).await,
             _ = record.tick() => service.record_token_use().await,
+            _ = purge.tick() => purge_all(&service).await,
         };
         if let Err(error) = done {
             tracing::warn!(%error, "background work failed; it is tried again");
@@ -138,6 +155,13 @@ async fn background(service: Arc<Service>) {
 async fn sweep_all(service: &Service) -> Result<(), guildhall_service::Error> {
     while service.sweep_once().await? {
         // Between two batches requests come first.
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+async fn purge_all(service: &Service) -> Result<(), guildhall_service::Error> {
+    while service.purge_tasks_once().await? {
         tokio::task::yield_now().await;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! CRC-32 over all before them. The checksum guards nothing: it lets a scanner tell a real token
 //! from a look-alike, and lets the server refuse a mistyped one without asking the database.
 
-use sha2::{Digest, Sha256};
+use crate::digest::sha256;
 
 /// How every token begins.
 pub const TOKEN_PREFIX: &str = "guild_";
@@ -38,7 +38,7 @@ pub fn looks_like_token(text: &str) -> bool {
 
 /// What is stored of a token: SHA-256 of its whole text. A fast hash is enough for 256 random bits.
 pub fn token_hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
+    sha256(&[token.as_bytes()])
 }
 
 fn checksum(signed: &[u8]) -> [u8; CHECKSUM_CHARS] {

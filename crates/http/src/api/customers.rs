@@ -121,7 +121,7 @@ pub async fn delete_account(call: Call) -> Result<Reply, ApiError> {
     call.service
         .delete_account(call.caller(), call.path("customerId"))
         .await?;
-    Ok(Reply::NoContent)
+    Ok(Reply::no_content())
 }
 
 /// The customer that the path names.

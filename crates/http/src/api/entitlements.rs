@@ -119,7 +119,7 @@ pub async fn delete(call: Call) -> Result<Reply, ApiError> {
     call.service
         .delete_entitlement(call.caller(), call.path("entitlementId"))
         .await?;
-    Ok(Reply::NoContent)
+    Ok(Reply::no_content())
 }
 
 /// The entitlement that the path names.

@@ -151,5 +151,5 @@ pub async fn delete(call: Call, kind: EntityKind) -> Result<Reply, ApiError> {
     call.service
         .delete_field(call.caller(), kind, call.path("fieldName"))
         .await?;
-    Ok(Reply::NoContent)
+    Ok(Reply::no_content())
 }

@@ -1,6 +1,7 @@
 //! The operations over HTTP, one file a resource: wire types and handlers. A handler is one
 //! sentence: who, what, do it, answer.
 
+pub mod bulk;
 pub mod customers;
 pub mod details;
 pub mod entitlements;
@@ -8,3 +9,4 @@ pub mod fields;
 pub mod organizations;
 pub mod products;
 pub mod profiles;
+pub mod tasks;

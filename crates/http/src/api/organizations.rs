@@ -120,7 +120,7 @@ pub async fn delete(call: Call) -> Result<Reply, ApiError> {
     call.service
         .delete_organization(call.caller(), call.path("organizationId"))
         .await?;
-    Ok(Reply::NoContent)
+    Ok(Reply::no_content())
 }
 
 /// The organization that the path names.

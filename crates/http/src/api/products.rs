@@ -84,5 +84,5 @@ pub async fn delete(call: Call) -> Result<Reply, ApiError> {
     call.service
         .delete_product(call.caller(), call.path("productId"))
         .await?;
-    Ok(Reply::NoContent)
+    Ok(Reply::no_content())
 }

@@ -1,6 +1,7 @@
 //! Organization profiles (csm-api 8.7, 10.3).
 
-use guildhall_service::{FieldValues, NewProfile, OrganizationProfile};
+use guildhall_domain::bulk::FieldValues;
+use guildhall_service::{NewProfile, OrganizationProfile};
 
 use super::details::{self, ProfileDetailOut};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};

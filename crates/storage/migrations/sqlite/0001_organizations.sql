@@ -83,11 +83,11 @@ CREATE UNIQUE INDEX customer_email ON customer (tenant_id, email_key);
 CREATE TABLE membership (
     tenant_id       BIGINT NOT NULL,
     organization_id BIGINT NOT NULL,
-    customer_number BIGINT NOT NULL,
     position        BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, organization_id, customer_number)
+    customer_number BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, organization_id, position)
 ) WITHOUT ROWID;
-CREATE INDEX membership_customer ON membership (tenant_id, customer_number, organization_id);
+CREATE UNIQUE INDEX membership_customer ON membership (tenant_id, customer_number, organization_id);
 
 CREATE TABLE product (
     tenant_id  BIGINT NOT NULL,

@@ -1,0 +1,293 @@
+//! Bulk requests: their form is checked here, and answered with the task that they become.
+
+use guildhall_domain::bulk::{
+    DefinitionItem, DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem,
+};
+use guildhall_domain::field::NewDefinition;
+use guildhall_domain::json::{At, Node};
+use guildhall_domain::task::TaskType;
+use guildhall_domain::{Excerpt, Rejection, idempotency, limits, text};
+use guildhall_service::Submission;
+use http::{HeaderName, HeaderValue};
+
+use super::fields::CreateDetailFieldRequest;
+use super::profiles::{AssociateCustomers, AssociateProducts, ProfileDetailFieldValueRequest};
+use crate::call::{Call, Reply};
+use crate::error::ApiError;
+use crate::wire::{IdIn, In, answer, body};
+
+body! {
+    /// What a profile shall be.
+    BulkOrganizationProfilePayload {
+        /// The organization's id: finds it; in CREATE, and in an UPSERT that creates, the id wished for.
+        "id" id: Option<IdIn>,
+        /// The organization's name: finds it when there is no id, else becomes its name.
+        "name" name: Option<String>,
+        /// Values to set; fields that are not named stay as they are.
+        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        /// Customers to add.
+        "associateCustomers" customers: Option<AssociateCustomers>,
+        /// Products to be entitled to; one that it is entitled to already is not added again.
+        "associateProducts" products: Option<AssociateProducts>,
+    }
+}
+
+body! {
+    /// One profile to create, update or upsert.
+    BulkManageOrganizationProfileOperation {
+        /// CREATE, UPDATE or UPSERT.
+        "operationType" operation: String,
+        /// What it shall be.
+        "payload" payload: BulkOrganizationProfilePayload,
+    }
+}
+
+body! {
+    /// Profiles to create, update or upsert, in order: 1 to 100.
+    BulkOrganizationProfilesRequest {
+        /// The profiles.
+        "organizationProfiles" items: Vec<BulkManageOrganizationProfileOperation>,
+    }
+}
+
+body! {
+    /// What an organization shall be.
+    BulkOrganizationPayload {
+        /// The organization's id: finds it; in CREATE, and in an UPSERT that creates, the id wished for.
+        "id" id: Option<IdIn>,
+        /// The organization's name: finds it when there is no id, else becomes its name.
+        "name" name: Option<String>,
+    }
+}
+
+body! {
+    /// One organization to create, update or upsert.
+    BulkOrganizationOperationRequest {
+        /// CREATE, UPDATE or UPSERT.
+        "operationType" operation: String,
+        /// What it shall be.
+        "payload" payload: BulkOrganizationPayload,
+    }
+}
+
+body! {
+    /// Organizations to create, update or upsert, in order: 1 to 50.
+    BulkOrganizationsRequest {
+        /// The organizations.
+        "organizations" items: Vec<BulkOrganizationOperationRequest>,
+    }
+}
+
+body! {
+    /// A detail value to change.
+    BulkDetailFieldPayload {
+        /// The field's name.
+        "name" name: String,
+        /// The values; required for UPDATE and PATCH.
+        "values" values: Option<Vec<String>>,
+    }
+}
+
+body! {
+    /// One change of a detail value.
+    BulkDetailFieldOperation {
+        /// UPDATE replaces the value. PATCH adds to a MULTISELECT value and replaces others. DELETE removes the named
+        /// ones of a MULTISELECT value and clears otherwise.
+        "operationType" operation: String,
+        /// What to change.
+        "payload" payload: BulkDetailFieldPayload,
+    }
+}
+
+body! {
+    /// Changes of one organization's detail values, in order.
+    BulkOrganizationDetailFieldOperation {
+        /// The organization's id.
+        "id" id: IdIn,
+        /// The changes.
+        "operations" operations: Vec<BulkDetailFieldOperation>,
+    }
+}
+
+body! {
+    /// Changes of detail values: at most 1,000 over all organizations.
+    BulkOrganizationDetailsRequest {
+        /// The organizations.
+        "organizations" items: Vec<BulkOrganizationDetailFieldOperation>,
+    }
+}
+
+body! {
+    /// Detail fields to create: all of them, or none; 1 to 50.
+    BulkDetailFieldDefinitionsRequest {
+        /// The fields. Names must be new, and each must be named once.
+        "detailFields" items: Vec<CreateDetailFieldRequest>,
+    }
+}
+
+answer! {
+    /// The task of a bulk request.
+    TaskSubmitResponseOut<'a> {
+        /// The task's id, a UUID.
+        "id" id: &'a str,
+        /// Where its status is read, after the base URL without `/jsm/csm…`.
+        "statusUrl" status_url: String,
+    }
+}
+
+/// `POST /organization/profile/bulk`
+pub async fn profiles(call: Call) -> Result<Reply, ApiError> {
+    let read = |body: BulkOrganizationProfilesRequest| {
+        items(
+            "organizationProfiles",
+            body.items,
+            limits::BULK_PROFILES_MAX,
+            |item| {
+                let BulkOrganizationProfilePayload {
+                    id,
+                    name,
+                    details,
+                    customers,
+                    products,
+                } = item.payload;
+                let details = details.unwrap_or_default();
+                let item = ManageItem {
+                    operation: Manage::parse(&item.operation)?,
+                    id: id.map(|IdIn(id)| id),
+                    name,
+                    details: details
+                        .into_iter()
+                        .map(|d| FieldValues {
+                            name: d.name,
+                            values: d.values,
+                        })
+                        .collect(),
+                    customer_ids: customers.and_then(|customers| customers.ids).unwrap_or_default(),
+                    product_ids: products.and_then(|products| products.ids).unwrap_or_default(),
+                };
+                item.check().map(Item::Manage)
+            },
+        )
+    };
+    submit(call, TaskType::OrganizationProfiles, read).await
+}
+
+/// `POST /organization/bulk`
+pub async fn organizations(call: Call) -> Result<Reply, ApiError> {
+    let read = |body: BulkOrganizationsRequest| {
+        items("organizations", body.items, limits::BULK_ENTITIES_MAX, |item| {
+            let item = ManageItem {
+                operation: Manage::parse(&item.operation)?,
+                id: item.payload.id.map(|IdIn(id)| id),
+                name: item.payload.name,
+                details: Vec::new(),
+                customer_ids: Vec::new(),
+                product_ids: Vec::new(),
+            };
+            item.check().map(Item::Manage)
+        })
+    };
+    submit(call, TaskType::Organizations, read).await
+}
+
+/// `POST /organization/details/bulk`
+pub async fn details(call: Call) -> Result<Reply, ApiError> {
+    let read = |body: BulkOrganizationDetailsRequest| {
+        let operations: usize = body.items.iter().map(|item| item.operations.len()).sum();
+        let max = limits::BULK_DETAIL_OPERATIONS_MAX;
+        if operations > max {
+            let problem = format!("hold {operations} operations in all; at most {max} are taken at once");
+            return Err(Rejection::invalid("organizations", problem));
+        }
+        items("organizations", body.items, max, |item| {
+            let mut operations = Vec::with_capacity(item.operations.len());
+            for (index, edit) in item.operations.into_iter().enumerate() {
+                let operation =
+                    Edit::parse(&edit.operation).map_err(|e| e.inside(&format!("operations[{index}]")))?;
+                operations.push(DetailEdit {
+                    operation,
+                    name: edit.payload.name,
+                    values: edit.payload.values,
+                });
+            }
+            DetailsItem {
+                id: item.id.0,
+                operations,
+            }
+            .check()
+            .map(Item::Details)
+        })
+    };
+    submit(call, TaskType::OrganizationDetails, read).await
+}
+
+/// `POST /organization/details/definitions/bulk`
+pub async fn definitions(call: Call) -> Result<Reply, ApiError> {
+    let read = |body: BulkDetailFieldDefinitionsRequest| {
+        let mut seen = std::collections::HashSet::new();
+        items("detailFields", body.items, limits::BULK_DEFINITIONS_MAX, |item| {
+            let options = item.field_type.options.as_deref();
+            let new = NewDefinition::check(&item.name, &item.field_type.name, options)?;
+            if !seen.insert(text::key(&item.name)) {
+                let problem = format!(
+                    "{:?} is named a second time; names are unique",
+                    Excerpt(&item.name)
+                );
+                return Err(Rejection::invalid("name", problem));
+            }
+            Ok(Item::Definition(DefinitionItem::from(&new)))
+        })
+    };
+    submit(call, TaskType::OrganizationDefinitions, read).await
+}
+
+/// Reads each item of an array, which must hold 1 to `max`.
+fn items<T>(
+    member: &str,
+    list: Vec<T>,
+    max: usize,
+    mut read: impl FnMut(T) -> Result<Item, Rejection>,
+) -> Result<Vec<Item>, Rejection> {
+    if list.is_empty() {
+        return Err(Rejection::invalid(member, "must hold at least one item"));
+    }
+    if list.len() > max {
+        let problem = format!("holds {} items; at most {max} are taken at once", list.len());
+        return Err(Rejection::invalid(member, problem));
+    }
+    let read = |(index, item)| read(item).map_err(|e| e.inside(&format!("{member}[{index}]")));
+    list.into_iter().enumerate().map(read).collect()
+}
+
+/// Checks the key and the form, and submits.
+async fn submit<T: In>(
+    call: Call,
+    task_type: TaskType,
+    read: impl FnOnce(T) -> Result<Vec<Item>, Rejection>,
+) -> Result<Reply, ApiError> {
+    let key = idempotency::read_key(call.header(idempotency::HEADER)?)?;
+    let (items, fingerprint) = call.with_body(|node: &Node<'_>| {
+        Ok((
+            read(T::read(node, &At::root())?)?,
+            idempotency::fingerprint(task_type, node),
+        ))
+    })?;
+    let submission = Submission {
+        task_type,
+        items,
+        key,
+        fingerprint,
+    };
+    let submitted = call.service.submit(call.caller(), submission).await?;
+    let reply = Reply::json(&TaskSubmitResponseOut {
+        id: &submitted.id,
+        status_url: format!("/api/v1/tasks/{}", submitted.id),
+    })?;
+    Ok(match submitted.replayed {
+        true => reply.with(
+            HeaderName::from_static("idempotent-replayed"),
+            HeaderValue::from_static("true"),
+        ),
+        false => reply,
+    })
+}

@@ -1,0 +1,258 @@
+//! One chunk of a task's items: facts, decisions, changes, receipts and the cursor, in one
+//! transaction that an outdated worker cannot commit.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use guildhall_domain::bulk::{Change, Decision, Facts, Item, Need};
+use guildhall_domain::field::{Definition, Definitions, EntityKind, NewDefinition};
+use guildhall_domain::task::{TaskStatus, TaskType};
+use guildhall_domain::{Entity, FieldId, OrganizationId, Timestamp};
+use guildhall_storage::{Counter, StoreError, WriteTx};
+
+use crate::Service;
+use crate::bulk::new_definition;
+
+/// A chunk to run.
+#[derive(Clone)]
+pub(crate) struct Chunk {
+    pub(crate) task_id: String,
+    pub(crate) task_type: TaskType,
+    pub(crate) items: Arc<Vec<Item>>,
+    pub(crate) range: Range<usize>,
+    pub(crate) epoch: i64,
+    pub(crate) lease_until: Timestamp,
+    /// Report the items as failed with these words instead of running them.
+    pub(crate) refuse: Option<String>,
+}
+
+/// Numbers that were taken before the transaction, and how many of them it used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbered {
+    first_organization: i64,
+    organizations: i64,
+    first_entitlement: i64,
+    entitlements: i64,
+}
+
+/// Why a chunk did not happen.
+#[derive(Debug)]
+pub(crate) enum ChunkError {
+    /// The task is somebody else's now.
+    Lost,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ChunkError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Service {
+    /// Runs a chunk: all of it, or nothing. Returns whether the task is finished.
+    pub(crate) async fn run_chunk(
+        self: &Arc<Self>,
+        tenant: guildhall_domain::TenantId,
+        chunk: Chunk,
+    ) -> Result<bool, ChunkError> {
+        let need = Need::of(&chunk.items[chunk.range.clone()]);
+        let (creations, entitlements) = (count(need.creations), count(need.entitlements));
+        let mut numbered = Numbered::default();
+        if creations > 0 {
+            numbered.first_organization = self
+                .numbers
+                .take(tenant, Counter::Organization, creations)
+                .await?;
+        }
+        if entitlements > 0 {
+            numbered.first_entitlement = self
+                .numbers
+                .take(tenant, Counter::Entitlement, entitlements)
+                .await?;
+        }
+        let last = chunk.range.end == chunk.items.len();
+        let service = Arc::clone(self);
+        let used = self
+            .store
+            .write(tenant, async move |tx| {
+                service.chunk(tx, &chunk, need, numbered).await
+            })
+            .await?;
+        let unused = used.first_organization + used.organizations..used.first_organization + creations;
+        self.numbers
+            .give_back(tenant, Counter::Organization, unused)
+            .await;
+        let unused = used.first_entitlement + used.entitlements..used.first_entitlement + entitlements;
+        self.numbers.give_back(tenant, Counter::Entitlement, unused).await;
+        Ok(last)
+    }
+
+    async fn chunk(
+        &self,
+        tx: &mut WriteTx<'_>,
+        chunk: &Chunk,
+        need: Need,
+        mut numbered: Numbered,
+    ) -> Result<Numbered, ChunkError> {
+        let (from, to) = (count(chunk.range.start), count(chunk.range.end));
+        // The fence comes first: whoever lost the task does no work on it.
+        if !tx
+            .advance_task(&chunk.task_id, chunk.epoch, from, to, chunk.lease_until)
+            .await?
+        {
+            return Err(ChunkError::Lost);
+        }
+        let now = self.now();
+        let items = &chunk.items[chunk.range.clone()];
+        let decisions = match (&chunk.refuse, chunk.task_type) {
+            (Some(error), task_type) => items
+                .iter()
+                .map(|item| Facts::refuse(task_type, item, error.clone()))
+                .collect(),
+            (None, TaskType::OrganizationDefinitions) => self.define(tx, items).await?,
+            (None, task_type) => {
+                self.manage(tx, task_type, items, need, &mut numbered, now)
+                    .await?
+            }
+        };
+        for (item, decision) in (from..).zip(&decisions) {
+            tx.insert_receipt(&chunk.task_id, item, &decision.receipt).await?;
+        }
+        match chunk.range.end == chunk.items.len() {
+            true => tx.finish_task(&chunk.task_id, TaskStatus::Finished, now).await?,
+            false => tx.touch_task(&chunk.task_id, now).await?,
+        }
+        Ok(numbered)
+    }
+
+    /// Decides items about organizations and stores their changes.
+    async fn manage(
+        &self,
+        tx: &mut WriteTx<'_>,
+        task_type: TaskType,
+        items: &[Item],
+        need: Need,
+        numbered: &mut Numbered,
+        now: Timestamp,
+    ) -> Result<Vec<Decision>, StoreError> {
+        let definitions = self.definitions.get(tx, EntityKind::Organization).await?;
+        let mut facts = tx.load_facts(&need).await?;
+        facts.definitions = Arc::clone(&definitions);
+        facts.phone = self.settings.phone_format;
+        let wished = numbered.first_organization..numbered.first_organization + count(need.creations);
+        let used = tx.used_ids(&wished.clone().collect::<BTreeSet<i64>>()).await?;
+        facts.free_ids = wished
+            .clone()
+            .filter(|id| !used.contains(id))
+            .map(OrganizationId)
+            .collect();
+        // Ids that were given on request inside the block are rare; then later ones stand in.
+        while facts.free_ids.len() < need.creations {
+            let id = tx.take_numbers(Counter::Organization, 1).await?;
+            if tx.used_ids(&BTreeSet::from([id])).await?.is_empty() {
+                facts.free_ids.push_back(OrganizationId(id));
+            }
+        }
+        let decisions: Vec<Decision> = items.iter().map(|item| facts.decide(task_type, item)).collect();
+        for change in decisions.iter().flat_map(|decision| &decision.changes) {
+            self.store_change(tx, change, &definitions, numbered, now).await?;
+        }
+        let next = facts.free_ids.front().map_or(wished.end, |id| id.0);
+        numbered.organizations = next.min(wished.end) - wished.start;
+        Ok(decisions)
+    }
+
+    async fn store_change(
+        &self,
+        tx: &mut WriteTx<'_>,
+        change: &Change,
+        definitions: &Definitions,
+        numbered: &mut Numbered,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match change {
+            Change::Create(organization) => tx.insert_organization(organization, definitions, now).await,
+            Change::SpendId(id) => tx.raise_counter(Counter::Organization, id.0).await,
+            Change::Rename { id, name, key } => tx.rename_organization(*id, name, key, now).await,
+            Change::PutDetails { id, old, new } => {
+                tx.put_organization_details(*id, old, new, definitions, now).await
+            }
+            Change::AddMember {
+                organization,
+                customer,
+            } => tx.add_member(*organization, *customer).await.map(drop),
+            Change::AddEntitlement {
+                organization,
+                product,
+            } => {
+                let number = numbered.first_entitlement + numbered.entitlements;
+                numbered.entitlements += 1;
+                let entity = Entity::Organization(*organization);
+                tx.insert_entitlement(number, &self.new_uuid(), entity, *product, now)
+                    .await
+            }
+        }
+    }
+
+    /// Creates definitions. Their names were free when they were submitted; one that has been taken
+    /// since is reported, and the others are created.
+    async fn define(&self, tx: &mut WriteTx<'_>, items: &[Item]) -> Result<Vec<Decision>, StoreError> {
+        use guildhall_domain::task::{Outcome, Receipt};
+        let task_type = TaskType::OrganizationDefinitions;
+        let mut fields = tx.fields(EntityKind::Organization).await?;
+        let mut decisions = Vec::with_capacity(items.len());
+        for item in items {
+            let Item::Definition(definition) = item else {
+                decisions.push(Facts::refuse(task_type, item, "is no definition".into()));
+                continue;
+            };
+            let planned = new_definition(definition).and_then(|new| {
+                let position = Definitions::new(fields.clone()).plan_add(&new)?;
+                Ok((new, position))
+            });
+            match planned {
+                Err(refused) => decisions.push(Facts::refuse(task_type, item, refused.to_string())),
+                Ok((
+                    NewDefinition {
+                        name,
+                        key,
+                        field_type,
+                        options,
+                    },
+                    position,
+                )) => {
+                    let id = FieldId(tx.take_numbers(Counter::Field, 1).await?);
+                    let field = Definition {
+                        id,
+                        name,
+                        key,
+                        field_type,
+                        options,
+                        position,
+                    };
+                    tx.insert_field(EntityKind::Organization, &field, self.new_stamp())
+                        .await?;
+                    let entity_id = field.name.clone();
+                    fields.push(field);
+                    let receipt = Receipt {
+                        entity_id,
+                        outcome: Outcome::Created,
+                        failures: Vec::new(),
+                    };
+                    decisions.push(Decision {
+                        changes: Vec::new(),
+                        receipt,
+                    });
+                }
+            }
+        }
+        Ok(decisions)
+    }
+}
+
+pub(crate) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,123 @@
+//! Which task is next: tenants take turns, a chunk each, so that one tenant's hundred tasks do not
+//! make another's one wait.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use guildhall_domain::TenantId;
+use tokio::sync::Notify;
+
+/// Where submits announce their tasks to the worker of the same process.
+#[derive(Default)]
+pub(crate) struct Announcements {
+    waiting: Mutex<Vec<(TenantId, String)>>,
+    bell: Notify,
+}
+
+impl Announcements {
+    pub(crate) fn announce(&self, tenant: TenantId, task: String) {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((tenant, task));
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn take(&self) -> Vec<(TenantId, String)> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns when something was announced since the last look, or is announced.
+    pub(crate) async fn wait(&self) {
+        self.bell.notified().await;
+    }
+}
+
+/// A task in the queue, and the epoch at which it was seen free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub(crate) tenant: TenantId,
+    pub(crate) id: String,
+    pub(crate) seen_epoch: i64,
+}
+
+/// Tasks by tenant, and whose turn it is.
+#[derive(Default)]
+pub(crate) struct Queue {
+    turns: VecDeque<TenantId>,
+    tasks: HashMap<TenantId, VecDeque<Queued>>,
+}
+
+impl Queue {
+    /// Adds a task at the end of its tenant's; one that is there already only gets the newer epoch.
+    pub(crate) fn push(&mut self, task: Queued) {
+        let tasks = self.tasks.entry(task.tenant).or_default();
+        if tasks.is_empty() {
+            self.turns.push_back(task.tenant);
+        }
+        match tasks.iter_mut().find(|known| known.id == task.id) {
+            Some(known) => known.seen_epoch = known.seen_epoch.max(task.seen_epoch),
+            None => tasks.push_back(task),
+        }
+    }
+
+    /// The oldest task of the tenant whose turn it is. The tenant goes to the end of the line.
+    pub(crate) fn next(&mut self) -> Option<Queued> {
+        let tenant = self.turns.pop_front()?;
+        let tasks = self.tasks.get_mut(&tenant)?;
+        let task = tasks.front().cloned();
+        self.turns.push_back(tenant);
+        task
+    }
+
+    /// Takes a task out: it is done, or somebody else's.
+    pub(crate) fn remove(&mut self, tenant: TenantId, id: &str) {
+        let Some(tasks) = self.tasks.get_mut(&tenant) else {
+            return;
+        };
+        tasks.retain(|task| task.id != id);
+        if tasks.is_empty() {
+            self.tasks.remove(&tenant);
+            self.turns.retain(|known| *known != tenant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queued(tenant: i64, id: &str) -> Queued {
+        Queued {
+            tenant: TenantId(tenant),
+            id: id.into(),
+            seen_epoch: 0,
+        }
+    }
+
+    #[test]
+    fn tenants_take_turns() {
+        let mut queue = Queue::default();
+        (0..100).for_each(|n| queue.push(queued(1, &n.to_string())));
+        queue.push(queued(2, "only"));
+        assert_eq!(queue.next().map(|task| task.id), Some("0".into()));
+        assert_eq!(queue.next().map(|task| task.id), Some("only".into()));
+        queue.remove(TenantId(1), "0");
+        assert_eq!(queue.next().map(|task| task.id), Some("1".into()));
+        queue.remove(TenantId(2), "only");
+        assert_eq!(queue.next().map(|task| task.id), Some("1".into()));
+    }
+
+    #[test]
+    fn a_task_is_queued_once() {
+        let mut queue = Queue::default();
+        queue.push(queued(1, "a"));
+        queue.push(Queued {
+            seen_epoch: 3,
+            ..queued(1, "a")
+        });
+        assert_eq!(queue.next().map(|task| task.seen_epoch), Some(3));
+        queue.remove(TenantId(1), "a");
+        assert_eq!(queue.next(), None);
+    }
+}

@@ -1,0 +1,406 @@
+//! The worker: claims tasks, runs their chunks, gives back what it cannot finish.
+//!
+//! It is moved by [`Worker::step`], so that tests can stop it between any two steps; [`run`] moves
+//! it in a server. A claim has a lease of nine seconds and an epoch; every chunk is committed under
+//! its epoch, so that a worker that lost its claim writes nothing, whatever the clocks say.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use guildhall_domain::bulk::{Facts, Item};
+use guildhall_domain::task::{TaskStatus, TaskType};
+use guildhall_domain::{TenantId, Timestamp};
+use guildhall_storage::{Claim, OpenTask, StoreError};
+
+use crate::chunk::{Chunk, ChunkError, count};
+use crate::queue::{Queue, Queued};
+use crate::{Error, Service};
+
+/// How long a claim holds without being renewed.
+const LEASE: Duration = Duration::from_secs(9);
+/// How often claims are renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// How often the database is asked for tasks that nobody announced.
+const SCAN_EVERY: Duration = Duration::from_secs(2);
+/// How long the worker rests when the store fails.
+const REST: Duration = Duration::from_secs(1);
+/// Items in one chunk at most.
+const CHUNK_ITEMS: usize = 50;
+/// Work in one chunk at most, in parts of items (`Item::weight`); one item always fits.
+const CHUNK_WEIGHT: usize = 500;
+/// Tasks claimed at one time at most: each holds its items in memory.
+const HELD_MAX: usize = 64;
+/// Open tasks that one scan looks at.
+const SCANNED_MAX: i64 = 10_000;
+/// Workers that may die at one item before it is given up.
+const CRASHES_MAX: i64 = 3;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There may be more to do.
+    Worked,
+    /// There is nothing to do now.
+    Idle,
+}
+
+/// A task that this worker has claimed.
+struct Held {
+    task_type: TaskType,
+    items: Arc<Vec<Item>>,
+    next_item: usize,
+    careful_until: usize,
+    crashes: i64,
+    epoch: i64,
+    /// How old the task was when it was claimed, by the wall clock.
+    age_at_claim: Duration,
+    /// When it was claimed, by the clock that no jump touches.
+    claimed: Duration,
+}
+
+type Place = (TenantId, String);
+
+/// A worker of one process.
+pub struct Worker {
+    service: Arc<Service>,
+    owner: String,
+    queue: Queue,
+    held: HashMap<Place, Held>,
+    scanned: Option<Duration>,
+    renewed: Duration,
+}
+
+impl Worker {
+    /// A worker with a name of its own.
+    pub fn new(service: Arc<Service>) -> Self {
+        let (owner, renewed) = (service.new_uuid(), service.monotonic());
+        Self {
+            service,
+            owner,
+            queue: Queue::default(),
+            held: HashMap::new(),
+            scanned: None,
+            renewed,
+        }
+    }
+
+    /// Does a little: looks for tasks where that is due, and runs one chunk of one of them.
+    pub async fn step(&mut self) -> Result<Step, Error> {
+        for (tenant, id) in self.service.queue.take() {
+            self.queue.push(Queued {
+                tenant,
+                id,
+                seen_epoch: 0,
+            });
+        }
+        let now = self.service.monotonic();
+        if self.scanned.is_none_or(|at| now.saturating_sub(at) >= SCAN_EVERY) {
+            self.scan().await?;
+            self.scanned = Some(now);
+        }
+        if now.saturating_sub(self.renewed) >= RENEW_EVERY {
+            self.renew().await?;
+            self.renewed = now;
+        }
+        let Some(task) = self.queue.next() else {
+            return Ok(Step::Idle);
+        };
+        let place = (task.tenant, task.id.clone());
+        if !self.held.contains_key(&place) {
+            if self.held.len() >= HELD_MAX {
+                // Those that are held come first; this one keeps its place in the line.
+                return Ok(Step::Worked);
+            }
+            if !self.claim(&task).await? {
+                self.queue.remove(task.tenant, &task.id);
+                return Ok(Step::Worked);
+            }
+        }
+        self.work(&place).await?;
+        Ok(Step::Worked)
+    }
+
+    /// Gives every claimed task back, for another worker to take at once.
+    pub async fn park(&mut self) -> Result<(), Error> {
+        for ((tenant, id), held) in std::mem::take(&mut self.held) {
+            let epoch = held.epoch;
+            self.service
+                .store
+                .write(tenant, async move |tx| tx.release_task(&id, epoch).await)
+                .await?;
+        }
+        self.queue = Queue::default();
+        self.scanned = None;
+        Ok(())
+    }
+
+    /// Finds tasks that nobody works on, and ends those that are too old.
+    async fn scan(&mut self) -> Result<(), Error> {
+        let open = self
+            .service
+            .store
+            .system_read(async |tx| tx.open_tasks(SCANNED_MAX).await)
+            .await?;
+        let now = self.service.now();
+        for task in open {
+            let place = (task.tenant, task.id.clone());
+            if self.held.contains_key(&place) || is_leased(&task, now) {
+                continue;
+            }
+            if now.since(task.created_at) >= self.service.settings.task_timeout {
+                self.time_out(place, task.lease_epoch).await?;
+            } else {
+                self.queue.push(Queued {
+                    tenant: task.tenant,
+                    id: task.id,
+                    seen_epoch: task.lease_epoch,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<(), Error> {
+        let until = self.lease_until();
+        let held: Vec<(Place, i64)> = self
+            .held
+            .iter()
+            .map(|(place, held)| (place.clone(), held.epoch))
+            .collect();
+        for ((tenant, id), epoch) in held {
+            let renewed = {
+                let id = id.clone();
+                self.service
+                    .store
+                    .write(tenant, async move |tx| tx.renew_lease(&id, epoch, until).await)
+                    .await?
+            };
+            if !renewed {
+                self.drop_task(&(tenant, id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&mut self, task: &Queued) -> Result<bool, Error> {
+        let (id, owner, seen_epoch) = (task.id.clone(), self.owner.clone(), task.seen_epoch);
+        let (now, until) = (self.service.now(), self.lease_until());
+        let claimed = self
+            .service
+            .store
+            .write(task.tenant, async move |tx| {
+                let claim = Claim {
+                    owner: &owner,
+                    until,
+                    seen_epoch,
+                    chunk_items: count(CHUNK_ITEMS),
+                };
+                tx.claim_task(&id, claim, now).await
+            })
+            .await?;
+        let Some(claimed) = claimed else { return Ok(false) };
+        let items: Vec<Item> =
+            serde_json::from_str(&claimed.request).map_err(|e| StoreError::Inconsistent {
+                what: format!("task_open.request: {e}"),
+            })?;
+        let size = |number: i64| usize::try_from(number).unwrap_or(0);
+        let held = Held {
+            task_type: claimed.task_type,
+            items: Arc::new(items),
+            next_item: size(claimed.next_item),
+            careful_until: size(claimed.careful_until),
+            crashes: claimed.crashes,
+            epoch: claimed.epoch,
+            age_at_claim: now.since(claimed.created_at),
+            claimed: self.service.monotonic(),
+        };
+        self.held.insert((task.tenant, task.id.clone()), held);
+        Ok(true)
+    }
+
+    /// Runs one chunk of a claimed task, or ends it when it has become too old.
+    async fn work(&mut self, place: &Place) -> Result<(), Error> {
+        let lease_until = self.lease_until();
+        let monotonic = self.service.monotonic();
+        let timeout = self.service.settings.task_timeout;
+        let Some(held) = self.held.get_mut(place) else {
+            return Ok(());
+        };
+        if held.age_at_claim + monotonic.saturating_sub(held.claimed) >= timeout {
+            let epoch = held.epoch;
+            return self.time_out(place.clone(), epoch).await;
+        }
+        let chunk = held.chunk(&place.1, lease_until);
+        let (range, epoch) = (chunk.range.clone(), chunk.epoch);
+        match self.service.run_chunk(place.0, chunk).await {
+            Ok(true) => self.drop_task(place),
+            Ok(false) => {
+                held.next_item = range.end;
+                held.crashes = 0;
+            }
+            Err(ChunkError::Lost) => self.drop_task(place),
+            Err(ChunkError::Store(error)) if is_passing(&error) => return Err(error.into()),
+            // A defect: first find the item, then fail it alone, so that nothing loops.
+            Err(ChunkError::Store(error)) if range.len() > 1 => {
+                tracing::error!(%error, task = place.1, from = range.start, "a chunk failed; its items are run one by one");
+                held.careful_until = held.careful_until.max(range.end);
+            }
+            Err(ChunkError::Store(error)) => {
+                tracing::error!(%error, task = place.1, item = range.start, "an item failed");
+                let words = "INTERNAL: a defect of the server; its log says more".to_owned();
+                self.refuse(place, range.start, epoch, words).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports an item as failed without running it.
+    async fn refuse(&mut self, place: &Place, item: usize, epoch: i64, words: String) -> Result<(), Error> {
+        let lease_until = self.lease_until();
+        let Some(held) = self.held.get_mut(place) else {
+            return Ok(());
+        };
+        let chunk = Chunk {
+            task_id: place.1.clone(),
+            task_type: held.task_type,
+            items: Arc::clone(&held.items),
+            range: item..item + 1,
+            epoch,
+            lease_until,
+            refuse: Some(words),
+        };
+        match self.service.run_chunk(place.0, chunk).await {
+            Ok(false) => held.next_item = item + 1,
+            Ok(true) | Err(ChunkError::Lost) => self.drop_task(place),
+            Err(ChunkError::Store(error)) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Ends a task that is too old: what has no outcome yet is reported as timed out.
+    async fn time_out(&mut self, place: Place, seen_epoch: i64) -> Result<(), Error> {
+        let (tenant, id) = place.clone();
+        let (now, owner, until) = (self.service.now(), self.owner.clone(), self.lease_until());
+        let timeout = self.service.settings.task_timeout;
+        self.service
+            .store
+            .write(tenant, async move |tx| {
+                // Claiming raises the epoch, which fences whoever worked on it.
+                let claim = Claim {
+                    owner: &owner,
+                    until,
+                    seen_epoch,
+                    chunk_items: 0,
+                };
+                let Some(claimed) = tx.claim_task(&id, claim, now).await? else {
+                    return Ok(());
+                };
+                let items: Vec<Item> =
+                    serde_json::from_str(&claimed.request).map_err(|e| StoreError::Inconsistent {
+                        what: format!("task_open.request: {e}"),
+                    })?;
+                let next = usize::try_from(claimed.next_item).unwrap_or(0);
+                for (number, item) in items.iter().enumerate().skip(next) {
+                    let words = format!(
+                        "TIMED_OUT: the task was not done within {} seconds, and this item was not started",
+                        timeout.as_secs()
+                    );
+                    let decision = Facts::refuse(claimed.task_type, item, words);
+                    tx.insert_receipt(&id, count(number), &decision.receipt).await?;
+                }
+                tx.finish_task(&id, TaskStatus::Failed, now).await
+            })
+            .await?;
+        self.drop_task(&place);
+        Ok(())
+    }
+
+    fn drop_task(&mut self, place: &Place) {
+        self.held.remove(place);
+        self.queue.remove(place.0, &place.1);
+    }
+
+    fn lease_until(&self) -> Timestamp {
+        self.service.now().plus(LEASE)
+    }
+}
+
+impl Held {
+    /// The next chunk: one item while a worker may have died of it, more otherwise.
+    fn chunk(&self, task_id: &str, lease_until: Timestamp) -> Chunk {
+        let poison = self.crashes >= CRASHES_MAX;
+        let mut end = self.next_item + 1;
+        if !poison && self.next_item >= self.careful_until {
+            let mut weight = self.items.get(self.next_item).map_or(0, Item::weight);
+            while end < self.items.len() && end - self.next_item < CHUNK_ITEMS {
+                weight += self.items[end].weight();
+                if weight > CHUNK_WEIGHT {
+                    break;
+                }
+                end += 1;
+            }
+        }
+        Chunk {
+            task_id: task_id.to_owned(),
+            task_type: self.task_type,
+            items: Arc::clone(&self.items),
+            range: self.next_item..end.min(self.items.len()),
+            epoch: self.epoch,
+            lease_until,
+            refuse: poison.then(|| format!("POISON: {CRASHES_MAX} servers died while they ran this item")),
+        }
+    }
+}
+
+/// Whether somebody holds the task. A lease that ends further in the future than any lease can is
+/// from before a jump of the clock, and holds nothing; fencing keeps its holder harmless.
+fn is_leased(task: &OpenTask, now: Timestamp) -> bool {
+    task.lease_owner.is_some() && task.lease_until > now && task.lease_until <= now.plus(LEASE)
+}
+
+/// Whether trying again later is right.
+fn is_passing(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Full | StoreError::Overloaded | StoreError::Unavailable(_) | StoreError::Broken(_)
+    )
+}
+
+/// Runs a worker until `stop`; then it finishes the chunk at hand and gives its tasks back.
+pub async fn run(service: Arc<Service>, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut worker = Worker::new(Arc::clone(&service));
+    loop {
+        let wait = match worker.step().await {
+            Ok(Step::Worked) => Duration::ZERO,
+            Ok(Step::Idle) => SCAN_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "the worker rests");
+                REST
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = tokio::time::sleep(wait), if wait > Duration::ZERO => {}
+            () = service.queue.wait(), if wait == SCAN_EVERY => {}
+            () = tokio::task::yield_now(), if wait.is_zero() => {}
+        }
+    }
+    if let Err(error) = worker.park().await {
+        tracing::warn!(%error, "cannot give tasks back; another server takes them when their leases end");
+    }
+}
+
+impl Service {
+    /// To be called when a server starts that is the only one on its database: whoever holds a
+    /// lease is dead, and nobody needs to wait for it to end.
+    pub async fn end_dead_leases(&self) -> Result<(), Error> {
+        self.store
+            .system_write(async |tx| Ok(tx.end_all_leases().await?))
+            .await
+    }
+}

@@ -1,0 +1,153 @@
+//! Loading what a chunk of bulk items rests on: one statement a table, never one an item.
+
+use std::collections::{BTreeSet, HashMap};
+
+use guildhall_domain::bulk::{Facts, Need};
+use guildhall_domain::{Organization, OrganizationId};
+use serde::Serialize;
+
+use crate::error::StoreError;
+use crate::organizations;
+use crate::tx::ReadTx;
+
+fn json(set: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(set).map_err(|e| StoreError::Failed(e.to_string()))
+}
+
+impl ReadTx<'_> {
+    /// Loads what is needed, except definitions and free ids.
+    pub async fn load_facts(&mut self, need: &Need) -> Result<Facts, StoreError> {
+        let mut facts = Facts::default();
+        for organization in self.organizations_by_ids(&need.organization_ids).await? {
+            facts.know(organization);
+        }
+        for organization in self.organizations_by_keys(&need.organization_keys).await? {
+            facts.know(organization);
+        }
+        facts.spent = self
+            .spent_ids(&need.organization_ids)
+            .await?
+            .into_iter()
+            .collect();
+        facts.customers = self.customer_numbers(&need.customer_ids).await?;
+        facts.products = self.product_numbers(&need.product_ids).await?;
+        let organizations: BTreeSet<i64> = facts.organization_ids().map(|id| id.0).collect();
+        let customers: BTreeSet<i64> = facts.customers.values().copied().collect();
+        let products: BTreeSet<i64> = facts.products.values().copied().collect();
+        facts.members = self
+            .members_among(&organizations, &customers)
+            .await?
+            .into_iter()
+            .collect();
+        facts.entitled = self
+            .entitled_among(&organizations, &products)
+            .await?
+            .into_iter()
+            .collect();
+        Ok(facts)
+    }
+
+    /// Of these ids, those that organizations have or had.
+    pub async fn used_ids(&mut self, ids: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+        const SQL: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2)";
+        let mut used: BTreeSet<i64> = self
+            .fetch(SQL, &[(&json(ids)?).into()], |row| row.int(0))
+            .await?
+            .into_iter()
+            .collect();
+        used.extend(self.spent_ids(ids).await?.into_iter().map(|id| id.0));
+        Ok(used)
+    }
+
+    async fn spent_ids(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<OrganizationId>, StoreError> {
+        const SQL: &str = "SELECT id FROM organization_spent WHERE tenant_id = $1 AND id IN EACH_INT($2)";
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&json(ids)?).into()], |row| row.int(0).map(OrganizationId))
+            .await
+    }
+
+    async fn organizations_by_ids(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Organization>, StoreError> {
+        const SQL: &str = "SELECT id, name, name_key, details FROM organization \
+             WHERE tenant_id = $1 AND id IN EACH_INT($2)";
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&json(ids)?).into()], organizations::row).await
+    }
+
+    async fn organizations_by_keys(
+        &mut self,
+        keys: &BTreeSet<String>,
+    ) -> Result<Vec<Organization>, StoreError> {
+        const SQL: &str = "SELECT id, name, name_key, details FROM organization \
+             WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2)";
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&json(keys)?).into()], organizations::row)
+            .await
+    }
+
+    async fn customer_numbers(&mut self, ids: &BTreeSet<String>) -> Result<HashMap<String, i64>, StoreError> {
+        const SQL: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2)";
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self
+            .fetch(SQL, &[(&json(ids)?).into()], |row| {
+                Ok((row.text(0)?, row.int(1)?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn product_numbers(&mut self, ids: &BTreeSet<String>) -> Result<HashMap<String, i64>, StoreError> {
+        const SQL: &str = "SELECT id, number FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2)";
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self
+            .fetch(SQL, &[(&json(ids)?).into()], |row| {
+                Ok((row.text(0)?, row.int(1)?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn members_among(
+        &mut self,
+        organizations: &BTreeSet<i64>,
+        customers: &BTreeSet<i64>,
+    ) -> Result<Vec<(OrganizationId, i64)>, StoreError> {
+        const SQL: &str = "SELECT organization_id, customer_number FROM membership WHERE tenant_id = $1 \
+             AND customer_number IN EACH_INT($2) AND organization_id IN EACH_INT($3)";
+        if organizations.is_empty() || customers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (customers, organizations) = (json(customers)?, json(organizations)?);
+        self.fetch(SQL, &[(&customers).into(), (&organizations).into()], |row| {
+            Ok((OrganizationId(row.int(0)?), row.int(1)?))
+        })
+        .await
+    }
+
+    async fn entitled_among(
+        &mut self,
+        organizations: &BTreeSet<i64>,
+        products: &BTreeSet<i64>,
+    ) -> Result<Vec<(OrganizationId, i64)>, StoreError> {
+        const SQL: &str = "SELECT entity_number, product_number FROM entitlement WHERE tenant_id = $1 \
+             AND entity_kind = 'ORGANIZATION' AND entity_number IN EACH_INT($2) \
+             AND product_number IN EACH_INT($3)";
+        if organizations.is_empty() || products.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (organizations, products) = (json(organizations)?, json(products)?);
+        self.fetch(SQL, &[(&organizations).into(), (&products).into()], |row| {
+            Ok((OrganizationId(row.int(0)?), row.int(1)?))
+        })
+        .await
+    }
+}
