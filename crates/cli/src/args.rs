@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{BoolishValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use guildhall_domain::{PhoneFormat, Role, Scope, text};
 use guildhall_http::{ExperimentalHeader, OrganizationManagement};
@@ -32,7 +32,7 @@ pub struct Guildhall {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run the server.
+    /// Run the server until SIGTERM or SIGINT; a second signal ends it at once.
     Serve(Serve),
     /// Make and list tenants: the sites whose data is kept apart.
     Tenant {
@@ -48,20 +48,21 @@ pub enum Command {
     Openapi,
 }
 
-/// Run the server until SIGTERM or SIGINT; a second signal ends it at once.
+/// The options of `serve`.
 #[derive(Args)]
 pub struct Serve {
-    /// The address to listen on; port 0 picks a free one.
+    /// The IP address and port to listen on; port 0 picks a free one.
     #[arg(
         long,
         value_name = "ADDR",
+        value_parser = address,
         env = "GUILDHALL_LISTEN",
         default_value = "127.0.0.1:8080"
     )]
     pub listen: SocketAddr,
     /// Make a tenant with sample data and an admin token when the database has no tenant yet, and
     /// print how to use it.
-    #[arg(long, env = "GUILDHALL_DEMO")]
+    #[arg(long, env = "GUILDHALL_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
     /// Who may create and update organizations.
     #[arg(
@@ -86,25 +87,26 @@ pub struct Serve {
     /// How many unfinished tasks a tenant may have; one more is refused.
     #[arg(
         long,
+        value_name = "COUNT",
         value_parser = clap::value_parser!(i64).range(1..=10_000),
         env = "GUILDHALL_MAX_ACTIVE_TASKS",
         default_value = "10"
     )]
     pub max_active_tasks: i64,
     /// How long the results of a task are kept after it ended.
-    #[arg(long, value_parser = long_duration, env = "GUILDHALL_TASK_RETENTION", default_value = "72h")]
+    #[arg(long, value_name = "TIME", value_parser = long_duration, env = "GUILDHALL_TASK_RETENTION", default_value = "72h")]
     pub task_retention: Duration,
     /// How old an unfinished task may become before it is ended as failed.
-    #[arg(long, value_parser = long_duration, env = "GUILDHALL_TASK_TIMEOUT", default_value = "30m")]
+    #[arg(long, value_name = "TIME", value_parser = long_duration, env = "GUILDHALL_TASK_TIMEOUT", default_value = "30m")]
     pub task_timeout: Duration,
     /// How long a client may take for the head of a request.
-    #[arg(long, value_parser = duration, env = "GUILDHALL_HEADER_TIMEOUT", default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "GUILDHALL_HEADER_TIMEOUT", default_value = "10s")]
     pub header_timeout: Duration,
     /// How long a client may pause within a body.
-    #[arg(long, value_parser = duration, env = "GUILDHALL_BODY_TIMEOUT", default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "GUILDHALL_BODY_TIMEOUT", default_value = "30s")]
     pub body_timeout: Duration,
     /// How long a connection may stay open between two requests.
-    #[arg(long, value_parser = duration, env = "GUILDHALL_IDLE_TIMEOUT", default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "GUILDHALL_IDLE_TIMEOUT", default_value = "60s")]
     pub idle_timeout: Duration,
     /// What is logged: error, warn, info (refused and failed requests too) or debug (every request).
     #[arg(
@@ -180,7 +182,7 @@ pub enum Tenant {
     /// Print one line a tenant: cloudId, name.
     List {
         /// Print a JSON array instead.
-        #[arg(long, env = "GUILDHALL_JSON")]
+        #[arg(long, env = "GUILDHALL_JSON", value_parser = BoolishValueParser::new())]
         json: bool,
     },
 }
@@ -214,7 +216,7 @@ pub enum Token {
         #[arg(long, value_name = "CLOUDID", env = "GUILDHALL_TENANT")]
         tenant: String,
         /// Print a JSON array instead.
-        #[arg(long, env = "GUILDHALL_JSON")]
+        #[arg(long, env = "GUILDHALL_JSON", value_parser = BoolishValueParser::new())]
         json: bool,
     },
     /// Revoke a token; every server refuses it within a second.
@@ -241,6 +243,13 @@ fn scope(name: &str) -> Result<Scope, String> {
                 names.collect::<Vec<_>>().join(", ")
             ),
         }
+    })
+}
+
+/// `127.0.0.1:8080` or `[::1]:8080`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080".to_owned()
     })
 }
 
@@ -289,6 +298,17 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         for wrong in ["", "s", "10", "-1s", "0s", "25h", "1.5s", "99999999999999999999s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(
+            address("[::1]:0"),
+            Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0)))
+        );
+        for wrong in ["", "8080", ":8080", "localhost:8080", "127.0.0.1"] {
+            assert!(address(wrong).is_err(), "{wrong}");
         }
     }
 

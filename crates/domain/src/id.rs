@@ -19,7 +19,7 @@ pub struct FieldId(pub i64);
 
 impl OrganizationId {
     /// Reads 1 to 18 decimal digits without a leading zero; all else can be no organization's id
-    /// (contract, "Bulk items").
+    /// (docs/api.md, "Data rules").
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits || text.len() > ORGANIZATION_ID_DIGITS_MAX || text.starts_with('0') {

@@ -6,7 +6,7 @@ use icu_normalizer::ComposingNormalizer;
 use std::borrow::Cow;
 
 /// The name as it is stored: without Unicode white space around it, in NFC, 1 to `max_chars`
-/// Unicode scalar values, no control characters (contract, "Data rules").
+/// Unicode scalar values, no control characters (docs/api.md, "Data rules").
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn name(raw: &str, max_chars: usize) -> Result<String, String> {
 }
 
 /// Two names are the same when their keys are equal: trimmed, NFC, full Unicode case folding,
-/// NFC again (contract, "Data rules"). Takes any text; a text that can be no name has a key too.
+/// NFC again (docs/api.md, "Data rules"). Takes any text; a text that can be no name has a key too.
 pub fn key(raw: &str) -> String {
     let trimmed = raw.trim();
     if trimmed.is_ascii() {
@@ -40,7 +40,7 @@ pub fn key(raw: &str) -> String {
 }
 
 /// Whether `raw` may be stored as free text: at most `max_chars` Unicode scalar values, and no
-/// control characters but tabs and line breaks (contract, "Data rules"). Kept as it is typed.
+/// control characters but tabs and line breaks (docs/api.md, "Data rules"). Kept as it is typed.
 ///
 /// # Errors
 ///

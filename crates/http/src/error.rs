@@ -11,7 +11,7 @@ pub fn error_body(status: StatusCode, message: &str) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// The machine code of a status: the list is part of the contract, so it is short.
+/// The machine code of a status: the list is a promise (docs/api.md, "Errors"), so it is short.
 fn code(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "BAD_REQUEST",

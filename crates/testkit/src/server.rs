@@ -16,7 +16,8 @@ use crate::{Client, Faults};
 const LISTENING: &str = "guildhall listening on http://";
 /// How long a start may take.
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// How long an end may take. The contract says 10 s for SIGTERM: tests assert on the time that they get.
+/// How long an end may take. A stop takes 10 s at most (docs/operations.md): tests assert on the time
+/// that they get.
 const END_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a command may take.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(120);

@@ -75,7 +75,10 @@ async fn serve(args: &Serve, service: Arc<Service>, signals: Signals) -> Result<
     if args.demo {
         match service.create_demo().await? {
             Some(demo) => print(&demo_text(address, &demo))?,
-            None => say("guildhall: the database has a tenant already; no demo was made"),
+            None => say(
+                "guildhall: the database has a tenant already, so no demo was made and no token is printed. \
+                 For a token: guildhall tenant list; guildhall token create --tenant CLOUDID --name me --role admin",
+            ),
         }
     }
     say(&format!("guildhall listening on http://{address}"));

@@ -1,5 +1,5 @@
 //! Who is calling and what they may do: roles, scopes and access tokens. A role and a scope must
-//! both allow a call (contract, "Who may call").
+//! both allow a call (docs/api.md, "Who may call").
 
 mod scope;
 mod token;
@@ -10,7 +10,7 @@ pub use token::{TOKEN_PREFIX, looks_like_token, token_from, token_hash};
 use crate::TenantId;
 use std::fmt;
 
-/// What a caller is, by power: each may do all that those before it may (csm-api 5).
+/// What a caller is, by power: each may do all that those before it may (docs/api.md, "Who may call").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// A user of Customer Service Management or Jira Service Management.

@@ -1,5 +1,6 @@
-//! The scopes: the vendor's (csm-api 6) and three for connector ingestion, in one table. The role
-//! beside a scope is the least one for which the endpoint index (csm-api 7) has a row with it.
+//! The scopes: the vendor's and three for connector ingestion, in one table (docs/api.md, "Who may
+//! call"). The role beside a scope is the least one for which the "Index of operations" there has
+//! a row with it.
 
 use super::Role;
 use std::fmt;

@@ -225,6 +225,10 @@ impl Item {
     /// What the item names before anything is known of it: an id, or else a name.
     pub fn subject(&self) -> &str {
         match self {
+            // What is to be created has no id yet, whichever it wishes for.
+            Self::Manage(item) if item.operation == Manage::Create => {
+                item.name.as_deref().unwrap_or_default()
+            }
             Self::Manage(item) => item.id.as_deref().or(item.name.as_deref()).unwrap_or_default(),
             Self::Details(item) => &item.id,
             Self::Definition(item) => &item.name,

@@ -37,7 +37,8 @@ pub struct NewDefinition {
 }
 
 impl NewDefinition {
-    /// Checks a definition as it came in: `name`, `type.name` and `type.options` (csm-api 9.1, 9.2).
+    /// Checks a definition as it came in: `name`, `type.name` and `type.options` (docs/api.md,
+    /// "Field definitions").
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl NewDefinition {
 }
 
 /// Checks of an edit what needs no data, so that a caller can refuse it before the field is looked
-/// up (contract, "Order of checks").
+/// up (docs/api.md, "Order of checks").
 ///
 /// # Errors
 ///
@@ -77,7 +78,7 @@ pub fn check_edit_shape(new_name: &str, options: Option<&[String]>) -> Result<()
 
 impl Definition {
     /// This definition after an edit: always a name, and all options anew where any are given
-    /// (csm-api 9.3). Whether the name is free is not known here.
+    /// (docs/api.md, "Field definitions"). Whether the name is free is not known here.
     pub(super) fn edited(&self, new_name: &str, options: Option<&[String]>) -> Result<Self, Rejection> {
         let name = check_name(new_name)?;
         let options = match options {

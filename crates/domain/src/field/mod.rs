@@ -2,7 +2,7 @@
 //! [`Definitions`]) and which values they take ([`Values`], [`value_key`]).
 //!
 //! Organizations, customers and entitlements have a set of definitions each, for the whole tenant
-//! (csm-api 9).
+//! (docs/api.md, "Field definitions" and "Values").
 
 mod definition;
 mod number;
@@ -36,7 +36,7 @@ impl EntityKind {
     }
 }
 
-/// The type of a detail field; never changes once the field exists (csm-api 9.1, 9.3).
+/// The type of a detail field; never changes once the field exists (docs/api.md, "Field definitions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FieldType {
     /// Free text of up to 5,000 characters, line breaks included.
@@ -103,7 +103,7 @@ impl FieldType {
     }
 }
 
-/// Which phone numbers a PHONE field takes: a setting of the server (contract, "Settings").
+/// Which phone numbers a PHONE field takes: a setting of the server (docs/api.md, "Values").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhoneFormat {
     /// 3 to 20 digits, an optional leading `+`, and spaces, `-`, `.`, `(`, `)` between: the seed

@@ -1,6 +1,6 @@
 //! NUMBER values: which texts are numbers, and a key by which they sort.
 
-/// A number of the form `^[+-]?\d+(\.\d+)?$` (csm-api 9.4), in parts.
+/// A number of the form `^[+-]?\d+(\.\d+)?$` (docs/api.md, "Values"), in parts.
 pub(super) struct Decimal<'a> {
     negative: bool,
     whole: &'a str,

@@ -1,5 +1,5 @@
 //! The options of SELECT and MULTISELECT fields: a list that people choose from, so no two may
-//! look the same (csm-api 9.2).
+//! look the same (docs/api.md, "Field definitions").
 
 use crate::limits::{NAME_CHARS_MAX, OPTIONS_MAX};
 use crate::{Excerpt, Rejection, text};

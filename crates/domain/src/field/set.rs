@@ -85,7 +85,7 @@ impl Definitions {
 
     /// The field `current` after an edit: renamed to `new_name` (its own name keeps it, another
     /// letter case changes it) and, where `options` are given, with just these. Id, type and
-    /// position stay (csm-api 9.3).
+    /// position stay (docs/api.md, "Field definitions").
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Values against a definition: what each type takes (csm-api 9.4; contract, "Values"), and the
+//! Values against a definition: what each type takes (docs/api.md, "Values"), and the
 //! key by which a stored value is searched.
 
 use super::number::Decimal;

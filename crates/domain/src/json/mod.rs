@@ -1,11 +1,11 @@
 //! Our strict JSON: what a request body says, and where it says it.
 //!
-//! Why not a library's value type: the contract needs things that none offers together. Duplicate
-//! members are refused at every level, in members that we ignore too; at most 64 levels; no U+0000
-//! anywhere, not even as `\u0000`; valid UTF-8; numbers kept by their text, so that members we do
-//! not know and the fingerprint of an idempotency key stay exact (`1` is not `1.0000000000000000001`);
-//! and faults with a line and a column, in words that teach. Strings without escapes are borrowed
-//! from the body.
+//! Why not a library's value type: docs/api.md ("Requests and JSON") promises things that none
+//! offers together. Duplicate members are refused at every level, in members that we ignore too; at
+//! most 64 levels; no U+0000 anywhere, not even as `\u0000`; valid UTF-8; numbers kept by their
+//! text, so that members we do not know and the fingerprint of an idempotency key stay exact (`1`
+//! is not `1.0000000000000000001`); and faults with a line and a column, in words that teach.
+//! Strings without escapes are borrowed from the body.
 //!
 //! [`parse`] reads, [`Node`] is what it read, [`At`] says where in the document a reader is.
 

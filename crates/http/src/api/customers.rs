@@ -1,4 +1,4 @@
-//! Customers and their accounts (csm-api 8.9, 10.4).
+//! Customers and their accounts (docs/api.md, "Customers").
 
 use guildhall_domain::Customer;
 use guildhall_service::{NewAccount, Target};

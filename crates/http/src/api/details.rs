@@ -1,4 +1,4 @@
-//! Detail values in their two shapes (csm-api 8.3, 8.4), and setting one (9.4).
+//! Detail values in their two shapes (docs/api.md, "Shapes"), and setting one ("Values").
 
 use guildhall_domain::field::{Definition, Definitions, Values};
 use guildhall_service::{Target, ValueOf};

@@ -1,4 +1,4 @@
-//! Entitlements (csm-api 8.8, 10.2, 10.4, 10.6).
+//! Entitlements (docs/api.md, "Entitlements").
 
 use guildhall_domain::{Definitions, Entitlement, Entity};
 use guildhall_service::Target;

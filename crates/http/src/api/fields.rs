@@ -1,5 +1,5 @@
 //! Detail field definitions: the same four operations for organizations, customers and entitlements
-//! (csm-api 8.2, 10.1).
+//! (docs/api.md, "Field definitions" and "Operations").
 
 use guildhall_domain::field::{Definition, EntityKind, NewDefinition};
 

@@ -1,4 +1,4 @@
-//! Organizations (csm-api 10.2).
+//! Organizations (docs/api.md, "Organizations").
 
 use guildhall_service::{OrganizationName, Target};
 

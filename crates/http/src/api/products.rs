@@ -1,4 +1,4 @@
-//! Products (csm-api 8.10, 10.5).
+//! Products (docs/api.md, "Products").
 
 use guildhall_domain::Product;
 

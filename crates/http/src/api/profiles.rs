@@ -1,4 +1,4 @@
-//! Organization profiles (csm-api 8.7, 10.3).
+//! Organization profiles (docs/api.md, "Organization profiles").
 
 use guildhall_domain::bulk::FieldValues;
 use guildhall_service::{NewProfile, OrganizationProfile};
