@@ -268,7 +268,12 @@ fn write_log(
         u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     );
     let cause = cause.unwrap_or("-");
-    if status >= 500 {
+    if status == 503 || status == 507 {
+        // Overload, a full disk, a stopping server: no defect, and the caller was told.
+        tracing::warn!(
+            %method, path, status, request_id, tenant, token, took_us, cause, "request turned away"
+        );
+    } else if status >= 500 {
         tracing::error!(%method, path, status, request_id, tenant, token, took_us, cause, "request failed");
     } else if status >= 400 {
         tracing::info!(%method, path, status, request_id, tenant, token, took_us, "request refused");

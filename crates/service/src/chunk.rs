@@ -34,6 +34,8 @@ pub(crate) struct Numbered {
     organizations: i64,
     first_entitlement: i64,
     entitlements: i64,
+    /// The greatest id that an organization got from elsewhere.
+    greatest_given: Option<i64>,
 }
 
 /// Why a chunk did not happen.
@@ -87,6 +89,9 @@ impl Service {
             .await;
         let unused = used.first_entitlement + used.entitlements..used.first_entitlement + entitlements;
         self.numbers.give_back(tenant, Counter::Entitlement, unused).await;
+        if let Some(given) = used.greatest_given {
+            self.numbers.raise(tenant, Counter::Organization, given).await;
+        }
         Ok(last)
     }
 
@@ -149,19 +154,21 @@ impl Service {
             .filter(|id| !used.contains(id))
             .map(OrganizationId)
             .collect();
-        // Ids that were given on request inside the block are rare; then later ones stand in.
-        while facts.free_ids.len() < need.creations {
-            let id = tx.take_numbers(Counter::Organization, 1).await?;
-            if tx.used_ids(&BTreeSet::from([id])).await?.is_empty() {
-                facts.free_ids.push_back(OrganizationId(id));
-            }
-        }
+        facts.next_id = tx.next_number(Counter::Organization).await?;
         let decisions: Vec<Decision> = items.iter().map(|item| facts.decide(task_type, item)).collect();
         for change in decisions.iter().flat_map(|decision| &decision.changes) {
             self.store_change(tx, change, &definitions, numbered, now).await?;
         }
         let next = facts.free_ids.front().map_or(wished.end, |id| id.0);
-        numbered.organizations = next.min(wished.end) - wished.start;
+        numbered.organizations = next - wished.start;
+        numbered.greatest_given = decisions
+            .iter()
+            .flat_map(|decision| &decision.changes)
+            .filter_map(|change| match change {
+                Change::SpendId(id) => Some(id.0),
+                _ => None,
+            })
+            .max();
         Ok(decisions)
     }
 

@@ -81,21 +81,9 @@ const ORGANIZATIONS: [Sample; 3] = [
 impl Service {
     /// Makes the demo world when the database has no tenant; otherwise nothing.
     pub async fn create_demo(&self) -> Result<Option<Demo>, Error> {
-        if !self.tenants().await?.is_empty() {
-            return Ok(None);
-        }
-        let tenant = self.create_tenant(DEMO_TENANT_NAME, None).await?;
-        let (now, stamp) = (self.now(), self.new_stamp());
+        let (now, stamp, cloud_id) = (self.now(), self.new_stamp(), self.new_uuid());
         // The example prints one id for a product and for the entitlement to it.
         let entitlement_ids = vec![self.new_uuid(), PRODUCTS[0].0.to_owned()];
-        self.store
-            .write(tenant.id, async move |tx| {
-                let definitions = fields(tx, stamp).await?;
-                customers(tx, now).await?;
-                products(tx, now).await?;
-                organizations(tx, &definitions, entitlement_ids, now).await
-            })
-            .await?;
         let new = NewToken {
             name: "demo".into(),
             role: Role::Admin,
@@ -103,11 +91,24 @@ impl Service {
             account: None,
             lifetime: Lifetime::default(),
         };
-        let (_, token) = self.create_token(tenant.id, new).await?;
-        Ok(Some(Demo {
-            cloud_id: tenant.cloud_id,
-            token,
-        }))
+        let (mut row, token) = self.new_token(new)?;
+        // One unit of work: a world without a token could never be entered.
+        self.store
+            .system_write(async move |tx| {
+                if !tx.tenants().await?.is_empty() {
+                    return Ok(None);
+                }
+                let tenant = tx.insert_tenant(&cloud_id, DEMO_TENANT_NAME, now).await?;
+                let tx = &mut tx.on_tenant(tenant);
+                let definitions = fields(tx, stamp).await?;
+                customers(tx, now).await?;
+                products(tx, now).await?;
+                organizations(tx, &definitions, entitlement_ids, now).await?;
+                row.tenant = tenant;
+                tx.insert_token(&row).await?;
+                Ok(Some(Demo { cloud_id, token }))
+            })
+            .await
     }
 }
 

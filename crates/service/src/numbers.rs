@@ -44,7 +44,9 @@ impl Numbers {
                 .store
                 .write(tenant, async move |tx| tx.take_numbers(counter, size).await)
                 .await?;
-            *block = first..first + size;
+            // What is left is given out first where the new numbers follow on it.
+            let start = if first == block.end { block.start } else { first };
+            *block = start..first + size;
         }
         let first = block.start;
         block.start += count;
@@ -54,15 +56,24 @@ impl Numbers {
     /// Gives back the end of what was taken, from `unused` on. It is used again only where nobody
     /// took more in the meantime, so that numbers go on rising; else it stays a gap.
     pub(crate) async fn give_back(&self, tenant: TenantId, counter: Counter, unused: Range<i64>) {
-        let block = {
-            let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-            blocks.get(&(tenant, counter)).map(Arc::clone)
-        };
-        if let Some(block) = block {
+        if let Some(block) = self.block(tenant, counter) {
             let mut block = block.lock().await;
             if block.start == unused.end {
                 block.start = unused.start;
             }
         }
+    }
+
+    /// From now on only greater numbers than `given` are given out: it was given from elsewhere.
+    pub(crate) async fn raise(&self, tenant: TenantId, counter: Counter, given: i64) {
+        if let Some(block) = self.block(tenant, counter) {
+            let mut block = block.lock().await;
+            block.start = block.start.max(given + 1).min(block.end.max(block.start));
+        }
+    }
+
+    fn block(&self, tenant: TenantId, counter: Counter) -> Option<Block> {
+        let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.get(&(tenant, counter)).map(Arc::clone)
     }
 }

@@ -10,6 +10,7 @@ use guildhall_domain::{
 };
 use guildhall_storage::{Counter, ReadTx, StoreError};
 
+use crate::definitions::DefinitionsCache;
 use crate::organizations::{
     check_fetch, find_organization, find_organizations, free_organization_id, name_taken, no_organization,
     organization_name,
@@ -53,7 +54,7 @@ impl Service {
                 let organization = find_organization(tx, id)
                     .await?
                     .ok_or_else(|| no_organization(id))?;
-                Ok(self.profile_of(tx, organization).await?)
+                Ok(profile_of(tx, &self.definitions, organization).await?)
             })
             .await
     }
@@ -70,7 +71,7 @@ impl Service {
             .read(caller.tenant, async |tx| {
                 let mut profiles = Vec::new();
                 for organization in find_organizations(tx, ids, names).await? {
-                    profiles.push(self.profile_of(tx, organization).await?);
+                    profiles.push(profile_of(tx, &self.definitions, organization).await?);
                 }
                 Ok(profiles)
             })
@@ -98,14 +99,13 @@ impl Service {
         };
         let entitlement_ids: Vec<String> = product_ids.iter().map(|_| self.new_uuid()).collect();
         let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
-        let id = self
-            .store
+        self.store
             .write(tenant, async move |tx| {
-                let definitions = definitions.get(tx, EntityKind::Organization).await?;
+                let fields = definitions.get(tx, EntityKind::Organization).await?;
                 if let Some(other) = tx.organization_by_key(&name_key).await? {
                     return Err(Error::from(name_taken(&name, other.id)));
                 }
-                let details = check_details(&definitions, &new.details, phone)?;
+                let details = check_details(&fields, &new.details, phone)?;
                 let customers = known_customers(tx, &new.customer_ids).await?;
                 let products = known_products(tx, &new.product_ids).await?;
                 let id = free_organization_id(tx, first).await?;
@@ -115,7 +115,7 @@ impl Service {
                     name_key,
                     details,
                 };
-                tx.insert_organization(&organization, &definitions, now).await?;
+                tx.insert_organization(&organization, &fields, now).await?;
                 for customer in customers {
                     tx.add_member(id, customer).await?;
                 }
@@ -124,25 +124,24 @@ impl Service {
                     tx.insert_entitlement(number, entitlement, entity, *product, now)
                         .await?;
                 }
-                Ok(id)
+                Ok(profile_of(tx, &definitions, organization).await?)
             })
-            .await?;
-        self.profile(caller, &id.to_string()).await
+            .await
     }
+}
 
-    async fn profile_of(
-        &self,
-        tx: &mut ReadTx<'_>,
-        organization: Organization,
-    ) -> Result<OrganizationProfile, StoreError> {
-        Ok(OrganizationProfile {
-            definitions: self.definitions.get(tx, EntityKind::Organization).await?,
-            entitlements: tx.organization_entitlements(organization.id).await?,
-            entitlement_definitions: self.definitions.get(tx, EntityKind::Entitlement).await?,
-            customers: tx.members(organization.id).await?,
-            organization,
-        })
-    }
+async fn profile_of(
+    tx: &mut ReadTx<'_>,
+    definitions: &DefinitionsCache,
+    organization: Organization,
+) -> Result<OrganizationProfile, StoreError> {
+    Ok(OrganizationProfile {
+        definitions: definitions.get(tx, EntityKind::Organization).await?,
+        entitlements: tx.organization_entitlements(organization.id).await?,
+        entitlement_definitions: definitions.get(tx, EntityKind::Entitlement).await?,
+        customers: tx.members(organization.id).await?,
+        organization,
+    })
 }
 
 /// The values of a payload in their stored form.

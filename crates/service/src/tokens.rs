@@ -151,6 +151,19 @@ impl TokenCache {
 impl Service {
     /// Makes a token and returns it with its id: the only time that it can be read.
     pub async fn create_token(&self, tenant: TenantId, new: NewToken) -> Result<(String, String), Error> {
+        let (row, secret) = self.new_token(new)?;
+        let row = TokenRow { tenant, ..row };
+        let id = row.id.clone();
+        self.store
+            .write(tenant, async move |tx| {
+                Ok::<_, Error>(tx.insert_token(&row).await?)
+            })
+            .await?;
+        Ok((id, secret))
+    }
+
+    /// A token as it will be kept, of no tenant yet, and its secret.
+    pub(crate) fn new_token(&self, new: NewToken) -> Result<(TokenRow, String), Rejection> {
         let name =
             text::name(&new.name, limits::NAME_CHARS_MAX).map_err(|e| Rejection::invalid("name", e))?;
         let scopes = new
@@ -161,7 +174,7 @@ impl Service {
         let secret = token_from(bytes);
         let now = self.now();
         let row = TokenRow {
-            tenant,
+            tenant: TenantId(0),
             cloud_id: String::new(),
             id: self.new_uuid(),
             hash: hex(&token_hash(&secret)),
@@ -175,13 +188,7 @@ impl Service {
             last_used_at: None,
             revoked_at: None,
         };
-        let id = row.id.clone();
-        self.store
-            .write(tenant, async move |tx| {
-                Ok::<_, Error>(tx.insert_token(&row).await?)
-            })
-            .await?;
-        Ok((id, secret))
+        Ok((row, secret))
     }
 
     /// The tenant's tokens, oldest first, revoked ones included.

@@ -81,6 +81,8 @@ impl Location {
 pub struct Settings {
     /// Where the data is kept.
     pub location: Location,
+    /// Whether a database that is missing is created; else it is an error.
+    pub create: bool,
     /// Whether this process serves requests: on SQLite only one may.
     pub serve: bool,
     /// The time, for the record of migrations: milliseconds since 1970, UTC.
@@ -97,9 +99,9 @@ pub struct Store {
 
 impl Store {
     /// Opens the database; creates it when it is missing, migrates it when it is old.
-    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let Location::Sqlite(path) = &settings.location;
-        let driver = Sqlite::open(path, settings.serve, settings.now_ms, settings.on_fatal)?;
+        let driver = Sqlite::open(path, settings)?;
         Ok(Self {
             driver: Arc::new(driver),
         })

@@ -101,6 +101,17 @@ impl ReadTx<'_> {
     }
 }
 
+impl ReadTx<'_> {
+    /// The number that the counter gives next.
+    pub async fn next_number(&mut self, counter: Counter) -> Result<i64, StoreError> {
+        const SQL: &str = "SELECT next FROM counter WHERE tenant_id = $1 AND name = $2";
+        let next = self
+            .fetch_optional(SQL, &[counter.name().into()], |row| row.int(0))
+            .await?;
+        Ok(next.unwrap_or(1))
+    }
+}
+
 impl WriteTx<'_> {
     pub(crate) async fn stamp_definitions(&mut self, stamp: i64) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE tenant SET definitions_stamp = $2 WHERE tenant_id = $1";

@@ -110,6 +110,11 @@ impl<'c> SystemTx<'c> {
         Self { session }
     }
 
+    /// The same unit of work, on one tenant's data.
+    pub fn on_tenant(&mut self, tenant: TenantId) -> WriteTx<'_> {
+        WriteTx::new(self.session.again(), tenant)
+    }
+
     pub(crate) async fn fetch<T>(
         &mut self,
         sql: &'static str,

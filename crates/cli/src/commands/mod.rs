@@ -59,12 +59,18 @@ pub fn say(line: &str) {
 }
 
 /// The operations over the database of the command line.
-fn service(database: &str, serve: bool, settings: Settings, on_fatal: OnFatal) -> Result<Service, Failure> {
+fn service(
+    database: &str,
+    (create, serve): (bool, bool),
+    settings: Settings,
+    on_fatal: OnFatal,
+) -> Result<Service, Failure> {
     let clock = SystemClock::new();
     let location = Location::parse(database)?;
     let now_ms = clock.now().0;
-    let store = Store::open(guildhall_storage::Settings {
+    let store = Store::open(&guildhall_storage::Settings {
         location,
+        create,
         serve,
         now_ms,
         on_fatal,
@@ -77,8 +83,13 @@ fn service(database: &str, serve: bool, settings: Settings, on_fatal: OnFatal) -
     ))
 }
 
-/// Runs a command that is one operation, or a few.
-fn with_service<F, T>(database: &str, work: impl FnOnce(Arc<Service>) -> F) -> Result<T, Failure>
+/// Runs a command that is one operation, or a few. Only one that begins something may create a
+/// database: a mistyped path must not look like an empty one.
+fn with_service<F, T>(
+    database: &str,
+    create: bool,
+    work: impl FnOnce(Arc<Service>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
@@ -86,7 +97,7 @@ where
         say(&format!("guildhall: the disk failed: {why}"));
         std::process::exit(1);
     });
-    let service = Arc::new(service(database, false, Settings::default(), on_fatal)?);
+    let service = Arc::new(service(database, (create, false), Settings::default(), on_fatal)?);
     tokio::runtime::Builder::new_current_thread()
         .build()?
         .block_on(work(service))

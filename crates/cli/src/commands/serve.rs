@@ -42,15 +42,19 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
         task_retention: args.task_retention,
         task_timeout: args.task_timeout,
     };
-    let service = Arc::new(service(database, true, settings, on_fatal)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // First the address: a port that is taken leaves no new database behind.
+    let listener = runtime
+        .block_on(TcpListener::bind(args.listen))
+        .map_err(|e| Failure(format!("cannot listen on {}: {e}", args.listen)))?;
+    let service = Arc::new(service(database, (true, true), settings, on_fatal)?);
     runtime.block_on(async {
         let signals = Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
         };
         tokio::select! {
-            done = serve(args, service, signals) => done,
+            done = serve(args, listener, service, signals) => done,
             _ = failed.recv() => {
                 tokio::time::sleep(LAST_WORDS).await;
                 // Leaving in order would close the database, and closing would sync it again.
@@ -60,7 +64,12 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     })
 }
 
-async fn serve(args: &Serve, service: Arc<Service>, signals: Signals) -> Result<(), Failure> {
+async fn serve(
+    args: &Serve,
+    listener: TcpListener,
+    service: Arc<Service>,
+    signals: Signals,
+) -> Result<(), Failure> {
     let settings = ApiSettings {
         organization_management: args.organization_management.into(),
         experimental_header: args.experimental_header.into(),
@@ -68,9 +77,6 @@ async fn serve(args: &Serve, service: Arc<Service>, signals: Signals) -> Result<
     let api =
         Api::new(Arc::clone(&service), settings).map_err(|e| Failure(format!("the route table: {e}")))?;
     let api = Arc::new(api);
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|e| Failure(format!("cannot listen on {}: {e}", args.listen)))?;
     let address = listener.local_addr()?;
     if args.demo {
         match service.create_demo().await? {

@@ -6,7 +6,8 @@ use super::{Failure, cell, print, with_service};
 use crate::args::Tenant;
 
 pub fn run(database: &str, command: &Tenant) -> Result<(), Failure> {
-    with_service(database, async |service| match command {
+    let create = matches!(command, Tenant::Create { .. });
+    with_service(database, create, async |service| match command {
         Tenant::Create { name, cloud_id } => {
             let tenant = service.create_tenant(name, cloud_id.as_deref()).await?;
             print(&format!("{}\n", tenant.cloud_id))

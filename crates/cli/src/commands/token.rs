@@ -1,6 +1,6 @@
 //! `guildhall token`.
 
-use guildhall_domain::Timestamp;
+use guildhall_domain::{Role, Scope, ScopeSet, Timestamp};
 use guildhall_service::{NewToken, TokenInfo};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{Failure, cell, print, say, with_service};
 use crate::args::Token;
 
 pub fn run(database: &str, command: &Token) -> Result<(), Failure> {
-    with_service(database, async |service| match command {
+    with_service(database, false, async |service| match command {
         Token::Create {
             tenant,
             name,
@@ -59,11 +59,27 @@ fn line(token: &TokenInfo) -> String {
         token.id,
         cell(&token.name),
         token.role,
-        token.scopes.join(","),
+        scopes(token),
         token.created_at.to_rfc3339(),
         time(token.last_used_at),
         expiry
     )
+}
+
+/// The scopes, or that they are all that the role may use.
+fn scopes(token: &TokenInfo) -> String {
+    let all = Role::parse(&token.role)
+        .map(ScopeSet::all_for)
+        .unwrap_or_default();
+    match token
+        .scopes
+        .iter()
+        .map(String::as_str)
+        .eq(all.iter().map(Scope::name))
+    {
+        true => "all".to_owned(),
+        false => token.scopes.join(","),
+    }
 }
 
 fn as_json(token: &TokenInfo) -> Value {

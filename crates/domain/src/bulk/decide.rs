@@ -131,13 +131,16 @@ impl Facts {
             .as_deref()
             .and_then(OrganizationId::parse)
             .filter(|id| !self.id_used(*id));
-        let id = match wished {
-            Some(id) => {
-                making.changes.push(Change::SpendId(id));
-                id
-            }
-            None => self.next_free_id().ok_or("no id is free for the organization")?,
+        let (id, taken) = match wished {
+            Some(id) => (id, false),
+            None => self.next_free_id(),
         };
+        if !taken {
+            // A greater id than any before moves the counter to it.
+            self.free_ids.retain(|free| *free > id);
+            self.next_id = self.next_id.max(id.0 + 1);
+            making.changes.push(Change::SpendId(id));
+        }
         let organization = Organization {
             id,
             name: name.clone(),
@@ -149,14 +152,14 @@ impl Facts {
         Ok(id)
     }
 
-    /// The next id that no earlier item of the chunk was given on request.
-    fn next_free_id(&mut self) -> Option<OrganizationId> {
-        loop {
-            let id = self.free_ids.pop_front()?;
+    /// The next free id, and whether it was taken from the counter before.
+    fn next_free_id(&mut self) -> (OrganizationId, bool) {
+        while let Some(id) = self.free_ids.pop_front() {
             if !self.id_used(id) {
-                return Some(id);
+                return (id, true);
             }
         }
+        (OrganizationId(self.next_id), false)
     }
 
     fn rename(&mut self, id: OrganizationId, name: &str, making: &mut Making) {

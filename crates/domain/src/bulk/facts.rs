@@ -63,7 +63,8 @@ fn parse_id(text: &str) -> Option<i64> {
 pub enum Change {
     /// A new organization, with its values.
     Create(Organization),
-    /// An organization was given an id from outside, which the counter must not give again.
+    /// An organization got an id that was not taken from the counter, which must give greater ones
+    /// from now on.
     SpendId(OrganizationId),
     /// A new name.
     Rename {
@@ -125,8 +126,10 @@ pub struct Facts {
     pub entitled: HashSet<(OrganizationId, i64)>,
     /// Ids that organizations had.
     pub spent: HashSet<OrganizationId>,
-    /// Free ids for new organizations, in order.
+    /// Free ids that were taken for new organizations, in order.
     pub free_ids: VecDeque<OrganizationId>,
+    /// The id from which on none was ever used or taken: where ids come from when `free_ids` is empty.
+    pub next_id: i64,
     pub(super) organizations: HashMap<OrganizationId, Organization>,
     pub(super) by_key: HashMap<String, OrganizationId>,
 }

@@ -6,6 +6,8 @@
 
 mod decide;
 mod facts;
+#[cfg(test)]
+mod law;
 
 use std::collections::HashSet;
 

@@ -85,6 +85,13 @@ pub(crate) enum Session<'c> {
 }
 
 impl Session<'_> {
+    /// The same session, lent once more.
+    pub(crate) fn again(&mut self) -> Session<'_> {
+        match self {
+            Session::Sqlite(connection) => Session::Sqlite(connection),
+        }
+    }
+
     /// Every row of the answer, read one by one.
     pub(crate) async fn fetch<T>(
         &mut self,

@@ -27,8 +27,8 @@ const STATEMENTS_CACHED: usize = 256;
 /// A connection and the statements in its dialect.
 pub(crate) struct Connection {
     inner: rusqlite::Connection,
-    /// Translated statements, by the address of the text they come from: texts are `'static`.
-    texts: HashMap<usize, Box<str>>,
+    /// Translated statements, by address and length of the text they come from: texts are `'static`.
+    texts: HashMap<(usize, usize), Box<str>>,
     broken: Option<StoreError>,
 }
 
@@ -183,7 +183,7 @@ impl Connection {
     ) -> Result<CachedStatement<'_>, StoreError> {
         let Self { inner, texts, .. } = self;
         let text = texts
-            .entry(sql.as_ptr() as usize)
+            .entry((sql.as_ptr() as usize, sql.len()))
             .or_insert_with(|| dialect::sqlite(sql).into());
         let mut statement = inner.prepare_cached(text).map_err(|e| store_error(&e))?;
         for (index, param) in params.iter().enumerate() {

@@ -14,7 +14,7 @@ pub(crate) use lock::create_private;
 pub(crate) use writer::{Done, Unit, Writer};
 
 use crate::error::{OpenError, StoreError};
-use crate::{OnFatal, migrate};
+use crate::{Settings, migrate};
 
 /// An open SQLite database.
 pub(crate) struct Sqlite {
@@ -27,12 +27,18 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens or creates the file, migrates it, and starts the writer. With `serve`, at most one
     /// process can hold the database open this way.
-    pub(crate) fn open(path: &Path, serve: bool, now_ms: i64, on_fatal: OnFatal) -> Result<Self, OpenError> {
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, OpenError> {
+        if !settings.create && !path.exists() {
+            return Err(OpenError(format!(
+                "{}: there is no such database; guildhall serve or guildhall tenant create makes one",
+                path.display()
+            )));
+        }
         create_private(path)?;
-        let lock = serve.then(|| lock::ServeLock::take(path)).transpose()?;
+        let lock = settings.serve.then(|| lock::ServeLock::take(path)).transpose()?;
         let mut connection = Connection::open(path, connection::Use::Write)?;
-        migrate::sqlite(&mut connection, path, now_ms)?;
-        let writer = Writer::start(connection, path, on_fatal)?;
+        migrate::sqlite(&mut connection, path, settings.now_ms)?;
+        let writer = Writer::start(connection, path, settings.on_fatal.clone())?;
         Ok(Self {
             path: path.to_owned(),
             readers: Mutex::new(Vec::new()),
