@@ -33,6 +33,18 @@ impl Numbers {
         counter: Counter,
         count: i64,
     ) -> Result<i64, StoreError> {
+        Ok(self.take_past(tenant, counter, count, None).await?.start)
+    }
+
+    /// `count` numbers in a row, and so many more that `count` of them are greater than `past`, where
+    /// that is a number which would be given out soon.
+    pub(crate) async fn take_past(
+        &self,
+        tenant: TenantId,
+        counter: Counter,
+        count: i64,
+        past: Option<i64>,
+    ) -> Result<Range<i64>, StoreError> {
         let block = {
             let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(blocks.entry((tenant, counter)).or_default())
@@ -48,9 +60,13 @@ impl Numbers {
             let start = if first == block.end { block.start } else { first };
             *block = start..first + size;
         }
+        let soon = block.start..block.end - count;
+        let more = past
+            .filter(|past| soon.contains(past))
+            .map_or(0, |past| past + 1 - block.start);
         let first = block.start;
-        block.start += count;
-        Ok(first)
+        block.start += more + count;
+        Ok(first..block.start)
     }
 
     /// Gives back the end of what was taken, from `unused` on. It is used again only where nobody

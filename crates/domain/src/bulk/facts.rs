@@ -26,6 +26,8 @@ pub struct Need {
     pub product_ids: BTreeSet<String>,
     /// Organizations that may be created.
     pub creations: usize,
+    /// The greatest id that one of them wishes for.
+    pub greatest_wish: Option<i64>,
     /// Entitlements that may be created.
     pub entitlements: usize,
 }
@@ -43,7 +45,11 @@ impl Need {
                     need.customer_ids.extend(item.customer_ids.iter().cloned());
                     need.product_ids
                         .extend(item.product_ids.iter().map(|id| id.to_ascii_lowercase()));
-                    need.creations += usize::from(item.operation != Manage::Update);
+                    if item.operation != Manage::Update {
+                        need.creations += 1;
+                        let wish = item.id.as_deref().and_then(parse_id);
+                        need.greatest_wish = need.greatest_wish.max(wish);
+                    }
                     need.entitlements += item.product_ids.len();
                 }
                 Item::Details(item) => need.organization_ids.extend(parse_id(&item.id)),
