@@ -1,0 +1,7 @@
+//! What the server answers, one file a subject.
+
+mod fields;
+pub mod golden;
+mod privileges;
+mod seed;
+mod values;
