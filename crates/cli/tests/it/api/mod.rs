@@ -10,4 +10,5 @@ mod privileges;
 mod products;
 mod profiles;
 mod seed;
+mod shell;
 mod values;
