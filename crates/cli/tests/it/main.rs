@@ -15,5 +15,6 @@
 )]
 
 mod api;
+mod cli;
 mod openapi;
 mod world;

@@ -20,7 +20,7 @@ pub struct World {
     // Before the folder, so that it ends first.
     pub server: Server,
     pub options: ServerOptions,
-    _folder: TempFolder,
+    pub folder: TempFolder,
 }
 
 impl World {
@@ -34,7 +34,7 @@ impl World {
         Self {
             server,
             options,
-            _folder: folder,
+            folder,
         }
     }
 
