@@ -33,6 +33,15 @@ fn names_are_trimmed_composed_and_unique() {
         assert_eq!(fetch(&site, json!([]), json!([same])), json!([made]));
     }
     create(&site, &"é".repeat(200));
+    // A refusal shows the value, or the beginning of a long one.
+    let message = site
+        .post("/organization", &json!({ "name": "a\tb" }))
+        .refused(400);
+    assert!(message.starts_with("name: the name \"a\\tb\" "), "{message}");
+    let message = site
+        .post("/organization", &json!({ "name": "é".repeat(5_000) }))
+        .refused(400);
+    assert!(message.len() < 300, "{message}");
     for bad in ["", " ", &"é".repeat(201), "a\tb", "a\u{0}b", "a\u{9b}b"] {
         for path in ["/organization", "/organization/profile"] {
             site.post(path, &json!({ "name": bad })).refused(400);
