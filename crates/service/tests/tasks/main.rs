@@ -1,6 +1,12 @@
 //! Bulk tasks over a real store, with a clock that the tests move and a worker that they step:
 //! exactly once, whatever dies; fair; bounded; forgotten in time.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking, its helpers too"
+)]
+
 mod harness;
 
 use std::collections::BTreeSet;
