@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use guildhall_http::router::VENDOR_PREFIXES;
+use guildhall_http::routes::VENDOR_PREFIXES;
 use guildhall_testkit::{Request, Response, http};
 use serde_json::{Value, json};
 
