@@ -64,10 +64,10 @@ impl Service {
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
         let mut numbered = Numbered::default();
         if creations > 0 {
-            let past = need.greatest_wish;
+            let wishes = &need.wishes;
             let taken = self
                 .numbers
-                .take_past(tenant, Counter::Organization, creations, past)
+                .take_past(tenant, Counter::Organization, creations, wishes)
                 .await?;
             numbered.organizations = (taken.start, taken.end);
         }

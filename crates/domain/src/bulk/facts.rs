@@ -26,8 +26,8 @@ pub struct Need {
     pub product_ids: BTreeSet<String>,
     /// Organizations that may be created.
     pub creations: usize,
-    /// The greatest id that one of them wishes for.
-    pub greatest_wish: Option<i64>,
+    /// Ids that they wish for.
+    pub wishes: BTreeSet<i64>,
     /// Entitlements that may be created.
     pub entitlements: usize,
 }
@@ -47,8 +47,7 @@ impl Need {
                         .extend(item.product_ids.iter().map(|id| id.to_ascii_lowercase()));
                     if item.operation != Manage::Update {
                         need.creations += 1;
-                        let wish = item.id.as_deref().and_then(parse_id);
-                        need.greatest_wish = need.greatest_wish.max(wish);
+                        need.wishes.extend(item.id.as_deref().and_then(parse_id));
                     }
                     need.entitlements += item.product_ids.len();
                 }
