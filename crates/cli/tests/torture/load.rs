@@ -51,8 +51,13 @@ fn many_writers_share_a_sync() {
 fn commands_work_beside_a_busy_server() {
     const COMMANDS: usize = 10;
     let _alone = alone();
-    let world = World::new();
+    let folder = TempFolder::new();
+    let faults = Faults::new(&folder);
+    // A slow disk: the writer holds the lock for nearly all of the time.
+    let options = ServerOptions::new(&folder).faults(&faults);
+    let world = World::with(folder, options);
     let mut server = world.serve();
+    faults.set(Fault::SlowSync(Duration::from_millis(20)));
     let client = server.client();
     let database = world.options.database_url();
     let (slowest, ledger) = world.under_load(server.addr(), "beside", 32, false, || {

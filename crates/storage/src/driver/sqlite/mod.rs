@@ -31,6 +31,11 @@ impl Sqlite {
         create_private(path)?;
         let lock = serve.then(|| lock::ServeLock::take(path)).transpose()?;
         let mut connection = Connection::open(path, connection::Use::Write)?;
+        if !serve {
+            connection
+                .wait_beside_a_server()
+                .map_err(|e| connection::cannot_open(path, &e))?;
+        }
         migrate::sqlite(&mut connection, path, now_ms)?;
         let writer = Writer::start(connection, path, on_fatal)?;
         Ok(Self {
