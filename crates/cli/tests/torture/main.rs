@@ -3,6 +3,10 @@
 //! an upper bound only ever says "it did end".
 
 #![expect(clippy::panic, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what was tried is worth a line: cargo test -- --nocapture"
+)]
 
 mod clients;
 mod disk;

@@ -110,6 +110,12 @@ impl Connection {
         &mut self.inner
     }
 
+    /// Every statement that was run, as SQLite reads it.
+    #[cfg(test)]
+    pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
+        self.texts.values().map(AsRef::as_ref)
+    }
+
     /// Whether a transaction is open. SQLite itself ends one after some errors.
     pub(crate) fn in_transaction(&self) -> bool {
         !self.inner.is_autocommit()

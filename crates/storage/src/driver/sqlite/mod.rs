@@ -4,6 +4,8 @@
 mod checkpoint;
 mod connection;
 mod lock;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
