@@ -115,8 +115,8 @@ impl From<StoreError> for ApiError {
             StoreError::Unavailable(_) => {
                 Self::try_later("The database does not answer now. Nothing was written", cause)
             }
-            StoreError::Broken(_) => Self::try_later(
-                "The disk of the server failed. Whether this request was written is unknown: read before you \
+            StoreError::Unknown(_) | StoreError::Broken(_) => Self::try_later(
+                "The database failed at the last moment. Whether this request was written is unknown: read before you \
                  try again",
                 cause,
             ),

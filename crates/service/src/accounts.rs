@@ -6,7 +6,7 @@ use guildhall_domain::field::{Definitions, EntityKind, Values, check_email};
 use guildhall_domain::{Caller, Customer, Excerpt, OrganizationId, Rejection, Thing, limits, text};
 use guildhall_storage::Counter;
 
-use crate::values::find_customer;
+use crate::values::{find_customer, lock_customer};
 use crate::{Authenticated, Error, Service};
 
 /// A customer with its values and its organizations.
@@ -99,7 +99,7 @@ impl Service {
         let (name, id, now) = (display_name(name)?, id.to_owned(), self.now());
         self.store
             .write(caller.tenant, async move |tx| {
-                let customer = find_customer(tx, &id).await?.ok_or_else(|| no_customer(&id))?;
+                let customer = lock_customer(tx, &id).await?.ok_or_else(|| no_customer(&id))?;
                 if customer.display_name != name {
                     tx.rename_customer(customer.number, &name, now).await?;
                 }
@@ -116,7 +116,7 @@ impl Service {
         let (id, definitions) = (id.to_owned(), self.definitions.clone());
         self.store
             .write(caller.tenant, async move |tx| {
-                let customer = find_customer(tx, &id).await?.ok_or_else(|| no_customer(&id))?;
+                let customer = lock_customer(tx, &id).await?.ok_or_else(|| no_customer(&id))?;
                 let definitions = definitions.get(tx, EntityKind::Customer).await?;
                 Ok(tx.delete_customer(&customer, &definitions).await?)
             })

@@ -112,6 +112,10 @@ impl Service {
         {
             return Err(ChunkError::Lost);
         }
+        match chunk.task_type {
+            TaskType::OrganizationDefinitions => tx.lock_tenant().await?,
+            _ => tx.share_tenant().await?,
+        }
         let now = self.now();
         let items = &chunk.items[chunk.range.clone()];
         let decisions = match (&chunk.refuse, chunk.task_type) {

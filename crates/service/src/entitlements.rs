@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use guildhall_domain::field::{Definitions, EntityKind};
 use guildhall_domain::{Caller, Entitlement, Entity, Rejection, Thing};
-use guildhall_storage::{Counter, ReadTx};
+use guildhall_storage::{Counter, ReadTx, WriteTx};
 
 use crate::accounts::no_customer;
-use crate::organizations::{find_organization, no_organization};
-use crate::values::{Target, find_customer};
+use crate::organizations::{find_organization, lock_organization, no_organization};
+use crate::values::{Target, find_customer, lock_customer};
 use crate::{Error, Service};
 
 /// An entitlement with what its values mean.
@@ -84,10 +84,10 @@ impl Service {
         let (id, now, definitions) = (self.new_uuid(), self.now(), self.definitions.clone());
         self.store
             .write(caller.tenant, async move |tx| {
-                let (entity, _) = entity_of(tx, &of).await?;
+                let entity = lock_entity(tx, &of).await?;
                 let wanted = product_id.to_ascii_lowercase();
                 let product = tx
-                    .product(&wanted)
+                    .share_product(&wanted)
                     .await?
                     .ok_or_else(|| Error::from(Rejection::not_found(Thing::Product, product_id)))?;
                 tx.insert_entitlement(number, &id, entity, product.number, now)
@@ -108,6 +108,7 @@ impl Service {
         self.store
             .write(caller.tenant, async move |tx| {
                 let wanted = id.to_ascii_lowercase();
+                tx.lock_entitlement(&wanted).await?;
                 let entitlement = tx
                     .entitlement(&wanted)
                     .await?
@@ -121,26 +122,36 @@ impl Service {
     }
 }
 
-/// The entity that a target names, and its public id.
-async fn entity_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<(Entity, String), Error> {
+/// The entity that a target names.
+async fn entity_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<Entity, Error> {
     match of {
         Target::Organization(id) => {
             let organization = find_organization(tx, id)
                 .await?
                 .ok_or_else(|| no_organization(id))?;
-            Ok((Entity::Organization(organization.id), id.clone()))
+            Ok(Entity::Organization(organization.id))
         }
         Target::Customer(id) => {
             let customer = find_customer(tx, id).await?.ok_or_else(|| no_customer(id))?;
-            Ok((Entity::Customer(customer.number), id.clone()))
+            Ok(Entity::Customer(customer.number))
         }
         // Nothing is entitled to an entitlement.
         Target::Entitlement(id) => Err(no_entitlement(id)),
     }
 }
 
+/// The same, and nobody else entitles it meanwhile: entitlements have an order.
+async fn lock_entity(tx: &mut WriteTx<'_>, of: &Target) -> Result<Entity, Error> {
+    match of {
+        Target::Organization(id) => drop(lock_organization(tx, id).await?),
+        Target::Customer(id) => drop(lock_customer(tx, id).await?),
+        Target::Entitlement(_) => {}
+    }
+    entity_of(tx, of).await
+}
+
 async fn entitlements_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<Vec<Entitlement>, Error> {
-    Ok(match entity_of(tx, of).await?.0 {
+    Ok(match entity_of(tx, of).await? {
         Entity::Organization(id) => tx.organization_entitlements(id).await?,
         Entity::Customer(number) => {
             let mut own = tx.customer_entitlements(number).await?;

@@ -29,6 +29,7 @@ impl Service {
         let stamp = self.new_stamp();
         self.store
             .write(caller.tenant, async move |tx| {
+                tx.lock_tenant().await?;
                 let position = Definitions::new(tx.fields(kind).await?).plan_add(&new)?;
                 let NewDefinition {
                     name,
@@ -63,6 +64,7 @@ impl Service {
         let (current, stamp) = (current.to_owned(), self.new_stamp());
         self.store
             .write(caller.tenant, async move |tx| {
+                tx.lock_tenant().await?;
                 let definitions = Definitions::new(tx.fields(kind).await?);
                 let field = definitions.plan_edit(&current, &name, options.as_deref())?;
                 tx.update_field(&field, stamp).await?;
@@ -76,6 +78,7 @@ impl Service {
         let (name, stamp) = (name.to_owned(), self.new_stamp());
         self.store
             .write(caller.tenant, async move |tx| {
+                tx.lock_tenant().await?;
                 let definitions = Definitions::new(tx.fields(kind).await?);
                 let id = definitions.require(&name)?.id;
                 Ok(tx.delete_field(id, stamp).await?)

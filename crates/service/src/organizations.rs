@@ -64,6 +64,17 @@ pub(crate) async fn find_organization(
     }
 }
 
+/// The organization with this id, if it can exist at all, which nobody else changes meanwhile.
+pub(crate) async fn lock_organization(
+    tx: &mut WriteTx<'_>,
+    id: &str,
+) -> Result<Option<Organization>, StoreError> {
+    match OrganizationId::parse(id) {
+        Some(id) => tx.lock_organization(id).await,
+        None => Ok(None),
+    }
+}
+
 /// `first`, or a later id if somebody was given that one on request.
 pub(crate) async fn free_organization_id(
     tx: &mut WriteTx<'_>,
@@ -145,7 +156,7 @@ impl Service {
         let (id, name_key, now) = (id.to_owned(), text::key(&name), self.now());
         self.store
             .write(caller.tenant, async move |tx| {
-                let organization = find_organization(tx, &id)
+                let organization = lock_organization(tx, &id)
                     .await?
                     .ok_or_else(|| no_organization(&id))?;
                 if let Some(other) = tx.organization_by_key(&name_key).await?
@@ -170,7 +181,7 @@ impl Service {
         let (id, definitions) = (id.to_owned(), self.definitions.clone());
         self.store
             .write(caller.tenant, async move |tx| {
-                let organization = find_organization(tx, &id)
+                let organization = lock_organization(tx, &id)
                     .await?
                     .ok_or_else(|| no_organization(&id))?;
                 let definitions = definitions.get(tx, EntityKind::Organization).await?;

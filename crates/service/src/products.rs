@@ -85,7 +85,7 @@ impl Service {
         self.store
             .write(caller.tenant, async move |tx| {
                 let product = tx
-                    .product(&id.to_ascii_lowercase())
+                    .lock_product(&id.to_ascii_lowercase())
                     .await?
                     .ok_or_else(|| no_product(&id))?;
                 let name_key = text::key(&name);
@@ -105,7 +105,7 @@ impl Service {
         self.store
             .write(caller.tenant, async move |tx| {
                 let product = tx
-                    .product(&id.to_ascii_lowercase())
+                    .lock_product(&id.to_ascii_lowercase())
                     .await?
                     .ok_or_else(|| no_product(&id))?;
                 Ok(tx.delete_product(product.number).await?)

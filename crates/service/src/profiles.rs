@@ -102,6 +102,7 @@ impl Service {
         let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
         self.store
             .write(tenant, async move |tx| {
+                tx.share_tenant().await?;
                 let fields = definitions.get(tx, EntityKind::Organization).await?;
                 if let Some(other) = tx.organization_by_key(&name_key).await? {
                     return Err(Error::from(name_taken(&name, other.id)));

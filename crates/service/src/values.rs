@@ -2,7 +2,9 @@
 
 use guildhall_domain::field::{Definition, EntityKind, Values};
 use guildhall_domain::{Caller, OrganizationId, Rejection, Thing, limits};
-use guildhall_storage::{ReadTx, StoreError};
+use guildhall_storage::{ReadTx, StoreError, WriteTx};
+
+use crate::organizations::lock_organization;
 
 use crate::{Error, Service};
 
@@ -36,11 +38,14 @@ impl Target {
     }
 
     /// The entity's internal number and its values.
-    async fn find(&self, tx: &mut ReadTx<'_>) -> Result<(i64, Values), Error> {
+    async fn lock(&self, tx: &mut WriteTx<'_>) -> Result<(i64, Values), Error> {
         let found = match self {
-            Self::Organization(id) => find_organization_values(tx, id).await?,
-            Self::Customer(id) => find_customer(tx, id).await?.map(|c| (c.number, c.details)),
-            Self::Entitlement(id) => tx.entitlement(id).await?.map(|e| (e.number, e.details)),
+            Self::Organization(id) => lock_organization(tx, id).await?.map(|o| (o.id.0, o.details)),
+            Self::Customer(id) => lock_customer(tx, id).await?.map(|c| (c.number, c.details)),
+            Self::Entitlement(id) => {
+                tx.lock_entitlement(id).await?;
+                tx.entitlement(id).await?.map(|e| (e.number, e.details))
+            }
         };
         found.ok_or_else(|| match self {
             Self::Organization(id) => Rejection::not_found(Thing::Organization, id).into(),
@@ -48,19 +53,6 @@ impl Target {
             Self::Entitlement(id) => Rejection::not_found(Thing::Entitlement, id).into(),
         })
     }
-}
-
-async fn find_organization_values(
-    tx: &mut ReadTx<'_>,
-    id: &str,
-) -> Result<Option<(i64, Values)>, StoreError> {
-    let Some(id) = OrganizationId::parse(id) else {
-        return Ok(None);
-    };
-    Ok(tx
-        .organization(id)
-        .await?
-        .map(|organization| (id.0, organization.details)))
 }
 
 /// The customer with this id, if it can exist at all.
@@ -72,6 +64,17 @@ pub(crate) async fn find_customer(
         return Ok(None);
     }
     tx.customer(id).await
+}
+
+/// The customer with this id, if it can exist at all, whom nobody else changes meanwhile.
+pub(crate) async fn lock_customer(
+    tx: &mut WriteTx<'_>,
+    id: &str,
+) -> Result<Option<guildhall_domain::Customer>, StoreError> {
+    if id.chars().count() > limits::CUSTOMER_ID_CHARS_MAX {
+        return Ok(None);
+    }
+    tx.lock_customer(id).await
 }
 
 impl Service {
@@ -86,7 +89,8 @@ impl Service {
         let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
         self.store
             .write(caller.tenant, async move |tx| {
-                let (number, old) = target.find(tx).await?;
+                tx.share_tenant().await?;
+                let (number, old) = target.lock(tx).await?;
                 let definitions = definitions.get(tx, target.kind()).await?;
                 let definition = definitions.require(&field_name)?;
                 let values = definition.check(&values, phone)?;

@@ -391,7 +391,11 @@ impl Held {
 fn is_passing(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::Full | StoreError::Overloaded | StoreError::Unavailable(_) | StoreError::Broken(_)
+        StoreError::Full
+            | StoreError::Overloaded
+            | StoreError::Unavailable(_)
+            | StoreError::Unknown(_)
+            | StoreError::Broken(_)
     )
 }
 
@@ -422,9 +426,12 @@ pub async fn run(service: Arc<Service>, stop: impl Future<Output = ()>) {
 }
 
 impl Service {
-    /// To be called when a server starts that is the only one on its database: whoever holds a
+    /// To be called when a server starts. Where it is the only one on its database, whoever holds a
     /// lease is dead, and nobody needs to wait for it to end.
     pub async fn end_dead_leases(&self) -> Result<(), Error> {
+        if !self.store.is_for_one_server() {
+            return Ok(());
+        }
         self.store
             .system_write(async |tx| Ok(tx.end_all_leases().await?))
             .await

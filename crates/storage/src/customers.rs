@@ -45,6 +45,13 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// The customer with this public id, which nobody else changes until the transaction ends.
+    pub async fn lock_customer(&mut self, id: &str) -> Result<Option<Customer>, StoreError> {
+        const SQL: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
+             WHERE tenant_id = $1 AND id = $2 FOR_UPDATE";
+        self.fetch_optional(SQL, &[id.into()], row).await
+    }
+
     /// Adds a customer without values.
     pub async fn insert_customer(
         &mut self,

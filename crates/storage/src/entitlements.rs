@@ -100,6 +100,12 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// Locks an entitlement's own row: nobody else changes or removes it until the transaction ends.
+    pub async fn lock_entitlement(&mut self, id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT number FROM entitlement WHERE tenant_id = $1 AND id = $2 FOR_UPDATE";
+        self.fetch_optional(SQL, &[id.into()], |_| Ok(())).await.map(drop)
+    }
+
     /// Adds an entitlement without values.
     pub async fn insert_entitlement(
         &mut self,

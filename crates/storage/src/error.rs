@@ -11,6 +11,8 @@ pub enum StoreError {
     Overloaded,
     /// The database does not answer, or not in time. The text is for the log, never for a stranger.
     Unavailable(String),
+    /// The connection was lost while the database committed: whether it did is unknown.
+    Unknown(String),
     /// The operating system failed to keep what it was told to keep (an I/O error, a failed fsync):
     /// after this the process ends, and recovery decides what is there.
     Broken(String),
@@ -40,6 +42,7 @@ impl fmt::Display for StoreError {
             Self::Full => f.write_str("the disk is full"),
             Self::Overloaded => f.write_str("too many writes are waiting"),
             Self::Unavailable(why) => write!(f, "the database is not available: {why}"),
+            Self::Unknown(why) => write!(f, "the commit's outcome is unknown: {why}"),
             Self::Broken(why) => write!(f, "the disk failed: {why}"),
             Self::Conflict { constraint } => write!(f, "unique constraint {constraint} refused a row"),
             Self::Inconsistent { what } => write!(f, "the database holds something impossible: {what}"),

@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use crate::error::StoreError;
 use crate::organizations;
-use crate::tx::ReadTx;
+use crate::tx::{ReadTx, WriteTx};
 
 fn json(set: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(set).map_err(|e| StoreError::Failed(e.to_string()))
 }
 
-impl ReadTx<'_> {
-    /// Loads what is needed, except definitions and free ids.
+impl WriteTx<'_> {
+    /// Loads what is needed, except definitions and free ids, and locks it until the transaction ends.
     pub async fn load_facts(&mut self, need: &Need) -> Result<Facts, StoreError> {
         let mut facts = Facts::default();
         for organization in self.organizations_by_ids(&need.organization_ids).await? {
@@ -47,6 +47,68 @@ impl ReadTx<'_> {
         Ok(facts)
     }
 
+    async fn organizations_by_ids(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Organization>, StoreError> {
+        const SQL: &str = "SELECT id, name, name_key, details FROM organization \
+             WHERE tenant_id = $1 AND id IN EACH_INT($2) ORDER BY id FOR_UPDATE";
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&json(ids)?).into()], organizations::row).await
+    }
+
+    async fn organizations_by_keys(
+        &mut self,
+        keys: &BTreeSet<String>,
+    ) -> Result<Vec<Organization>, StoreError> {
+        const SQL: &str = "SELECT id, name, name_key, details FROM organization \
+             WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2) ORDER BY id FOR_UPDATE";
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&json(keys)?).into()], organizations::row)
+            .await
+    }
+
+    /// The numbers of the customers with these public ids, whom nobody removes until the transaction
+    /// ends; unknown ones are left out.
+    pub async fn customer_numbers(
+        &mut self,
+        ids: &BTreeSet<String>,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        const SQL: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
+             ORDER BY number FOR_SHARE";
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self
+            .fetch(SQL, &[(&json(ids)?).into()], |row| {
+                Ok((row.text(0)?, row.int(1)?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The numbers of the products with these public ids in lower case, which nobody removes until the
+    /// transaction ends; unknown ones are left out.
+    pub async fn product_numbers(
+        &mut self,
+        ids: &BTreeSet<String>,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        const SQL: &str = "SELECT id, number FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
+             ORDER BY number FOR_SHARE";
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self
+            .fetch(SQL, &[(&json(ids)?).into()], |row| {
+                Ok((row.text(0)?, row.int(1)?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+impl ReadTx<'_> {
     /// Of these ids, those that organizations have or had.
     pub async fn used_ids(&mut self, ids: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
         const SQL: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2)";
@@ -66,62 +128,6 @@ impl ReadTx<'_> {
         }
         self.fetch(SQL, &[(&json(ids)?).into()], |row| row.int(0).map(OrganizationId))
             .await
-    }
-
-    async fn organizations_by_ids(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Organization>, StoreError> {
-        const SQL: &str = "SELECT id, name, name_key, details FROM organization \
-             WHERE tenant_id = $1 AND id IN EACH_INT($2)";
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.fetch(SQL, &[(&json(ids)?).into()], organizations::row).await
-    }
-
-    async fn organizations_by_keys(
-        &mut self,
-        keys: &BTreeSet<String>,
-    ) -> Result<Vec<Organization>, StoreError> {
-        const SQL: &str = "SELECT id, name, name_key, details FROM organization \
-             WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2)";
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.fetch(SQL, &[(&json(keys)?).into()], organizations::row)
-            .await
-    }
-
-    /// The numbers of the customers with these public ids; unknown ones are left out.
-    pub async fn customer_numbers(
-        &mut self,
-        ids: &BTreeSet<String>,
-    ) -> Result<HashMap<String, i64>, StoreError> {
-        const SQL: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2)";
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let rows = self
-            .fetch(SQL, &[(&json(ids)?).into()], |row| {
-                Ok((row.text(0)?, row.int(1)?))
-            })
-            .await?;
-        Ok(rows.into_iter().collect())
-    }
-
-    /// The numbers of the products with these public ids in lower case; unknown ones are left out.
-    pub async fn product_numbers(
-        &mut self,
-        ids: &BTreeSet<String>,
-    ) -> Result<HashMap<String, i64>, StoreError> {
-        const SQL: &str = "SELECT id, number FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2)";
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let rows = self
-            .fetch(SQL, &[(&json(ids)?).into()], |row| {
-                Ok((row.text(0)?, row.int(1)?))
-            })
-            .await?;
-        Ok(rows.into_iter().collect())
     }
 
     async fn members_among(

@@ -50,6 +50,7 @@ pub use tokens::TokenRow;
 pub use tx::{ReadTx, SystemTx, WriteTx};
 
 use driver::Session;
+use driver::postgres::{self, Postgres};
 use driver::sqlite::{Connection, Done, Sqlite, Unit};
 
 /// Called once, from a thread of the store, when the disk has failed: end the process, and do not
@@ -61,18 +62,20 @@ pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 pub enum Location {
     /// An SQLite database in this file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database at this URL.
+    Postgres(String),
 }
 
 impl Location {
-    /// Reads `sqlite:PATH`.
+    /// Reads `sqlite:PATH` or `postgres://…`.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            Some(("postgres" | "postgresql", _)) => Err(OpenError(
-                "PostgreSQL is not supported yet; use sqlite:PATH".into(),
-            )),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
             // The URL may hold a password: it is not repeated.
-            _ => Err(OpenError("the database must be given as sqlite:PATH".into())),
+            _ => Err(OpenError(
+                "the database must be given as sqlite:PATH or postgres://USER@HOST/NAME".into(),
+            )),
         }
     }
 }
@@ -94,17 +97,33 @@ pub struct Settings {
 /// An open database. Cheap to clone; the last clone closes it.
 #[derive(Clone)]
 pub struct Store {
-    driver: Arc<Sqlite>,
+    driver: Driver,
 }
+
+#[derive(Clone)]
+enum Driver {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
+}
+
+/// How often a unit of work is run when another one got in its way.
+const RUNS_MAX: u32 = 8;
 
 impl Store {
     /// Opens the database; creates it when it is missing, migrates it when it is old.
-    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let Location::Sqlite(path) = &settings.location;
-        let driver = Sqlite::open(path, settings)?;
-        Ok(Self {
-            driver: Arc::new(driver),
-        })
+    pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let driver = match &settings.location {
+            Location::Sqlite(path) => Driver::Sqlite(Arc::new(Sqlite::open(path, settings)?)),
+            Location::Postgres(url) => {
+                Driver::Postgres(Arc::new(Postgres::open(url, settings.now_ms).await?))
+            }
+        };
+        Ok(Self { driver })
+    }
+
+    /// Whether no other server can be running on this database.
+    pub fn is_for_one_server(&self) -> bool {
+        matches!(self.driver, Driver::Sqlite(_))
     }
 
     /// Reads one tenant's data on one snapshot.
@@ -113,24 +132,53 @@ impl Store {
         F: AsyncFnOnce(&mut ReadTx<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        let mut reader = self.driver.reader()?;
-        let mut tx = ReadTx::new(Session::Sqlite(reader.connection()?), tenant);
-        op(&mut tx).await
+        match &self.driver {
+            Driver::Sqlite(sqlite) => {
+                let mut reader = sqlite.reader()?;
+                op(&mut ReadTx::new(Session::Sqlite(reader.connection()?), tenant)).await
+            }
+            Driver::Postgres(postgres) => {
+                let mut connection = postgres.connection().await?;
+                connection.begin_read();
+                let result = op(&mut ReadTx::new(Session::Postgres(&mut connection), tenant)).await;
+                connection.end_read().await?;
+                result
+            }
+        }
     }
 
-    /// Runs one unit of work on one tenant's data: `Ok` commits, `Err` rolls back. It runs on the
-    /// writer's thread, so it owns what it needs, and it must await nothing but its transaction.
+    /// Runs one unit of work on one tenant's data: `Ok` commits, `Err` rolls back. On SQLite it runs
+    /// on the writer's thread; on PostgreSQL it is run again when another unit got in its way. So it
+    /// owns what it needs, can be cloned, and awaits nothing but its transaction.
     pub async fn write<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Clone + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.submit(move |connection| {
-            let mut tx = WriteTx::new(Session::Sqlite(connection), tenant);
-            ready(op(&mut tx))?
-        })
-        .await
+        match &self.driver {
+            Driver::Sqlite(sqlite) => {
+                let unit = move |connection: &mut Connection| {
+                    ready(op(&mut WriteTx::new(Session::Sqlite(connection), tenant)))?
+                };
+                self.submit(sqlite, unit).await
+            }
+            Driver::Postgres(postgres) => {
+                let mut runs = 0;
+                loop {
+                    runs += 1;
+                    let mut connection = postgres.connection().await?;
+                    connection.begin_write();
+                    let mut tx = WriteTx::new(Session::Postgres(&mut connection), tenant);
+                    let result = op.clone()(&mut tx).await;
+                    match finish(connection, result).await {
+                        Finished::Done(result) => return result,
+                        Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
+                        Finished::Again(_) => {}
+                    }
+                }
+            }
+        }
     }
 
     /// Reads across tenants.
@@ -139,27 +187,55 @@ impl Store {
         F: AsyncFnOnce(&mut SystemTx<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        let mut reader = self.driver.reader()?;
-        let mut tx = SystemTx::new(Session::Sqlite(reader.connection()?));
-        op(&mut tx).await
+        match &self.driver {
+            Driver::Sqlite(sqlite) => {
+                let mut reader = sqlite.reader()?;
+                op(&mut SystemTx::new(Session::Sqlite(reader.connection()?))).await
+            }
+            Driver::Postgres(postgres) => {
+                let mut connection = postgres.connection().await?;
+                connection.begin_read();
+                let result = op(&mut SystemTx::new(Session::Postgres(&mut connection))).await;
+                connection.end_read().await?;
+                result
+            }
+        }
     }
 
     /// Runs one unit of work across tenants.
     pub async fn system_write<T, E, F>(&self, op: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut SystemTx<'_>) -> Result<T, E> + Send + 'static,
+        F: AsyncFnOnce(&mut SystemTx<'_>) -> Result<T, E> + Clone + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.submit(move |connection| {
-            let mut tx = SystemTx::new(Session::Sqlite(connection));
-            ready(op(&mut tx))?
-        })
-        .await
+        match &self.driver {
+            Driver::Sqlite(sqlite) => {
+                let unit = move |connection: &mut Connection| {
+                    ready(op(&mut SystemTx::new(Session::Sqlite(connection))))?
+                };
+                self.submit(sqlite, unit).await
+            }
+            Driver::Postgres(postgres) => {
+                let mut runs = 0;
+                loop {
+                    runs += 1;
+                    let mut connection = postgres.connection().await?;
+                    connection.begin_write();
+                    let result = op.clone()(&mut SystemTx::new(Session::Postgres(&mut connection))).await;
+                    match finish(connection, result).await {
+                        Finished::Done(result) => return result,
+                        Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
+                        Finished::Again(_) => {}
+                    }
+                }
+            }
+        }
     }
 
     async fn submit<T, E>(
         &self,
+        sqlite: &Sqlite,
         op: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -186,10 +262,34 @@ impl Store {
                 })
             }
         });
-        self.driver.writer.submit(unit)?;
+        sqlite.writer.submit(unit)?;
         receiver.await.unwrap_or_else(|_| {
             Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
         })
+    }
+}
+
+/// How a run of a unit of work on PostgreSQL ended.
+enum Finished<T, E> {
+    Done(Result<T, E>),
+    Again(StoreError),
+}
+
+/// Commits what went well and rolls back the rest.
+async fn finish<T, E: From<StoreError>>(
+    connection: postgres::Connection,
+    result: Result<T, E>,
+) -> Finished<T, E> {
+    match result {
+        Ok(value) => match connection.commit().await {
+            Ok(postgres::Ended::Committed) => Finished::Done(Ok(value)),
+            Ok(postgres::Ended::Again(error)) => Finished::Again(error),
+            Err(error) => Finished::Done(Err(error.into())),
+        },
+        Err(refused) => match connection.abandon().await {
+            Some(error) => Finished::Again(error),
+            None => Finished::Done(Err(refused)),
+        },
     }
 }
 

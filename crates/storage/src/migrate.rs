@@ -58,6 +58,56 @@ pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> R
     Ok(())
 }
 
+/// The migrations of PostgreSQL: the same steps.
+const POSTGRES: &[&str] = &[
+    include_str!("../migrations/postgres/0001_organizations.sql"),
+    include_str!("../migrations/postgres/0002_tasks.sql"),
+];
+
+/// One number for all servers: who migrates holds it until the transaction ends.
+const MIGRATION_LOCK: i64 = 0x6775_696c_6468_616c;
+
+/// Brings a PostgreSQL database to this program's version. Servers that start together take turns.
+pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -> Result<(), OpenError> {
+    let failed = |e: tokio_postgres::Error| OpenError(format!("PostgreSQL: cannot migrate: {e:?}"));
+    for (number, sql) in (1_i64..).zip(POSTGRES) {
+        let transaction = client.transaction().await.map_err(failed)?;
+        transaction
+            .execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
+            .await
+            .map_err(failed)?;
+        transaction
+            .batch_execute(
+                "CREATE TABLE IF NOT EXISTS schema_version \
+                 (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)",
+            )
+            .await
+            .map_err(failed)?;
+        let row = transaction
+            .query_one("SELECT COALESCE(MAX(version), 0) FROM schema_version", &[])
+            .await
+            .map_err(failed)?;
+        let found: i64 = row.try_get(0).map_err(failed)?;
+        let newest = POSTGRES.len() as i64;
+        if found > newest {
+            return Err(OpenError(format!(
+                "the database has schema version {found}, and this guildhall knows versions up to {newest}. Use \
+                 the guildhall that wrote it, or a newer one."
+            )));
+        }
+        if found < number {
+            transaction.batch_execute(sql).await.map_err(failed)?;
+            let insert = "INSERT INTO schema_version (version, applied_at) VALUES ($1, $2)";
+            transaction
+                .execute(insert, &[&number, &now_ms])
+                .await
+                .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)?;
+    }
+    Ok(())
+}
+
 fn version(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {
     connection.query_row(
         "SELECT COALESCE(MAX(version), 0) FROM schema_version",

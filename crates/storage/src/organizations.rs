@@ -45,6 +45,15 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// The organization with this id, which nobody else changes until the transaction ends.
+    pub async fn lock_organization(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>, StoreError> {
+        const SQL: &str = "SELECT id, name, name_key, details FROM organization WHERE tenant_id = $1 AND id = $2 FOR_UPDATE";
+        self.fetch_optional(SQL, &[id.0.into()], row).await
+    }
+
     /// Adds an organization with its values.
     pub async fn insert_organization(
         &mut self,

@@ -32,6 +32,20 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// The product with this public id, which nobody else changes until the transaction ends.
+    pub async fn lock_product(&mut self, id: &str) -> Result<Option<Product>, StoreError> {
+        const SQL: &str =
+            "SELECT number, id, name, name_key FROM product WHERE tenant_id = $1 AND id = $2 FOR_UPDATE";
+        self.fetch_optional(SQL, &[id.into()], row).await
+    }
+
+    /// The product with this public id, which nobody removes until the transaction ends.
+    pub async fn share_product(&mut self, id: &str) -> Result<Option<Product>, StoreError> {
+        const SQL: &str =
+            "SELECT number, id, name, name_key FROM product WHERE tenant_id = $1 AND id = $2 FOR_SHARE";
+        self.fetch_optional(SQL, &[id.into()], row).await
+    }
+
     /// Adds a product.
     pub async fn insert_product(&mut self, product: &Product, now: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO product (tenant_id, number, id, name, name_key, created_at, updated_at) \

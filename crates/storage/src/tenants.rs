@@ -45,8 +45,8 @@ impl SystemTx<'_> {
         name: &str,
         now: Timestamp,
     ) -> Result<TenantId, StoreError> {
-        const SQL: &str =
-            "INSERT INTO tenant (cloud_id, name, created_at) VALUES ($1, $2, $3) RETURNING tenant_id";
+        const SQL: &str = "INSERT INTO tenant (tenant_id, cloud_id, name, created_at) \
+             SELECT 1 + COALESCE(MAX(tenant_id), 0), $1, $2, $3 FROM tenant WHERE TRUE RETURNING tenant_id";
         self.fetch_optional(SQL, &[cloud_id.into(), name.into(), now.0.into()], |row| {
             row.int(0)
         })
@@ -113,6 +113,19 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// Locks the tenant's row against all others who lock it: for what changes definitions or counts
+    /// tasks. Lock order everywhere: the task, the tenant, organizations, customers, products.
+    pub async fn lock_tenant(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 FOR_UPDATE";
+        self.fetch_optional(SQL, &[], |_| Ok(())).await.map(drop)
+    }
+
+    /// Locks the tenant's row against [`Self::lock_tenant`]: definitions stay as they are.
+    pub async fn share_tenant(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 FOR_SHARE";
+        self.fetch_optional(SQL, &[], |_| Ok(())).await.map(drop)
+    }
+
     pub(crate) async fn stamp_definitions(&mut self, stamp: i64) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE tenant SET definitions_stamp = $2 WHERE tenant_id = $1";
         self.execute_one(SQL, &[stamp.into()]).await

@@ -59,7 +59,7 @@ pub fn say(line: &str) {
 }
 
 /// The operations over the database of the command line.
-fn service(
+async fn service(
     database: &str,
     (create, serve): (bool, bool),
     settings: Settings,
@@ -74,7 +74,8 @@ fn service(
         serve,
         now_ms,
         on_fatal,
-    })?;
+    })
+    .await?;
     Ok(Service::new(
         store,
         Arc::new(clock),
@@ -97,10 +98,13 @@ where
         say(&format!("guildhall: the disk failed: {why}"));
         std::process::exit(1);
     });
-    let service = Arc::new(service(database, (create, false), Settings::default(), on_fatal)?);
     tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()?
-        .block_on(work(service))
+        .block_on(async {
+            let service = service(database, (create, false), Settings::default(), on_fatal).await?;
+            work(Arc::new(service)).await
+        })
 }
 
 /// Text from a database, as one line of a list shows it.

@@ -48,7 +48,8 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     let listener = runtime
         .block_on(TcpListener::bind(args.listen))
         .map_err(|e| Failure(format!("cannot listen on {}: {e}", args.listen)))?;
-    let service = Arc::new(service(database, (true, true), settings, on_fatal)?);
+    let service = runtime.block_on(service(database, (true, true), settings, on_fatal))?;
+    let service = Arc::new(service);
     runtime.block_on(async {
         let signals = Signals {
             term: signal(SignalKind::terminate())?,

@@ -57,6 +57,7 @@ impl World {
             now_ms: 0,
             on_fatal: Arc::new(|why| panic!("the disk failed: {why}")),
         })
+        .await
         .unwrap();
         let random = Arc::new(SeededRandom::new(1));
         let service = Arc::new(Service::new(

@@ -1,6 +1,7 @@
 //! Below the statements: connecting, beginning, executing, fetching, committing. The only `match`
 //! on the database stands here. SQLite never pends, so its futures are ready at their first poll.
 
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use crate::error::StoreError;
@@ -47,41 +48,47 @@ impl<'a> From<Option<&'a str>> for Param<'a> {
 /// One row of an answer. Columns count from 0, in the order of the statement.
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
 }
 
 impl Row<'_> {
     pub(crate) fn int(&self, column: usize) -> Result<i64, StoreError> {
         match self {
             Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+            Row::Postgres(row) => row.try_get(column).map_err(|e| unreadable(column, &e)),
         }
     }
 
     pub(crate) fn opt_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
         match self {
             Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+            Row::Postgres(row) => row.try_get(column).map_err(|e| unreadable(column, &e)),
         }
     }
 
     pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
         match self {
             Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+            Row::Postgres(row) => row.try_get(column).map_err(|e| unreadable(column, &e)),
         }
     }
 
     pub(crate) fn opt_text(&self, column: usize) -> Result<Option<String>, StoreError> {
         match self {
             Row::Sqlite(row) => row.get(column).map_err(|e| unreadable(column, &e)),
+            Row::Postgres(row) => row.try_get(column).map_err(|e| unreadable(column, &e)),
         }
     }
 }
 
-fn unreadable(column: usize, error: &rusqlite::Error) -> StoreError {
+fn unreadable(column: usize, error: &dyn std::error::Error) -> StoreError {
     StoreError::inconsistent(format!("column {column}: {error}"))
 }
 
 /// A connection inside a transaction.
 pub(crate) enum Session<'c> {
     Sqlite(&'c mut sqlite::Connection),
+    Postgres(&'c mut postgres::Connection),
 }
 
 impl Session<'_> {
@@ -89,6 +96,7 @@ impl Session<'_> {
     pub(crate) fn again(&mut self) -> Session<'_> {
         match self {
             Session::Sqlite(connection) => Session::Sqlite(connection),
+            Session::Postgres(connection) => Session::Postgres(connection),
         }
     }
 
@@ -101,6 +109,12 @@ impl Session<'_> {
     ) -> Result<Vec<T>, StoreError> {
         match self {
             Session::Sqlite(connection) => connection.fetch(sql, params, |row| read(&Row::Sqlite(row))),
+            Session::Postgres(connection) => connection
+                .fetch(sql, params)
+                .await?
+                .iter()
+                .map(|row| read(&Row::Postgres(row)))
+                .collect(),
         }
     }
 
@@ -115,6 +129,10 @@ impl Session<'_> {
             Session::Sqlite(connection) => {
                 connection.fetch_optional(sql, params, |row| read(&Row::Sqlite(row)))
             }
+            Session::Postgres(connection) => {
+                let rows = connection.fetch(sql, params).await?;
+                rows.first().map(|row| read(&Row::Postgres(row))).transpose()
+            }
         }
     }
 
@@ -126,6 +144,7 @@ impl Session<'_> {
     ) -> Result<u64, StoreError> {
         match self {
             Session::Sqlite(connection) => connection.execute(sql, params),
+            Session::Postgres(connection) => connection.execute(sql, params).await,
         }
     }
 }

@@ -1,0 +1,124 @@
+//! PostgreSQL: pooled connections, transactions of their own, nothing shared between servers but the
+//! database. READ COMMITTED with explicit row locks for writes, one snapshot for reads.
+
+mod connection;
+mod tls;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::Config;
+
+pub(crate) use connection::{Connection, Ended};
+
+use crate::error::{OpenError, StoreError};
+use crate::migrate;
+
+/// Connections of one server at most. A unit of work is a few round trips, so few are enough.
+const CONNECTIONS_MAX: usize = 24;
+/// How long a connection may take to be made, or to become free.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// What every session is set to. A statement or a lock that takes longer than a client waits is given
+/// up; a transaction that its server has forgotten does not hold locks for ever.
+const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s \
+     -c default_transaction_isolation=read\\ committed -c client_min_messages=warning";
+
+/// An open PostgreSQL database.
+pub(crate) struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    /// Connects, checks the settings that promises rest on, and migrates.
+    pub(crate) async fn open(url: &str, now_ms: i64) -> Result<Self, OpenError> {
+        let (config, tls) = configure(url)?;
+        let manager_config = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = Manager::from_config(config, tls, manager_config);
+        let timeouts = Timeouts {
+            wait: Some(CONNECT_TIMEOUT),
+            create: Some(CONNECT_TIMEOUT),
+            recycle: Some(CONNECT_TIMEOUT),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS_MAX)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|e| OpenError(format!("PostgreSQL: {e}")))?;
+        let mut client = pool
+            .get()
+            .await
+            .map_err(|e| OpenError(format!("PostgreSQL: cannot connect: {}", words(&e))))?;
+        check_settings(&client).await?;
+        migrate::postgres(&mut client, now_ms).await?;
+        drop(client);
+        Ok(Self { pool })
+    }
+
+    /// A connection, before its transaction has begun.
+    pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
+        match self.pool.get().await {
+            Ok(client) => Ok(Connection::new(client)),
+            Err(PoolError::Timeout(_)) => Err(StoreError::Overloaded),
+            Err(error) => Err(StoreError::Unavailable(words(&error))),
+        }
+    }
+}
+
+/// Reads the URL. What it says of a password is in no error.
+fn configure(url: &str) -> Result<(Config, tls::Connector), OpenError> {
+    let (url, root_certificate) = tls::take_root_certificate(url);
+    let mut config = Config::from_str(&url).map_err(|e| {
+        // The error names an option, never its value.
+        OpenError(format!(
+            "the database URL is not one that PostgreSQL's clients read: {e}"
+        ))
+    })?;
+    let session = match config.get_options() {
+        Some(given) => format!("{SESSION} {given}"),
+        None => SESSION.to_owned(),
+    };
+    config.options(session);
+    config.connect_timeout(CONNECT_TIMEOUT);
+    config.keepalives_idle(Duration::from_secs(15));
+    if config.get_application_name().is_none() {
+        config.application_name("guildhall");
+    }
+    let tls = tls::connector(root_certificate.as_deref())?;
+    Ok((config, tls))
+}
+
+/// Warns, loudly, where the server may lose what it has acknowledged: its settings are its owner's.
+async fn check_settings(client: &tokio_postgres::Client) -> Result<(), OpenError> {
+    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let row = client
+            .query_one("SELECT current_setting($1)", &[&name])
+            .await
+            .map_err(|e| OpenError(format!("PostgreSQL: cannot read its settings: {e}")))?;
+        let value: String = row
+            .try_get(0)
+            .map_err(|e| OpenError(format!("PostgreSQL: {name}: {e}")))?;
+        if value == "off" {
+            tracing::warn!(
+                setting = name,
+                "PostgreSQL runs with {name} = off: it may lose writes that Guildhall has acknowledged"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// An error with its causes, for the log.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}
