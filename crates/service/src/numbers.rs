@@ -33,10 +33,7 @@ impl Numbers {
         counter: Counter,
         count: i64,
     ) -> Result<i64, StoreError> {
-        let block = {
-            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(blocks.entry((tenant, counter)).or_default())
-        };
+        let block = self.block(tenant, counter);
         let mut block = block.lock().await;
         if block.end - block.start < count {
             let size = count.max(BLOCK);
@@ -49,5 +46,20 @@ impl Numbers {
         let first = block.start;
         block.start += count;
         Ok(first)
+    }
+
+    /// Somebody was given `number` past the block at hand: what is left of the block is a gap, since
+    /// later calls give greater numbers.
+    pub(crate) async fn passed(&self, tenant: TenantId, counter: Counter, number: i64) {
+        let block = self.block(tenant, counter);
+        let mut block = block.lock().await;
+        if block.end <= number {
+            *block = Range::default();
+        }
+    }
+
+    fn block(&self, tenant: TenantId, counter: Counter) -> Block {
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(blocks.entry((tenant, counter)).or_default())
     }
 }

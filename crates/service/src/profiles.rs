@@ -135,6 +135,7 @@ impl Service {
                 Ok(id)
             })
             .await?;
+        self.note_organization_id(tenant, first, id).await;
         self.profile(caller, &id.to_string()).await
     }
 

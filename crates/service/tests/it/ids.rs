@@ -57,8 +57,12 @@ async fn given_ids_inside_a_block_are_skipped() {
         give(&world, id).await;
     }
     let mut all: BTreeSet<i64> = [1, 3, 4, 6, 200, 256, 257, 1_000].into();
+    let mut last = 0;
     for number in 0..700 {
-        assert!(all.insert(create(&world, number).await), "an id was used twice");
+        let id = create(&world, number).await;
+        assert!(all.insert(id), "{id} was used before");
+        assert!(id > last, "{id} after {last}: ids increase within one server");
+        last = id;
     }
 }
 
