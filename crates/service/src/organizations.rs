@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use guildhall_domain::field::{Definitions, EntityKind, Values};
-use guildhall_domain::{Caller, Excerpt, Organization, OrganizationId, Rejection, Thing, limits, text};
+use guildhall_domain::{
+    Caller, Excerpt, Organization, OrganizationId, Rejection, TenantId, Thing, limits, text,
+};
 use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
 
 use crate::{Error, Service};
@@ -94,7 +96,8 @@ impl Service {
         let name_key = text::key(&name);
         let first = OrganizationId(self.numbers.take(caller.tenant, Counter::Organization, 1).await?);
         let now = self.now();
-        self.store
+        let made: OrganizationName = self
+            .store
             .write(caller.tenant, async move |tx| {
                 if let Some(other) = tx.organization_by_key(&name_key).await? {
                     return Err(name_taken(&name, other.id).into());
@@ -108,9 +111,23 @@ impl Service {
                 };
                 tx.insert_organization(&organization, &Definitions::default(), now)
                     .await?;
-                Ok(organization.into())
+                Ok::<_, Error>(organization.into())
             })
-            .await
+            .await?;
+        self.note_organization_id(caller.tenant, first, made.id).await;
+        Ok(made)
+    }
+
+    /// An id other than the first one taken is from past the block: see [`free_organization_id`].
+    pub(crate) async fn note_organization_id(
+        &self,
+        tenant: TenantId,
+        first: OrganizationId,
+        used: OrganizationId,
+    ) {
+        if used != first {
+            self.numbers.raise(tenant, Counter::Organization, used.0).await;
+        }
     }
 
     /// An organization with all its values.

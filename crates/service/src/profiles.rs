@@ -100,7 +100,8 @@ impl Service {
         };
         let entitlement_ids: Vec<String> = product_ids.iter().map(|_| self.new_uuid()).collect();
         let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
-        self.store
+        let created: OrganizationProfile = self
+            .store
             .write(tenant, async move |tx| {
                 tx.share_tenant().await?;
                 let fields = definitions.get(tx, EntityKind::Organization).await?;
@@ -140,9 +141,12 @@ impl Service {
                     tx.insert_entitlement(number, entitlement, entity, *product, now)
                         .await?;
                 }
-                Ok(profile_of(tx, &definitions, organization).await?)
+                Ok::<_, Error>(profile_of(tx, &definitions, organization).await?)
             })
-            .await
+            .await?;
+        self.note_organization_id(tenant, first, created.organization.id)
+            .await;
+        Ok(created)
     }
 }
 

@@ -28,7 +28,7 @@ impl ReadTx<'_> {
     ) -> Result<Vec<(OrganizationId, String)>, StoreError> {
         const SQL: &str = "SELECT o.id, o.name FROM membership m \
              JOIN organization o ON o.tenant_id = m.tenant_id AND o.id = m.organization_id \
-             WHERE m.tenant_id = $1 AND m.customer_number = $2 ORDER BY o.id";
+             WHERE m.tenant_id = $1 AND m.customer_number = $2 ORDER BY m.organization_id";
         self.fetch(SQL, &[customer_number.into()], |row| {
             Ok((OrganizationId(row.int(0)?), row.text(1)?))
         })

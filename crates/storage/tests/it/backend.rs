@@ -1,7 +1,9 @@
 //! Fresh stores, and the same store again.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use guildhall_storage::{Location, OnFatal, OpenError, Settings, Store};
 use guildhall_testkit::TempFolder;
@@ -24,11 +26,16 @@ pub fn sqlite(case: impl AsyncFnOnce(Open<'_>)) {
 /// Opens an SQLite file.
 pub fn open(path: &Path, serve: bool) -> Result<Store, OpenError> {
     let on_fatal: OnFatal = Arc::new(|why| panic!("the disk failed: {why}"));
-    Store::open(&Settings {
+    let settings = Settings {
         location: Location::Sqlite(path.to_owned()),
         create: true,
         serve,
         now_ms: NOW.0,
         on_fatal,
-    })
+    };
+    // SQLite opens without waiting, so the future is ready at its first poll.
+    match pin!(Store::open(&settings)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(opened) => opened,
+        Poll::Pending => panic!("SQLite waited for something"),
+    }
 }

@@ -37,7 +37,7 @@ pub async fn tenant(store: &Store, name: &str) -> TenantId {
 /// Writes, and must succeed.
 pub async fn write<T, F>(store: &Store, tenant: TenantId, op: F) -> T
 where
-    F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, StoreError> + Clone + Send + 'static,
     T: Send + 'static,
 {
     store.write(tenant, op).await.unwrap()

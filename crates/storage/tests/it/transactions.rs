@@ -51,13 +51,15 @@ fn gate(
 ) {
     let (says, runs) = channel();
     let (go, waits) = channel();
+    // Units of work can be cloned, so that a store may run them again.
+    let waits = std::sync::Arc::new(std::sync::Mutex::new(waits));
     let store = store.clone();
     let unit = async move {
         store
             .write(tenant, async move |tx| {
                 add(tx, id).await?;
                 says.send(()).unwrap();
-                waits.recv().unwrap();
+                waits.lock().unwrap().recv().unwrap();
                 Ok(())
             })
             .await
