@@ -39,6 +39,7 @@ pub use bulk::{Submission, Submitted};
 pub use demo::{DEMO_TENANT_NAME, Demo};
 pub use entitlements::{EntitlementDetails, EntitlementsDetails};
 pub use error::Error;
+pub use guildhall_domain::bulk::FieldValues;
 pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
 pub use guildhall_storage::{StoreError, TenantRow};
 pub use organizations::{OrganizationDetails, OrganizationName};
