@@ -1338,6 +1338,16 @@ fn tasks() {
             error_message(&response);
         }
     }
+    // A cursor is an id, however it is spelled.
+    for spelled in [
+        ids[2].clone(),
+        ids[2].to_ascii_uppercase(),
+        format!("{{{}}}", ids[2]),
+        ids[2].replace('-', ""),
+    ] {
+        let page = site.own(&format!("/tasks?cursor={spelled}")).ok();
+        assert_eq!(each(&page["tasks"], "id"), [&ids[1], &ids[0]], "{spelled}");
+    }
     // The list is newest first, and a repeated request made no other task.
     let listed = site.own("/tasks").ok();
     ids.reverse();
