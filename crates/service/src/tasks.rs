@@ -94,14 +94,18 @@ impl Service {
         limit: Option<i64>,
     ) -> Result<TaskPage, Error> {
         let limit = page_size(limit);
-        if let Some(cursor) = cursor
-            && uuid::Uuid::try_parse(cursor).is_err()
-        {
-            return Err(bad_cursor(cursor).into());
-        }
+        // Ids are compared as text, so another spelling of the same id would be another place.
+        let cursor = match cursor {
+            Some(cursor) => Some(
+                uuid::Uuid::try_parse(cursor)
+                    .map_err(|_| bad_cursor(cursor))?
+                    .to_string(),
+            ),
+            None => None,
+        };
         self.store
             .read(caller.tenant, async |tx| {
-                let mut rows = tx.tasks_before(cursor, status, limit + 1).await?;
+                let mut rows = tx.tasks_before(cursor.as_deref(), status, limit + 1).await?;
                 let more = rows.len() as i64 > limit;
                 rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
                 let next = rows.last().filter(|_| more).map(|last| last.id.clone());

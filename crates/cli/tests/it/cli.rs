@@ -9,11 +9,11 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use guildhall_domain::access::looks_like_token;
-use guildhall_testkit::{Golden, Request, Server, ServerOptions, TempFolder, server};
+use guildhall_testkit::{Fault, Faults, Golden, Request, Server, ServerOptions, TempFolder, server};
 use serde_json::{Value, json};
 
 use crate::api::golden;
-use crate::world::{Expect, Site, World, binary, poll};
+use crate::world::{Expect, Site, World, binary, each, poll, texts};
 
 /// Runs a command; its exit status, stdout and stderr.
 fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
@@ -99,6 +99,17 @@ fn wrong_usage_exits_2() {
     misused(&["serve", "--listen", "nowhere"], &["--listen"]);
     misused(&["serve", "--log", "loud"], &["loud", "debug"]);
     misused(&["serve", "--header-timeout", "10"], &["10s"]);
+    for count in ["0", "10001", "many"] {
+        misused(
+            &["serve", "--max-active-tasks", count],
+            &["--max-active-tasks", count],
+        );
+    }
+    for option in ["--task-retention", "--task-timeout"] {
+        misused(&["serve", option, "72"], &[option, "72h"]);
+        misused(&["serve", option, "0s"], &[option, "365d"]);
+        misused(&["serve", option, "366d"], &[option, "365d"]);
+    }
     misused(&["serve", "--phone-format", "e165"], &["e164"]);
     misused(&["tenant", "create"], &["--name"]);
     let token = ["token", "create", "--tenant", "x", "--name", "x"];
@@ -145,12 +156,21 @@ fn failures_exit_1_and_say_why() {
         "this is no database, and long enough to be looked at as one: ".repeat(100),
     )
     .unwrap();
-    for command in [&["tenant", "list"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+    let open: [(&[&str], &[&str]); 3] = [
+        (&["tenant", "list"], &["there is no such database"]),
+        (
+            &["tenant", "create", "--name", "x"],
+            &["cannot open the database", "No such file"],
+        ),
+        (
+            &["serve", "--listen", "127.0.0.1:0"],
+            &["cannot open the database", "No such file"],
+        ),
+    ];
+    for (command, missing) in open {
         let with = |url: &str, words: &[&str]| fails(&[command, &["--database", url]].concat(), words);
-        with(
-            &nowhere,
-            &["no/such/folder/x.db", "cannot open the database", "No such file"],
-        );
+        with(&nowhere, &["no/such/folder/x.db"]);
+        with(&nowhere, missing);
         with(&a_folder, &["cannot open the database", "directory"]);
         with(&no_database, &["text", "not a database"]);
         with("mysql://ann:secret@host/x", &["sqlite:PATH"]);
@@ -162,6 +182,9 @@ fn failures_exit_1_and_say_why() {
         );
         assert!(!stderr.contains("secret"), "{stderr}");
     }
+    // With a database, so that only the tenant is missing.
+    let (code, ..) = run(&["tenant", "create", "--name", "x", "--database", &database], &[]);
+    assert_eq!(code, 0);
     for nobody in ["nobody", "01900000-0000-7000-8000-000000000000", ""] {
         for command in [
             &["token", "list"][..],
@@ -192,7 +215,54 @@ fn failures_exit_1_and_say_why() {
         &["nope", "UUID"],
     );
     let (_, stdout, _) = run(&["tenant", "list", "--database", &database], &[]);
-    assert_eq!(stdout, "");
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
+}
+
+/// A mistyped path is no empty database: only what begins something makes one.
+#[test]
+fn only_serve_and_tenant_create_make_a_database() {
+    let folder = TempFolder::new();
+    let database = database(&folder);
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    let token = ["--tenant", "01900000-0000-7000-8000-000000000000"];
+    for command in [
+        &["tenant", "list"][..],
+        &["tenant", "list", "--json"],
+        &[&["token", "list"], &token[..]].concat(),
+        &[&["token", "create", "--name", "x", "--role", "user"], &token[..]].concat(),
+        &[
+            &["token", "revoke", "01900000-0000-7000-8000-000000000000"],
+            &token[..],
+        ]
+        .concat(),
+    ] {
+        fails(
+            &[command, &["--database", &database]].concat(),
+            &[
+                "guildhall.db",
+                "there is no such database",
+                "guildhall serve or guildhall tenant create makes one",
+            ],
+        );
+        assert_eq!(files(), 0, "{command:?} made a file");
+    }
+    // Nor do commands that are refused before they begin.
+    fails(
+        &["tenant", "create", "--database", "mysql:", "--name", "x"],
+        &["sqlite:PATH"],
+    );
+    misused(
+        &["serve", "--database", &database, "--listen", "nowhere"],
+        &["--listen"],
+    );
+    assert_eq!(files(), 0);
+    let (code, stdout, _) = run(&["tenant", "create", "--database", &database, "--name", "x"], &[]);
+    assert_eq!(code, 0);
+    let (code, list, _) = run(&["tenant", "list", "--database", &database], &[]);
+    assert_eq!((code, list), (0, format!("{}\tx\n", stdout.trim_end())));
+    // And a server makes one.
+    let world = World::new(&[]);
+    assert!(world.folder.join("guildhall.db").exists());
 }
 
 #[test]
@@ -200,7 +270,6 @@ fn tenants() {
     let folder = TempFolder::new();
     let database = database(&folder);
     let tenant = |args: &[&str]| run(&[&["tenant"], args, &["--database", &database]].concat(), &[]);
-    assert_eq!(tenant(&["list", "--json"]), (0, "[]\n".into(), String::new()));
     let (code, first, stderr) = tenant(&["create", "--name", " Acme "]);
     assert_eq!((code, first.len(), stderr.as_str()), (0, 37, ""));
     let given = "9EDF598A-85d4-4db9-bf2e-7245922b4ea8";
@@ -288,7 +357,9 @@ fn tokens() {
         (columns.len(), columns[0], columns[1], columns[2], columns[3]),
         (7, one["id"].as_str().unwrap(), "one", "agent", scope)
     );
-    for said in [plain, tokens.to_string()] {
+    let second = plain.lines().nth(1).unwrap().split('\t').nth(3);
+    assert_eq!((second, &two["scopes"]), (Some(scope), &json!([scope])));
+    for said in [&plain, &tokens.to_string()] {
         assert!(!said.contains(&secret[6..49]), "the secret is in the list");
     }
     // Revoked: refused within a second, twice is no failure, another tenant's id is not found.
@@ -312,6 +383,133 @@ fn tokens() {
     assert!(list()[0]["revokedAt"].is_string());
     let (code, ..) = outcome(&world.command(&[&["token", "revoke", "nothing"], &tenant[..]].concat()));
     assert_eq!(code, 1);
+}
+
+/// All scopes of the role are one word for people; a program gets them by name.
+#[test]
+fn all_scopes_are_listed_as_all() {
+    let world = World::new(&[]);
+    let cloud_id = world.tenant("Acme");
+    assert_eq!(
+        world
+            .data(&["tenant", "list", "--json"])
+            .matches("cloudId")
+            .count(),
+        1
+    );
+    let roles = ["admin", "agent", "user"];
+    for role in roles {
+        world.token(&cloud_id, role, &[]);
+    }
+    let list = |more: &[&str]| world.data(&[&["token", "list", "--tenant", &cloud_id], more].concat());
+    let tokens: Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    let mut counts = Vec::new();
+    for (at, role) in roles.iter().enumerate() {
+        assert_eq!(tokens[at]["role"], *role);
+        counts.push(tokens[at]["scopes"].as_array().unwrap().len());
+    }
+    assert!(
+        counts[0] > counts[1] && counts[1] > counts[2] && counts[2] > 0,
+        "{counts:?}"
+    );
+    // The same scopes one by one are the same; all but one are not all.
+    let names: Vec<Vec<String>> = (0..roles.len())
+        .map(|at| {
+            texts(&tokens[at]["scopes"])
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        })
+        .collect();
+    for (role, names) in roles.iter().zip(&names) {
+        let names: Vec<&str> = names.iter().rev().map(String::as_str).collect();
+        world.token(&cloud_id, role, &names);
+        world.token(&cloud_id, role, &names[1..]);
+    }
+    let plain = list(&[]);
+    let told: Vec<&str> = plain
+        .lines()
+        .map(|line| line.split('\t').nth(3).unwrap())
+        .collect();
+    assert_eq!(told[..3], ["all"; 3]);
+    for (at, names) in names.iter().enumerate() {
+        assert_eq!(told[3 + 2 * at], "all");
+        assert_eq!(told[4 + 2 * at], names[..names.len() - 1].join(","));
+    }
+}
+
+/// How many tasks may be open, how long they may take and how long they are kept are the server's options.
+#[test]
+fn the_options_of_tasks() {
+    let folder = TempFolder::new();
+    let faults = Faults::new(&folder);
+    let options = ServerOptions::new(&folder)
+        .faults(&faults)
+        .env("GUILDHALL_MAX_ACTIVE_TASKS", "1");
+    let mut world = World {
+        server: Server::start(binary(), &options).unwrap(),
+        options,
+        folder,
+    };
+    let site = world.site();
+    let path = "/organization/bulk";
+    let body =
+        |name: &str| json!({ "organizations": [{ "operationType": "UPSERT", "payload": { "name": name } }] });
+    // A task is open for two syncs at least: when it is claimed, and when it is done.
+    faults.set(Fault::SlowSync(Duration::from_secs(1)));
+    let first = site.submit(path, "first", &body("Acme")).ok();
+    let second = site.submit(path, "second", &body("Globex"));
+    let again = site.submit(path, "first", &body("Acme"));
+    faults.set(Fault::None);
+    assert_eq!(second.refused(400), "Maximum number of tasks reached");
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.ok(), first);
+    let first = first["id"].as_str().unwrap().to_owned();
+    site.finished(&first);
+    site.finished(
+        site.submit(path, "second", &body("Globex")).ok()["id"]
+            .as_str()
+            .unwrap(),
+    );
+
+    // Too old before it was begun: it ends as failed, and so says its item.
+    let mut restart = |option: &str, value: &str| {
+        assert_eq!(world.server.terminate().unwrap().status.code(), Some(0));
+        let options = world.options.clone().arg(option).arg(value);
+        world.server = Server::start(binary(), &options).unwrap();
+        Site::new(&world, site.cloud_id.clone(), site.token.clone())
+    };
+    let site = restart("--task-timeout", "20ms");
+    faults.set(Fault::SlowSync(Duration::from_millis(200)));
+    let late = site.submit(path, "late", &body("Initech")).ok()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let task = poll("the end of the task", || {
+        let task = site.get(&format!("/tasks/{late}")).ok();
+        (task["status"] == "FAILED" || task["status"] == "FINISHED").then_some(task)
+    });
+    faults.set(Fault::None);
+    assert_eq!(task["status"], "FAILED");
+    let words = task["failures"][0]["error"].as_str().unwrap();
+    assert!(words.starts_with("TIMED_OUT"), "{words}");
+    let names = json!({ "organizationNames": ["Acme", "Initech"] });
+    let made = site.post("/organization/fetch", &names).ok();
+    assert_eq!(each(&made["organizations"], "name"), ["Acme"]);
+
+    // Kept over a restart, but not for longer than they are to be.
+    let site = restart("--task-retention", "1h");
+    assert_eq!(site.own("/tasks").ok()["tasks"].as_array().unwrap().len(), 3);
+    let site = restart("--task-retention", "1ms");
+    poll("the end of old tasks", || {
+        (site.own("/tasks").ok() == json!({ "tasks": [] })).then_some(())
+    });
+    site.get(&format!("/tasks/{first}")).refused(404);
+    site.own(&format!("/tasks/{first}/items")).refused(404);
+    // What they made stays, and their keys are free.
+    assert_eq!(site.post("/organization/fetch", &names).ok(), made);
+    let again = site.submit(path, "first", &body("Acme"));
+    assert!(again.header("idempotent-replayed").is_none());
 }
 
 #[test]
@@ -393,6 +591,8 @@ fn a_second_server_on_a_database_is_refused() {
         &["serve", "--listen", &taken, "--database", &database(&folder)],
         &[&taken, "in use"],
     );
+    // Then no database is made that nobody asked for.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

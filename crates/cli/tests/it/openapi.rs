@@ -8,12 +8,12 @@ use std::path::Path;
 use std::{env, fs};
 
 use guildhall_http::router::PUBLIC;
-use guildhall_http::routes::routes;
+use guildhall_http::routes::{Experimental, OWN_PREFIX, Space, routes};
 use guildhall_testkit::{Request, server};
 use serde_json::Value;
 
 use crate::api::golden;
-use crate::world::{Expect, World, binary};
+use crate::world::{Expect, Site, World, binary};
 
 fn printed() -> String {
     let output = server::run(binary(), &["openapi"], &[]);
@@ -34,6 +34,9 @@ fn operations(document: &Value) -> BTreeMap<String, Value> {
             continue;
         }
         for (method, operation) in item.as_object().unwrap() {
+            if method == "servers" {
+                continue;
+            }
             let name = format!("{} {path}", method.to_ascii_uppercase());
             operations.insert(name, operation.clone());
         }
@@ -137,10 +140,82 @@ fn it_holds_what_is_offered_and_nothing_else() {
     let offered: BTreeSet<String> = routes()
         .iter()
         .filter(|route| route.offered())
-        .map(|route| format!("{} {}", route.method, route.path))
+        .map(golden::operation)
         .collect();
     let told: BTreeSet<String> = operations(&document()).into_keys().collect();
     assert_eq!(told, offered);
+    // Both spaces, and what is not offered, are in the table, so that this says something.
+    for name in [
+        "POST /organization/profile/bulk",
+        "GET /tasks/{taskId}",
+        "GET /guildhall/v1/tasks",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+    ] {
+        assert!(told.contains(name), "{name}");
+    }
+    for name in [
+        "POST /customer/bulk",
+        "GET /tasks",
+        "GET /tasks/{taskId}/items",
+        "GET /guildhall/v1/tasks/{taskId}",
+    ] {
+        assert!(!told.contains(name), "{name}");
+    }
+}
+
+/// Our own paths, and the public ones, are whole; the vendor's follow one of the document's servers.
+#[test]
+fn every_path_has_its_servers() {
+    let document = document();
+    let urls = |item: &Value| -> Vec<String> {
+        let servers = item["servers"].as_array().into_iter().flatten();
+        servers
+            .map(|server| server["url"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let vendor = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
+    assert_eq!(urls(&document), vendor);
+    let site = Site::shared();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let whole = path.starts_with(OWN_PREFIX) || PUBLIC.iter().any(|(public, _)| path == public);
+        assert_eq!(urls(item), if whole { vec!["/"] } else { vec![] }, "{path}");
+        // A client that puts server and path together meets the operation: without a token, that is 401.
+        for server in if whole { &[""][..] } else { &vendor } {
+            let url = format!("{server}{path}").replace(['{', '}'], "");
+            for method in item.as_object().unwrap().keys().filter(|key| *key != "servers") {
+                let response = site.send(&Request::new(method.to_ascii_uppercase(), &url));
+                let public = !item[method]["security"].is_null();
+                assert_eq!(response.status, if public { 200 } else { 401 }, "{method} {url}");
+            }
+        }
+    }
+}
+
+/// The headers that an operation asks for are told, as required, and no others.
+#[test]
+fn headers_are_told_where_they_are_asked_for() {
+    let operations = operations(&document());
+    for route in routes().iter().filter(|route| route.offered()) {
+        let name = golden::operation(route);
+        let parameters = operations[&name]["parameters"].as_array().unwrap();
+        let headers = parameters.iter().filter(|parameter| parameter["in"] == "header");
+        let told: BTreeSet<&str> = headers
+            .map(|header| {
+                assert_eq!(header["required"], true, "{name}: {header}");
+                header["name"].as_str().unwrap()
+            })
+            .collect();
+        let mut wanted = BTreeSet::new();
+        if route.keyed {
+            wanted.insert("Idempotency-Key");
+        }
+        if matches!(route.experimental, Experimental::Seed | Experimental::Newest) {
+            wanted.insert("X-ExperimentalApi");
+        }
+        assert_eq!(told, wanted, "{name}");
+        let own = operations[&name]["tags"] == serde_json::json!(["guildhall"]);
+        assert_eq!(own, route.space == Space::Own, "{name}");
+    }
 }
 
 /// What is tested is what the document tells: answers have just the members of their schemas.

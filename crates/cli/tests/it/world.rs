@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -160,6 +161,43 @@ impl Site {
     pub fn put(&self, path: &str, body: &Value) -> Response {
         self.send(&self.request("PUT", path).json(body))
     }
+
+    /// A read of our own; `path` follows `/guildhall/v1`.
+    pub fn own(&self, path: &str) -> Response {
+        self.send(&Request::get(format!("/guildhall/v1{path}")).bearer(&self.token))
+    }
+
+    /// A bulk request under this key.
+    pub fn submit(&self, path: &str, key: &str, body: &Value) -> Response {
+        self.send(&self.request("POST", path).header(KEY, key).json(body))
+    }
+
+    /// Submits under a key of its own and waits for the end; the task's id.
+    pub fn bulk(&self, path: &str, body: &Value) -> String {
+        let submitted = self.submit(path, &fresh_key(), body).ok();
+        let id = submitted["id"].as_str().unwrap().to_owned();
+        self.finished(&id);
+        id
+    }
+
+    /// Waits until the task is finished; what is then said of it.
+    pub fn finished(&self, id: &str) -> Value {
+        let task = poll("the end of the task", || {
+            let task = self.get(&format!("/tasks/{id}")).ok();
+            (!["NOT_STARTED", "IN_PROGRESS"].contains(&task["status"].as_str().unwrap())).then_some(task)
+        });
+        assert_eq!(task["status"], "FINISHED", "{task}");
+        task
+    }
+}
+
+/// The header that bulk requests need.
+pub const KEY: &str = "Idempotency-Key";
+
+/// A key that no other request of this run has.
+pub fn fresh_key() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("key-{}", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Short words for what tests ask of an answer.

@@ -7,17 +7,19 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use guildhall_http::routes::{Route, Space, routes};
 use guildhall_testkit::{Golden, Request, Response};
 use serde_json::{Map, Value, json};
 
-use crate::world::{Expect, Site, World, error_message};
+use crate::world::{Expect, KEY, Site, World, each, error_message};
 
 /// Where the files are.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden")
 }
 
-/// File, operation, path, body (empty for none), and in what the request is special.
+/// File, operation, path, body (empty for none), and in what the request is special. Operations and
+/// paths of our own are spelled out; the vendor's follow `/api/v1`.
 type Case = (
     &'static str,
     &'static str,
@@ -351,12 +353,162 @@ const READS: &[Case] = &[
         "",
         "",
     ),
+    (
+        "task/list-none",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks",
+        "",
+        "",
+    ),
+];
+
+const PROFILES: &str = r#"{"organizationProfiles": [{"operationType": "CREATE", "payload": {"name": "Initech", "details": [{"name": "region", "values": ["US"]}], "associateCustomers": {"customerIds": ["qm:10c2e972-eef6-4e0e-aa81-9a9e7a4ba9a7:3468699a-b2f0-4ae9-ab2d-155a5f5a8db4"]}, "associateProducts": {"productIds": ["4858a61a-d337-42e6-993e-e13e1c366d4f"]}}}, {"operationType": "UPSERT", "payload": {"id": "123", "name": "Globex", "details": [{"name": "Region", "values": ["EMEA"]}, {"name": "Regio", "values": ["EU"]}, {"name": "Renewal Date", "values": ["soon"]}], "associateCustomers": {"customerIds": ["qm:nobody"]}, "associateProducts": {"productIds": ["none"]}}}, {"operationType": "UPDATE", "payload": {"name": "Nobody"}}, {"operationType": "UPDATE", "payload": {"id": "1", "name": "Acme"}}]}"#;
+const ORGANIZATIONS: &str = r#"{"organizations": [{"operationType": "UPDATE", "payload": {"id": "2", "name": "Globex Corporation"}}, {"operationType": "UPSERT", "payload": {"name": "Hooli"}}]}"#;
+const DETAILS: &str = r#"{"organizations": [{"id": "2", "operations": [{"operationType": "UPDATE", "payload": {"name": "Region", "values": ["EU"]}}, {"operationType": "DELETE", "payload": {"name": "Website"}}, {"operationType": "PATCH", "payload": {"name": "Region", "values": ["Europe"]}}]}, {"id": "77", "operations": [{"operationType": "UPDATE", "payload": {"name": "Region", "values": ["EU"]}}]}]}"#;
+const DEFINITIONS: &str = r#"{"detailFields": [{"name": "Segment", "type": {"name": "MULTISELECT", "options": ["Retail", "Industry"]}}, {"name": "Notes", "type": {"name": "TEXT"}}]}"#;
+
+/// Bulk requests, one after the other in one world; each is finished before what follows.
+const SUBMITS: &[Case] = &[
+    (
+        "organization-bulk/profiles",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        PROFILES,
+        "",
+    ),
+    (
+        "organization-bulk/organizations",
+        "POST /organization/bulk",
+        "/organization/bulk",
+        ORGANIZATIONS,
+        "",
+    ),
+    (
+        "organization-bulk/details",
+        "POST /organization/details/bulk",
+        "/organization/details/bulk",
+        DETAILS,
+        "",
+    ),
+    (
+        "organization-bulk/definitions",
+        "POST /organization/details/definitions/bulk",
+        "/organization/details/definitions/bulk",
+        DEFINITIONS,
+        "",
+    ),
+];
+
+/// What is answered after all of them. `<0>` stands for the id of the first task.
+const AFTER_SUBMITS: &[Case] = &[
+    (
+        "organization-bulk/profiles-again",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        PROFILES,
+        "",
+    ),
+    (
+        "organization-bulk/profiles-refused-key-reused",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        r#"{"organizationProfiles": [{"operationType": "CREATE", "payload": {"name": "Pied Piper"}}]}"#,
+        "",
+    ),
+    ("task/get-profiles", "GET /tasks/{taskId}", "/tasks/<0>", "", ""),
+    (
+        "task/get-organizations",
+        "GET /tasks/{taskId}",
+        "/tasks/<1>",
+        "",
+        "",
+    ),
+    ("task/get-details", "GET /tasks/{taskId}", "/tasks/<2>", "", ""),
+    (
+        "task/get-definitions",
+        "GET /tasks/{taskId}",
+        "/tasks/<3>",
+        "",
+        "",
+    ),
+    (
+        "task/list",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks",
+        "",
+        "",
+    ),
+    (
+        "task/list-first",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks?limit=2",
+        "",
+        "",
+    ),
+    (
+        "task/list-last",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks?limit=2&cursor=<2>",
+        "",
+        "",
+    ),
+    (
+        "task/list-failed",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks?status=FAILED",
+        "",
+        "",
+    ),
+    (
+        "task/items",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<0>/items",
+        "",
+        "",
+    ),
+    (
+        "task/items-of-definitions",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<3>/items",
+        "",
+        "",
+    ),
+    (
+        "task/items-failed",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<0>/items?outcome=failed",
+        "",
+        "",
+    ),
+    (
+        "task/items-with-failures-first",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<2>/items?hasFailures=true&limit=1",
+        "",
+        "",
+    ),
+    (
+        "task/items-with-failures-last",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<2>/items?hasFailures=true&limit=1&cursor=0",
+        "",
+        "",
+    ),
+    (
+        "task/items-refused-bad-cursor",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<0>/items?cursor=-1",
+        "",
+        "",
+    ),
 ];
 
 const NO_TOKEN: &str = "token";
 const NO_OPT_IN: &str = "opt-in";
 const NO_TYPE: &str = "json";
 const AS_TEXT: &str = "text";
+const NO_KEY: &str = "key";
+const BAD_KEY: &str = "bad key";
 
 /// Requests that are refused.
 const REFUSALS: &[Case] = &[
@@ -913,11 +1065,169 @@ const REFUSALS: &[Case] = &[
         "",
         "",
     ),
+    (
+        "organization-bulk/profiles-refused-without-key",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        PROFILES,
+        NO_KEY,
+    ),
+    (
+        "organization-bulk/profiles-refused-bad-key",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        PROFILES,
+        BAD_KEY,
+    ),
+    (
+        "organization-bulk/profiles-refused-without-opt-in",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        PROFILES,
+        NO_OPT_IN,
+    ),
+    (
+        "organization-bulk/profiles-refused-field-twice",
+        "POST /organization/profile/bulk",
+        "/organization/profile/bulk",
+        r#"{"organizationProfiles": [{"operationType": "UPSERT", "payload": {"id": "1"}}, {"operationType": "UPSERT", "payload": {"name": "Initech", "details": [{"name": "Region", "values": ["EU"]}, {"name": " region", "values": ["EU"]}]}}]}"#,
+        "",
+    ),
+    (
+        "organization-bulk/organizations-refused-none",
+        "POST /organization/bulk",
+        "/organization/bulk",
+        r#"{"organizations": []}"#,
+        "",
+    ),
+    (
+        "organization-bulk/organizations-refused-unknown-operation",
+        "POST /organization/bulk",
+        "/organization/bulk",
+        r#"{"organizations": [{"operationType": "UPDATE", "payload": {"id": "1"}}, {"operationType": "UPSRT", "payload": {"id": "2"}}]}"#,
+        "",
+    ),
+    (
+        "organization-bulk/organizations-refused-nameless",
+        "POST /organization/bulk",
+        "/organization/bulk",
+        r#"{"organizations": [{"operationType": "UPDATE", "payload": {}}]}"#,
+        "",
+    ),
+    (
+        "organization-bulk/details-refused-misspelt-member",
+        "POST /organization/details/bulk",
+        "/organization/details/bulk",
+        r#"{"organizations": [{"id": "1", "operation": []}]}"#,
+        "",
+    ),
+    (
+        "organization-bulk/details-refused-unknown-operation",
+        "POST /organization/details/bulk",
+        "/organization/details/bulk",
+        r#"{"organizations": [{"id": "1", "operations": [{"operationType": "UPSERT", "payload": {"name": "Region", "values": ["EU"]}}]}]}"#,
+        "",
+    ),
+    (
+        "organization-bulk/definitions-refused-taken-name",
+        "POST /organization/details/definitions/bulk",
+        "/organization/details/definitions/bulk",
+        r#"{"detailFields": [{"name": "Notes", "type": {"name": "TEXT"}}, {"name": "REGION", "type": {"name": "TEXT"}}]}"#,
+        "",
+    ),
+    (
+        "organization-bulk/definitions-refused-name-twice",
+        "POST /organization/details/definitions/bulk",
+        "/organization/details/definitions/bulk",
+        r#"{"detailFields": [{"name": "Notes", "type": {"name": "TEXT"}}, {"name": " notes", "type": {"name": "TEXT"}}]}"#,
+        "",
+    ),
+    (
+        "task/get-refused-unknown",
+        "GET /tasks/{taskId}",
+        "/tasks/01900000-0000-7000-8000-000000000000",
+        "",
+        "",
+    ),
+    (
+        "task/get-refused-malformed-id",
+        "GET /tasks/{taskId}",
+        "/tasks/latest",
+        "",
+        "",
+    ),
+    (
+        "task/list-refused-without-token",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks",
+        "",
+        NO_TOKEN,
+    ),
+    (
+        "task/list-refused-unknown-status",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks?status=FINISHD",
+        "",
+        "",
+    ),
+    (
+        "task/list-refused-bad-limit",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks?limit=ten",
+        "",
+        "",
+    ),
+    (
+        "task/list-refused-bad-cursor",
+        "GET /guildhall/v1/tasks",
+        "/guildhall/v1/tasks?cursor=p1",
+        "",
+        "",
+    ),
+    (
+        "task/items-refused-unknown",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/01900000-0000-7000-8000-000000000000/items",
+        "",
+        "",
+    ),
+    (
+        "task/items-refused-unknown-outcome",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/01900000-0000-7000-8000-000000000000/items?outcome=ok",
+        "",
+        "",
+    ),
+    (
+        "task/items-refused-has-failures-maybe",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/01900000-0000-7000-8000-000000000000/items?hasFailures=yes",
+        "",
+        "",
+    ),
 ];
 
-fn send(site: &Site, (_, operation, path, body, special): &Case) -> (Value, Response) {
+/// The name that the document and the files have for an operation.
+pub fn operation(route: &Route) -> String {
+    let prefix = match route.space {
+        Space::Vendor => "",
+        Space::Own => "/guildhall/v1",
+    };
+    format!("{} {prefix}{}", route.method, route.path)
+}
+
+fn send(site: &Site, path: &str, (_, operation, _, body, special): &Case) -> (Value, Response) {
     let method = operation.split(' ').next().unwrap_or_default();
-    let mut request = Request::new(method, format!("/api/v1{path}"));
+    let routes = routes();
+    let route = routes
+        .iter()
+        .find(|route| self::operation(route) == *operation)
+        .unwrap_or_else(|| panic!("there is no {operation}"));
+    let prefix = match route.space {
+        Space::Vendor => "/api/v1",
+        Space::Own => "",
+    };
+    let mut request = Request::new(method, format!("{prefix}{path}"));
     let mut headers = Map::new();
     if *special != NO_TOKEN {
         request = request.bearer(&site.token);
@@ -926,6 +1236,14 @@ fn send(site: &Site, (_, operation, path, body, special): &Case) -> (Value, Resp
     if *special != NO_OPT_IN {
         request = request.header("X-ExperimentalApi", "opt-in");
         headers.insert("X-ExperimentalApi".into(), "opt-in".into());
+    }
+    if route.keyed && *special != NO_KEY {
+        let key = match *special {
+            BAD_KEY => "two words",
+            _ => "golden",
+        };
+        request = request.header(KEY, key);
+        headers.insert(KEY.into(), key.into());
     }
     let mut shown = json!({ "method": method, "path": path });
     if !body.is_empty() {
@@ -946,12 +1264,17 @@ fn send(site: &Site, (_, operation, path, body, special): &Case) -> (Value, Resp
 }
 
 fn check(site: &Site, case: &Case) -> Response {
-    let (request, response) = send(site, case);
+    check_at(site, case.2, case)
+}
+
+/// The same with a path that names things of this run.
+fn check_at(site: &Site, path: &str, case: &Case) -> Response {
+    let (request, response) = send(site, path, case);
     let mut shown = json!({ "status": response.status });
     if !response.body.is_empty() {
         shown["body"] = response.json();
     }
-    for name in ["WWW-Authenticate", "Allow"] {
+    for name in ["WWW-Authenticate", "Allow", "Idempotent-Replayed"] {
         if let Some(value) = response.header(name) {
             shown[name] = value.into();
         }
@@ -993,10 +1316,48 @@ fn writes() {
     }
 }
 
+/// Bulk requests, what comes of them, and what is said of it, once they are done.
+#[test]
+fn tasks() {
+    let (_world, site) = World::demo();
+    let mut ids = Vec::new();
+    for case in SUBMITS {
+        let submitted = check(&site, case).ok();
+        let id = submitted["id"].as_str().unwrap().to_owned();
+        let url = submitted["statusUrl"].as_str().unwrap();
+        assert_eq!(url, format!("/api/v1/tasks/{id}"));
+        site.finished(&id);
+        ids.push(id);
+    }
+    for case in AFTER_SUBMITS {
+        let path = ids.iter().enumerate().fold(case.2.to_owned(), |path, (at, id)| {
+            path.replace(&format!("<{at}>"), id)
+        });
+        let response = check_at(&site, &path, case);
+        if response.status >= 400 {
+            error_message(&response);
+        }
+    }
+    // A cursor is an id, however it is spelled.
+    for spelled in [
+        ids[2].clone(),
+        ids[2].to_ascii_uppercase(),
+        format!("{{{}}}", ids[2]),
+        ids[2].replace('-', ""),
+    ] {
+        let page = site.own(&format!("/tasks?cursor={spelled}")).ok();
+        assert_eq!(each(&page["tasks"], "id"), [&ids[1], &ids[0]], "{spelled}");
+    }
+    // The list is newest first, and a repeated request made no other task.
+    let listed = site.own("/tasks").ok();
+    ids.reverse();
+    assert_eq!(each(&listed["tasks"], "id"), ids);
+}
+
 #[test]
 fn every_file_is_checked_once() {
     let mut cases = BTreeSet::new();
-    for case in [READS, WRITES, REFUSALS].concat() {
+    for case in [READS, WRITES, REFUSALS, SUBMITS, AFTER_SUBMITS].concat() {
         assert!(cases.insert(case.0.to_owned()), "{} is there twice", case.0);
     }
     let files: BTreeSet<String> = files()

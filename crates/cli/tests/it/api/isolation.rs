@@ -1,11 +1,11 @@
 //! One tenant never sees another's data: nothing that tenant A can get holds a byte string that only
 //! tenant B wrote.
 
-use guildhall_http::routes::routes;
+use guildhall_http::routes::{OWN_PREFIX, Space, routes};
 use guildhall_testkit::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Expect, Site, World, error_message, segment};
+use crate::world::{Expect, KEY, Site, World, each, error_message, fresh_key, segment};
 
 /// Texts that only tenant B wrote, and ids that only it was given.
 #[derive(Default)]
@@ -46,6 +46,68 @@ struct Theirs {
     entitlement: String,
     /// Ids that a test may tell A without B's words in them.
     fields: Vec<String>,
+    tasks: Vec<Submitted>,
+}
+
+/// A bulk request, and the task that it became.
+struct Submitted {
+    path: &'static str,
+    key: String,
+    body: Value,
+    id: String,
+}
+
+/// A task of each kind, with canaries in what is made, in what fails, and in the keys.
+fn their_tasks(site: &Site, organization: &str, canaries: &mut Canaries) -> Vec<Submitted> {
+    let mut word = |kind: &str| canaries.make(kind);
+    let value = |name: &str, value: String| json!([{ "name": name, "values": [value] }]);
+    let made = json!({
+        "name": word("bulkorganization"),
+        "details": value("organization note", word("bulkvalue")),
+    });
+    let partly = json!({
+        "id": organization,
+        "details": value(&word("nofield"), word("hidden")),
+        "associateCustomers": { "customerIds": [word("nocustomer")] },
+        "associateProducts": { "productIds": [word("noproduct")] },
+    });
+    let edit =
+        |name: String| json!({ "operationType": "PATCH", "payload": { "name": name, "values": ["x"] } });
+    let bodies = [
+        (
+            "/organization/profile/bulk",
+            json!({ "organizationProfiles": [
+                { "operationType": "CREATE", "payload": made },
+                { "operationType": "UPDATE", "payload": partly },
+            ] }),
+        ),
+        (
+            "/organization/bulk",
+            json!({ "organizations": [
+                { "operationType": "UPSERT", "payload": { "name": word("bulkname") } },
+                { "operationType": "UPDATE", "payload": { "name": word("nobody") } },
+            ] }),
+        ),
+        (
+            "/organization/details/bulk",
+            json!({ "organizations": [
+                { "id": organization, "operations": [edit(word("nodetail"))] },
+                { "id": word("noid"), "operations": [edit("organization note".into())] },
+            ] }),
+        ),
+        (
+            "/organization/details/definitions/bulk",
+            json!({ "detailFields": [{ "name": word("bulkfield"), "type": { "name": "TEXT" } }] }),
+        ),
+    ];
+    let tasks = bodies.into_iter().map(|(path, body)| {
+        let key = word("key");
+        let submitted = site.submit(path, &key, &body).ok();
+        let id = submitted["id"].as_str().unwrap().to_owned();
+        site.finished(&id);
+        Submitted { path, key, body, id }
+    });
+    tasks.collect()
 }
 
 fn theirs(world: &World, canaries: &mut Canaries) -> Theirs {
@@ -92,7 +154,9 @@ fn theirs(world: &World, canaries: &mut Canaries) -> Theirs {
         site.put(&path, &json!({ "values": [canaries.make("value")] }))
             .ok();
     }
+    let tasks = their_tasks(&site, &organization, canaries);
     Theirs {
+        tasks,
         site,
         organization,
         customer,
@@ -102,16 +166,22 @@ fn theirs(world: &World, canaries: &mut Canaries) -> Theirs {
     }
 }
 
-/// Every request of every route with these in the path, and with these in the body.
-fn requests(prefix: &str, theirs: &Theirs, ours: &str) -> Vec<Request> {
+/// Every request of every route of a space with these in the path, and with these in the body. Bulk
+/// requests have keys of their own.
+fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec<Request> {
     let mut all = Vec::new();
-    let ids = [
-        &theirs.organization,
+    let [our_organization, our_task] = ours;
+    let mut ids = vec![
+        theirs.organization.as_str(),
         &theirs.customer,
         &theirs.product,
         &theirs.entitlement,
-        ours,
+        our_organization,
+        our_task,
     ];
+    ids.extend(theirs.tasks.iter().map(|task| task.id.as_str()));
+    let their_task = &theirs.tasks[0].id;
+    let bulk = bulk_bodies(theirs, our_organization);
     let bodies = [
         json!({}),
         json!({ "name": "made by A" }),
@@ -124,14 +194,14 @@ fn requests(prefix: &str, theirs: &Theirs, ours: &str) -> Vec<Request> {
         json!({ "name": "made by A too", "details": [{ "name": "organization note", "values": ["x"] }] }),
         json!({ "displayName": "made by A" }),
     ];
-    for route in routes() {
-        for id in ids {
+    for route in routes().iter().filter(|route| route.space == space) {
+        for id in &ids {
             let filled: Vec<String> = route
                 .path
                 .split('/')
                 .map(|part| match part.strip_prefix('{') {
                     Some("fieldName}") => segment("organization note"),
-                    Some(_) => id.to_owned(),
+                    Some(_) => (*id).to_owned(),
                     None => part.to_owned(),
                 })
                 .collect();
@@ -142,6 +212,10 @@ fn requests(prefix: &str, theirs: &Theirs, ours: &str) -> Vec<Request> {
                     "?limit=100".into(),
                     "?cursor=p1".into(),
                     format!("?product={}", theirs.product),
+                    format!("?cursor={their_task}"),
+                    "?status=FINISHED".into(),
+                    "?outcome=failed".into(),
+                    "?hasFailures=true&limit=1".into(),
                 ],
                 "PUT" if route.path.ends_with("/details") => vec![field],
                 _ => vec![String::new()],
@@ -151,6 +225,10 @@ fn requests(prefix: &str, theirs: &Theirs, ours: &str) -> Vec<Request> {
                 let request = Request::new(route.method.as_str(), path).header("X-ExperimentalApi", "opt-in");
                 match route.method.as_str() {
                     "GET" | "DELETE" => all.push(request),
+                    _ if route.keyed => all.extend(bodies.iter().chain(&bulk).map(|body| {
+                        let request = request.clone().header(KEY, fresh_key());
+                        request.json(body)
+                    })),
                     _ => all.extend(bodies.iter().map(|body| request.clone().json(body))),
                 }
             }
@@ -162,6 +240,35 @@ fn requests(prefix: &str, theirs: &Theirs, ours: &str) -> Vec<Request> {
     all
 }
 
+/// Bulk requests of A about what is B's. Each names members of every kind of request, so that each
+/// route takes what is its own.
+fn bulk_bodies(theirs: &Theirs, our_organization: &str) -> [Value; 4] {
+    let field = json!({ "name": "made by A in bulk", "type": { "name": "TEXT" } });
+    let links = json!({
+        "id": our_organization,
+        "details": [{ "name": "organization note", "values": ["x"] }],
+        "associateCustomers": { "customerIds": [theirs.customer] },
+        "associateProducts": { "productIds": [theirs.product] },
+    });
+    let edit =
+        json!({ "operationType": "UPDATE", "payload": { "name": "organization note", "values": ["x"] } });
+    let items = |operation: &str, payload: Value| json!([{ "operationType": operation, "payload": payload }]);
+    let rename = items(
+        "UPDATE",
+        json!({ "id": theirs.organization, "name": "taken by A" }),
+    );
+    let wish = items(
+        "UPSERT",
+        json!({ "id": theirs.organization, "name": "made by A as B's" }),
+    );
+    [
+        json!({ "organizations": rename, "organizationProfiles": rename }),
+        json!({ "organizationProfiles": items("UPDATE", links), "detailFields": [field] }),
+        json!({ "organizations": [{ "id": theirs.organization, "operations": [edit] }] }),
+        json!({ "organizations": wish, "organizationProfiles": wish }),
+    ]
+}
+
 /// All of B's reads, to see whether A changed anything.
 fn dump(theirs: &Theirs) -> Vec<Value> {
     let Theirs {
@@ -170,9 +277,10 @@ fn dump(theirs: &Theirs) -> Vec<Value> {
         customer,
         product,
         entitlement,
+        tasks,
         ..
     } = theirs;
-    [
+    let mut all: Vec<Value> = [
         "/organization/details".to_owned(),
         "/customer/details".to_owned(),
         "/entitlement/details".to_owned(),
@@ -188,7 +296,34 @@ fn dump(theirs: &Theirs) -> Vec<Value> {
     ]
     .iter()
     .map(|path| site.get(path).ok())
-    .collect()
+    .collect();
+    // What bulk requests made is read by its name.
+    let names: Vec<&Value> = tasks
+        .iter()
+        .flat_map(|task| ["organizations", "organizationProfiles"].map(|member| &task.body[member]))
+        .filter_map(Value::as_array)
+        .flatten()
+        .map(|item| &item["payload"]["name"])
+        .filter(|name| name.is_string())
+        .collect();
+    let made = json!({ "organizationNames": names });
+    all.push(site.post("/organization/profile/fetch", &made).ok());
+    all.push(site.own("/tasks").ok());
+    for task in tasks {
+        all.push(site.get(&format!("/tasks/{}", task.id)).ok());
+        all.push(site.own(&format!("/tasks/{}/items", task.id)).ok());
+    }
+    all
+}
+
+/// B's keys, as B is told of them.
+fn told_of_keys(theirs: &Theirs) -> String {
+    let told = theirs.tasks.iter().map(|task| {
+        let mut other = task.body.clone();
+        other["another"] = "body".into();
+        theirs.site.submit(task.path, &task.key, &other).refused(400)
+    });
+    told.collect()
 }
 
 #[test]
@@ -198,8 +333,9 @@ fn nothing_of_another_tenant_comes_out() {
     let theirs = theirs(&world, &mut canaries);
     let before = dump(&theirs);
     // They are there, for those that may see them.
-    let seen = format!("{before:?}");
-    for canary in &canaries.0 {
+    let seen = format!("{before:?}{}", told_of_keys(&theirs));
+    // A value for a field that does not exist is kept nowhere that B can read.
+    for canary in canaries.0.iter().filter(|canary| !canary.contains("hidden")) {
         assert!(seen.contains(canary), "{canary} is nowhere");
     }
     let ours = world.site();
@@ -210,24 +346,53 @@ fn nothing_of_another_tenant_comes_out() {
         &json!({ "name": "organization note", "type": { "name": "TEXT" } }),
     )
     .ok();
-    let own_prefix = format!("/jsm/csm/cloudid/{}/api/v1", ours.cloud_id);
-    for prefix in ["/api/v1", &own_prefix] {
-        for request in requests(prefix, &theirs, &id) {
+    let item = json!({ "operationType": "UPDATE", "payload": { "id": id } });
+    let task = ours.bulk("/organization/bulk", &json!({ "organizations": [item] }));
+    let known = [id.as_str(), task.as_str()];
+    let vendor_prefix = format!("/jsm/csm/cloudid/{}/api/v1", ours.cloud_id);
+    let mut submitted = 0;
+    for (space, prefix) in [
+        (Space::Vendor, "/api/v1"),
+        (Space::Vendor, &vendor_prefix),
+        (Space::Own, OWN_PREFIX),
+    ] {
+        for request in requests(space, prefix, &theirs, known) {
             let request = request.bearer(&ours.token);
-            canaries.check(&ours.send(&request), &request);
+            let response = ours.send(&request);
+            canaries.check(&response, &request);
+            if response.status != 200 || !contains(&response.body, b"\"statusUrl\"") {
+                continue;
+            }
+            // What came of it holds nothing of B's either.
+            submitted += 1;
+            let id = response.json()["id"].as_str().unwrap().to_owned();
+            ours.finished(&id);
+            for read in [
+                ours.request("GET", &format!("/tasks/{id}")),
+                Request::get(format!("{OWN_PREFIX}/tasks/{id}/items")).bearer(&ours.token),
+            ] {
+                canaries.check(&ours.send(&read), &read);
+            }
         }
+    }
+    assert!(submitted >= 12, "only {submitted} bulk requests were taken");
+    let listed = ours.own("/tasks").text();
+    for theirs in &theirs.tasks {
+        assert!(!listed.contains(&theirs.id), "{} is in A's list", theirs.id);
     }
     // Under B's cloudId A is told what everybody is told.
     let foreign = format!("/jsm/csm/cloudid/{}/api/v1", theirs.site.cloud_id);
-    for request in requests(&foreign, &theirs, &id) {
+    for request in requests(Space::Vendor, &foreign, &theirs, known) {
         let request = request.bearer(&ours.token);
         let response = ours.send(&request);
         assert_eq!(response.refused(404), "There is no such tenant", "{request:?}");
         canaries.check(&response, &request);
     }
     // Without a token nothing, and on the public pages nothing.
-    for request in requests("/api/v1", &theirs, &id) {
-        ours.send(&request).refused(401);
+    for (space, prefix) in [(Space::Vendor, "/api/v1"), (Space::Own, OWN_PREFIX)] {
+        for request in requests(space, prefix, &theirs, known) {
+            ours.send(&request).refused(401);
+        }
     }
     for path in ["/openapi.json", "/docs", "/docs/style.css", "/healthz", "/readyz"] {
         let request = Request::get(path).bearer(&ours.token);
@@ -327,4 +492,61 @@ fn words_of_another_tenant_mean_nothing() {
             .ok(),
         read
     );
+}
+
+/// B's tasks and keys are nothing to A: its task ids are not found, in the words for any other id, and
+/// a key that B used is a new key.
+#[test]
+fn tasks_and_keys_of_another_tenant_mean_nothing() {
+    let world = World::new(&["--log", "error"]);
+    let mut canaries = Canaries::default();
+    let theirs = theirs(&world, &mut canaries);
+    let before = dump(&theirs);
+    let ours = world.site();
+    let nowhere = "01900000-0000-7000-8000-000000000000";
+    for task in &theirs.tasks {
+        for id in [task.id.clone(), task.id.to_ascii_uppercase()] {
+            for read in [
+                |site: &Site, id: &str| site.get(&format!("/tasks/{id}")),
+                |site: &Site, id: &str| site.own(&format!("/tasks/{id}/items")),
+            ] {
+                let wanted = read(&ours, nowhere).refused(404).replace(nowhere, &id);
+                assert_eq!(read(&ours, &id).refused(404), wanted);
+            }
+        }
+        assert_eq!(
+            ours.own(&format!("/tasks?cursor={}", task.id)).ok(),
+            json!({ "tasks": [] })
+        );
+    }
+    let mut made = Vec::new();
+    for task in &theirs.tasks {
+        // The same body, and then another: neither meets B's.
+        let mine = ours.submit(task.path, &task.key, &task.body);
+        assert!(mine.header("idempotent-replayed").is_none());
+        let id = mine.ok()["id"].as_str().unwrap().to_owned();
+        assert_ne!(id, task.id);
+        ours.finished(&id);
+        let again = ours.submit(task.path, &task.key, &task.body);
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        assert_eq!(again.ok()["id"], id);
+        made.push(id);
+    }
+    let third = world.site();
+    for task in &theirs.tasks {
+        let other: Value = serde_json::from_str(&task.body.to_string().replace("zq", "other")).unwrap();
+        let mine = third.submit(task.path, &task.key, &other);
+        assert!(mine.header("idempotent-replayed").is_none());
+        let request = third.request("POST", task.path);
+        canaries.check(&mine, &request);
+        let id = mine.ok()["id"].as_str().unwrap().to_owned();
+        let told = third.finished(&id);
+        // Ids of B that A sent itself may come back; words of B may not.
+        assert!(!told.to_string().contains("zq"), "{told}");
+    }
+    let listed = ours.own("/tasks").ok();
+    let mut listed = each(&listed["tasks"], "id");
+    listed.reverse();
+    assert_eq!(listed, made);
+    assert_eq!(dump(&theirs), before, "A changed what is B's");
 }

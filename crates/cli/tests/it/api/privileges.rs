@@ -10,15 +10,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use guildhall_domain::Scope;
 use guildhall_domain::access::{looks_like_token, token_from};
+use guildhall_http::router::{Found, Router};
 use guildhall_http::routes::{Route, routes};
 use guildhall_testkit::{Client, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Expect, Site, World, error_message, poll};
+use crate::world::{Expect, KEY, Site, World, each, error_message, fresh_key, poll};
 
 /// The index of the vendor's operations (csm-api 7): number, method, path, whether the experimental
 /// header is required (S and E: yes), who may (A admin, G agent, U user, M user, or admin where
-/// organization_management says so), scopes without their ending.
+/// organization_management says so), scopes without their ending. Number 0: our own.
 const INDEX: &str = "\
 1 GET /organization/details - A read:organization.detail-field
 2 POST /organization/details - A write:organization.detail-field
@@ -80,7 +81,14 @@ const INDEX: &str = "\
 58 POST /helpcenter/{helpCenterId}/access/organization E G write:organization
 59 DELETE /helpcenter/{helpCenterId}/access/organization/{organizationId} E G write:organization
 60 POST /helpcenter/{helpCenterId}/issue/{issueIdOrKey}/raise E G write:csm-request
+0 GET /tasks - U read:task
+0 GET /tasks/{taskId}/items - U read:task
 ";
+
+/// Rows that ask for a key: the bulk requests that are offered.
+const KEYED: [u8; 4] = [16, 17, 18, 19];
+const VENDOR: [&str; 3] = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
+const OWN: [&str; 1] = ["/guildhall/v1"];
 
 const ROLES: [&str; 3] = ["user", "agent", "admin"];
 /// A scope that no row of the index needs.
@@ -94,9 +102,32 @@ struct Row {
     experimental: bool,
     who: &'static str,
     scopes: Vec<String>,
+    keyed: bool,
 }
 
 impl Row {
+    /// The prefixes of its paths.
+    fn prefixes(&self) -> &'static [&'static str] {
+        match self.number {
+            0 => &OWN,
+            _ => &VENDOR,
+        }
+    }
+
+    /// The prefixes with this tenant in those that name one.
+    fn prefixes_of(&self, cloud_id: &str) -> Vec<String> {
+        let prefixes = self.prefixes().iter();
+        prefixes
+            .map(|prefix| prefix.replace("{cloudId}", cloud_id))
+            .collect()
+    }
+
+    /// Where the path names the tenant: the prefix for another one than the token's.
+    fn prefix_naming(&self, cloud_id: &str) -> Option<String> {
+        let prefix = self.prefixes().iter().find(|prefix| prefix.contains("{cloudId}"));
+        prefix.map(|prefix| prefix.replace("{cloudId}", cloud_id))
+    }
+
     fn least_role(&self, admins_manage: bool) -> &'static str {
         match self.who {
             "U" => "user",
@@ -116,8 +147,10 @@ fn index() -> Vec<Row> {
         let scopes = scopes
             .split('+')
             .map(|scope| format!("{scope}:jira-service-management"));
+        let number = number.parse().unwrap();
         Row {
-            number: number.parse().unwrap(),
+            number,
+            keyed: KEYED.contains(&number),
             method,
             path,
             experimental: ["S", "E"].contains(&experimental),
@@ -139,6 +172,13 @@ fn the_route_table_is_the_index() {
             (route.row, route.method.as_str(), route.path),
             (row.number, row.method, row.path)
         );
+        assert_eq!(
+            (route.space.prefixes(), route.keyed),
+            (row.prefixes(), row.keyed),
+            "{} {}",
+            row.method,
+            row.path
+        );
         assert!(
             !route.scopes.is_empty(),
             "{} {} needs no scope",
@@ -152,6 +192,26 @@ fn the_route_table_is_the_index() {
             "scopes of row {}",
             row.number
         );
+    }
+}
+
+/// An operation is under the prefixes of its own space, and under no other.
+#[test]
+fn the_two_spaces_are_apart() {
+    let routes = routes();
+    let router = Router::new(&routes).unwrap();
+    let rows = index();
+    let fill = |path: &str| path.replace(['{', '}'], "");
+    for (at, row) in rows.iter().enumerate() {
+        for prefix in VENDOR.iter().chain(&OWN) {
+            let path = format!("{}{}", fill(prefix), fill(row.path));
+            let found = match router.find(&row.method.parse().unwrap(), &path) {
+                Found::Operation(index, _) => Some(index),
+                _ => None,
+            };
+            let there = row.prefixes().contains(prefix);
+            assert_eq!(found, there.then_some(at), "{} {path}", row.method);
+        }
     }
 }
 
@@ -230,10 +290,11 @@ struct Things {
     product: String,
     entitlement: String,
     field: String,
+    task: String,
 }
 
 impl Things {
-    fn new(site: &Site, number: u8) -> Self {
+    fn new(site: &Site, number: usize) -> Self {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let name = format!("thing {number}");
         let field = json!({ "name": name, "type": { "name": "TEXT" } });
@@ -246,12 +307,16 @@ impl Things {
         let product = text(&site.post("/product", &json!({ "name": name })).ok()["id"]);
         let path = format!("/organization/{organization}/entitlement");
         let entitlement = text(&site.post(&path, &json!({ "productId": product })).ok()["id"]);
+        // A task that changes nothing.
+        let item = json!({ "operationType": "UPDATE", "payload": { "id": organization, "name": name } });
+        let task = site.bulk("/organization/bulk", &json!({ "organizations": [item] }));
         Self {
             organization,
             customer,
             product,
             entitlement,
             field: name,
+            task,
         }
     }
 
@@ -262,8 +327,19 @@ impl Things {
         }
     }
 
-    /// All that reads say of them.
+    /// All that reads say of them, and of the tenant's tasks.
     fn dump(&self, site: &Site) -> Vec<Value> {
+        let mut all = self.data(site);
+        all.push(site.get(&format!("/tasks/{}", self.task)).ok());
+        all.push(site.own(&format!("/tasks/{}/items", self.task)).ok());
+        let tasks = site.own("/tasks").ok();
+        assert!(tasks["nextCursor"].is_null(), "not all tasks are on this page");
+        all.push(tasks);
+        all
+    }
+
+    /// All that reads say of them, but for tasks.
+    fn data(&self, site: &Site) -> Vec<Value> {
         let mut all = Vec::new();
         for path in [
             "/organization/details".to_owned(),
@@ -294,6 +370,7 @@ impl Things {
             .replace("{customerId}", &self.customer)
             .replace("{productId}", &self.product)
             .replace("{entitlementId}", &self.entitlement)
+            .replace("{taskId}", &self.task)
             .replace("{fieldName}", &field);
         if path.ends_with(&format!("{}/details", self.organization))
             || path.ends_with(&format!("{}/details", self.customer))
@@ -307,8 +384,19 @@ impl Things {
     /// A body with which the route does something.
     fn body(&self, row: &Row) -> Option<Value> {
         let name = json!({ "name": "made by a route" });
+        let upsert = json!([{ "operationType": "UPSERT", "payload": name }]);
         Some(match (row.method, row.path) {
             ("GET" | "DELETE", _) => return None,
+            (_, "/organization/details/definitions/bulk") => {
+                json!({ "detailFields": [{ "name": "made by a route", "type": { "name": "TEXT" } }] })
+            }
+            (_, "/organization/profile/bulk") => json!({ "organizationProfiles": upsert }),
+            (_, "/organization/bulk") => json!({ "organizations": upsert }),
+            (_, "/organization/details/bulk") => {
+                let edit = json!({ "name": self.field, "values": ["set by a route"] });
+                let operations = json!([{ "operationType": "UPDATE", "payload": edit }]);
+                json!({ "organizations": [{ "id": self.organization, "operations": operations }] })
+            }
             ("PUT", path) if path.ends_with("}/details") => json!({ "values": ["set by a route"] }),
             ("POST", path) if path.ends_with("/entitlement") => json!({ "productId": self.product }),
             ("POST", path) if path.ends_with("/details") => {
@@ -324,6 +412,14 @@ impl Things {
 
 /// A request that would do something, if it were let through.
 fn effective(row: &Row, things: &Things, prefix: &str, experimental: bool) -> Request {
+    let request = effective_but_for_the_key(row, things, prefix, experimental);
+    match row.keyed {
+        true => request.header(KEY, fresh_key()),
+        false => request,
+    }
+}
+
+fn effective_but_for_the_key(row: &Row, things: &Things, prefix: &str, experimental: bool) -> Request {
     let mut request = Request::new(row.method, format!("{prefix}{}", things.fill(row.path)));
     if experimental {
         request = request.header("X-ExperimentalApi", "opt-in");
@@ -346,6 +442,9 @@ fn harmless(row: &Row, prefix: &str, experimental: bool) -> Request {
     let mut request = Request::new(row.method, format!("{prefix}{}", nothing(row.path)));
     if experimental {
         request = request.header("X-ExperimentalApi", "opt-in");
+    }
+    if row.keyed {
+        request = request.header(KEY, fresh_key());
     }
     match row.method {
         "GET" | "DELETE" => request,
@@ -409,18 +508,16 @@ fn walk(admins_manage: bool) {
         }
     }
     let mint = Mint::new(&world, &site.cloud_id, wanted.into_iter().collect());
-    let own = format!("/jsm/csm/cloudid/{}/api/v1", site.cloud_id);
     let foreign = [
         other.cloud_id.as_str(),
         "00000000-0000-4000-8000-000000000000",
         "none",
-    ]
-    .map(|cloud_id| format!("/jsm/csm/cloudid/{cloud_id}/api/v1"));
-    for (row, route) in rows.iter().zip(routes()) {
+    ];
+    for (at, (row, route)) in rows.iter().zip(routes()).enumerate() {
         if admins_manage && row.who != "M" {
             continue;
         }
-        let things = Things::new(&site, row.number);
+        let things = Things::new(&site, at);
         let before = things.dump(&site);
         let least = ROLES
             .iter()
@@ -440,26 +537,36 @@ fn walk(admins_manage: bool) {
                         Verdict::LetThrough if row.experimental && !experimental => Verdict::Experimental,
                         other => other,
                     };
-                    for prefix in [own.as_str(), "/api/v1", "/jsm/csm/api/v1"] {
+                    for prefix in &row.prefixes_of(&site.cloud_id) {
                         let request = match verdict {
                             Verdict::LetThrough => harmless(row, prefix, experimental),
                             _ => effective(row, &things, prefix, experimental),
                         };
-                        let response = send(&site.client, &request.bearer(&token));
-                        check(
-                            verdict,
-                            &response,
-                            &format!("{} {} as {role} with {scopes:?}", row.method, row.path),
-                        );
+                        let what = format!("{} {} as {role} with {scopes:?}", row.method, row.path);
+                        check(verdict, &send(&site.client, &request.bearer(&token)), &what);
+                        if row.keyed {
+                            // That the key is missing is said last, and only to those who may.
+                            let request = effective_but_for_the_key(row, &things, prefix, experimental);
+                            let response = send(&site.client, &request.bearer(&token));
+                            match verdict {
+                                Verdict::LetThrough => {
+                                    let message = response.refused(400);
+                                    assert!(message.starts_with("Idempotency-Key: "), "{what}: {message}");
+                                }
+                                _ => check(verdict, &response, &what),
+                            }
+                        }
                     }
-                    for prefix in &foreign {
-                        let request = effective(row, &things, prefix, experimental).bearer(&token);
-                        let response = send(&site.client, &request);
-                        check(
-                            Verdict::NoTenant,
-                            &response,
-                            &format!("{} {prefix}{}", row.method, row.path),
-                        );
+                    for prefix in foreign.iter().filter_map(|cloud_id| row.prefix_naming(cloud_id)) {
+                        for make in [effective, effective_but_for_the_key] {
+                            let request = make(row, &things, &prefix, experimental).bearer(&token);
+                            let response = send(&site.client, &request);
+                            let what = format!("{} {prefix}{}", row.method, row.path);
+                            check(Verdict::NoTenant, &response, &what);
+                            if !row.keyed {
+                                break;
+                            }
+                        }
                     }
                 }
             }
@@ -486,7 +593,9 @@ fn takes_effect(row: &Row, route: &Route, things: &Things, site: &Site, mint: &M
         "M" => mint.token("admin", &row.scopes),
         _ => token,
     };
-    let request = effective(row, things, "/api/v1", row.experimental).bearer(&token);
+    let prefix = row.prefixes().last().unwrap();
+    let request = effective(row, things, prefix, row.experimental).bearer(&token);
+    let data = things.data(site);
     let response = send(&site.client, &request);
     if !route.offered() {
         let message = response.refused(404);
@@ -500,6 +609,30 @@ fn takes_effect(row: &Row, route: &Route, things: &Things, site: &Site, mint: &M
         row.path,
         response.text()
     );
+    if row.keyed {
+        let submitted = response.json();
+        let id = submitted["id"].as_str().unwrap();
+        let tasks = site.own("/tasks").ok();
+        assert!(
+            each(&tasks["tasks"], "id").contains(&id),
+            "{} made no task",
+            row.path
+        );
+        let task = site.finished(id);
+        assert_eq!(task["failures"], json!([]), "{}", row.path);
+        assert_ne!(things.data(site), data, "the task of {} did nothing", row.path);
+    }
+    if row.path.starts_with("/tasks") {
+        let told = match row.path {
+            "/tasks/{taskId}/items" => &things.organization,
+            _ => &things.task,
+        };
+        assert!(
+            response.text().contains(&format!("\"{told}\"")),
+            "{}",
+            response.text()
+        );
+    }
     let reads = row.method == "GET" || row.path.ends_with("/fetch");
     if !reads && row.path != "/customer" {
         assert_ne!(
@@ -517,6 +650,14 @@ fn takes_effect(row: &Row, route: &Route, things: &Things, site: &Site, mint: &M
             response.json()["id"].as_str().unwrap()
         ))
         .gone();
+    }
+    if ["/organization/bulk", "/organization/profile/bulk"].contains(&row.path) {
+        let made = site.post(
+            "/organization/fetch",
+            &json!({ "organizationNames": ["made by a route"] }),
+        );
+        let id = made.ok()["organizations"][0]["id"].as_str().unwrap().to_owned();
+        site.delete(&format!("/organization/{id}")).gone();
     }
     if row.path == "/organization/{organizationId}" && row.method == "PUT" {
         site.delete(&format!("/organization/{}", things.organization))
@@ -594,8 +735,9 @@ fn credentials() {
     let mut words = BTreeSet::new();
     for row in index() {
         for cloud_id in [&site.cloud_id, &other.cloud_id, "none"] {
+            // Our own paths name no tenant: there is one prefix.
+            let prefix = row.prefixes_of(cloud_id).swap_remove(0);
             for authorization in &bad {
-                let prefix = format!("/jsm/csm/cloudid/{cloud_id}/api/v1");
                 let mut request = effective(&row, &things, &prefix, true);
                 if let Some(authorization) = authorization {
                     request = request.header("Authorization", authorization.as_str());

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use guildhall_http::routes::VENDOR_PREFIXES;
-use guildhall_testkit::{Request, Response, http};
+use guildhall_testkit::{Fault, Faults, Request, Response, Server, ServerOptions, TempFolder, http};
 use serde_json::{Value, json};
 
-use crate::world::{Expect, Site, World, error_message, poll};
+use crate::world::{Expect, Site, World, binary, error_message, poll};
 
 const MIB: usize = 1024 * 1024;
 
@@ -555,6 +555,42 @@ fn every_answer_has_its_headers() {
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
 
+/// A server that is not ready says so to who asks; it is no defect, and no line of the log says it is.
+#[test]
+fn not_being_ready_is_no_error() {
+    let folder = TempFolder::new();
+    let faults = Faults::new(&folder);
+    let options = ServerOptions::new(&folder).faults(&faults);
+    let server = Server::start(binary(), &options).unwrap();
+    faults.set(Fault::Full);
+    let response = server.client().send(&Request::get("/readyz")).unwrap();
+    assert_eq!(response.refused(503), "full");
+    assert_eq!(response.header("retry-after"), Some("1"));
+    let id = response.header("x-request-id").unwrap();
+    let line = poll("the line of the log", || {
+        let log = server.stderr_so_far();
+        let line = log
+            .lines()
+            .find(|line| line.contains(id) && line.ends_with('}'))?;
+        Some(serde_json::from_str::<Value>(line).unwrap())
+    });
+    assert_eq!(
+        (&line["level"], &line["status"], &line["message"]),
+        (&json!("WARN"), &json!(503), &json!("request turned away"))
+    );
+    assert!(
+        !server.stderr_so_far().contains("ERROR"),
+        "{}",
+        server.stderr_so_far()
+    );
+    // When there is room again it is ready by itself.
+    faults.set(Fault::None);
+    poll("readiness", || {
+        let answer = server.client().send(&Request::get("/readyz")).unwrap();
+        (answer.status == 200).then_some(())
+    });
+}
+
 /// Neither stdout nor the log holds a secret or anything personal, at the most talkative level.
 #[test]
 fn logs_hold_no_secret_and_nothing_personal() {
@@ -584,6 +620,18 @@ fn logs_hold_no_secret_and_nothing_personal() {
             .status,
     ];
     assert_eq!(answers, [200; 4]);
+    let (key, name) = (canary("key"), canary("bulk"));
+    let items = json!([{ "operationType": "UPSERT", "payload": { "name": name } },
+        { "operationType": "UPDATE", "payload": { "name": canary("nobody") } }]);
+    let body = json!({ "organizations": items });
+    let task = site.submit("/organization/bulk", &key, &body).ok();
+    site.finished(task["id"].as_str().unwrap());
+    site.submit(
+        "/organization/bulk",
+        &key,
+        &json!({ "organizations": [items[0]] }),
+    )
+    .refused(400);
     let wrong = canary("wrong");
     for request in [
         site.request("GET", &format!("/organization/{wrong}")),
