@@ -16,6 +16,9 @@ pub const FETCH_ORGANIZATIONS_MAX: usize = 50;
 pub const FETCH_PROFILES_MAX: usize = 25;
 /// Products on one page, and the page size when none is asked for (vendor).
 pub const PRODUCTS_PAGE_MAX: usize = 100;
+/// Customers, or products, that one payload may associate (ours): what is written in one transaction
+/// must not hold others up.
+pub const ASSOCIATIONS_MAX: usize = 10_000;
 /// Bytes in the body of a request (ours).
 pub const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Levels of nesting in a JSON document (ours).

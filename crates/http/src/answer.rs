@@ -260,7 +260,7 @@ fn write_log(
     cause: Option<&str>,
     took: Duration,
 ) {
-    let path = log.operation.unwrap_or("-");
+    let (method, path) = (known_method(method), log.operation.unwrap_or("-"));
     let tenant = log.who.as_ref().map_or("-", |who| who.cloud_id.as_str());
     let token = log.who.as_ref().map_or("-", |who| who.caller.token_id.as_str());
     let (status, took_us) = (
@@ -271,16 +271,64 @@ fn write_log(
     if status == 503 || status == 507 {
         // Overload, a full disk, a stopping server: no defect, and the caller was told.
         tracing::warn!(
-            %method, path, status, request_id, tenant, token, took_us, cause, "request turned away"
+            method,
+            path,
+            status,
+            request_id,
+            tenant,
+            token,
+            took_us,
+            cause,
+            "request turned away"
         );
     } else if status >= 500 {
-        tracing::error!(%method, path, status, request_id, tenant, token, took_us, cause, "request failed");
+        tracing::error!(
+            method,
+            path,
+            status,
+            request_id,
+            tenant,
+            token,
+            took_us,
+            cause,
+            "request failed"
+        );
     } else if status >= 400 {
-        tracing::info!(%method, path, status, request_id, tenant, token, took_us, "request refused");
+        tracing::info!(
+            method,
+            path,
+            status,
+            request_id,
+            tenant,
+            token,
+            took_us,
+            "request refused"
+        );
     } else if took > SLOW {
-        tracing::warn!(%method, path, status, request_id, tenant, token, took_us, "slow request");
+        tracing::warn!(
+            method,
+            path,
+            status,
+            request_id,
+            tenant,
+            token,
+            took_us,
+            "slow request"
+        );
     } else {
-        tracing::debug!(%method, path, status, request_id, tenant, token, took_us, "request");
+        tracing::debug!(
+            method, path, status, request_id, tenant, token, took_us, "request"
+        );
+    }
+}
+
+/// The method as the log may hold it: any other word is the client's own and could be anything.
+fn known_method(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "PATCH" | "OPTIONS" | "TRACE" | "CONNECT") => {
+            known
+        }
+        _ => "-",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use guildhall_domain::field::{Definitions, EntityKind, Values, check_email};
-use guildhall_domain::{Caller, Customer, OrganizationId, Rejection, Thing, limits, text};
+use guildhall_domain::{Caller, Customer, Excerpt, OrganizationId, Rejection, Thing, limits, text};
 use guildhall_storage::Counter;
 
 use crate::values::find_customer;
@@ -34,7 +34,9 @@ pub(crate) fn no_customer(id: &str) -> Error {
 }
 
 fn display_name(raw: &str) -> Result<String, Rejection> {
-    text::name(raw, limits::NAME_CHARS_MAX).map_err(|problem| Rejection::invalid("displayName", problem))
+    text::name(raw, limits::NAME_CHARS_MAX).map_err(|problem| {
+        Rejection::invalid("displayName", format!("the name {:?} {problem}", Excerpt(raw)))
+    })
 }
 
 impl Service {
@@ -64,7 +66,8 @@ impl Service {
     /// Adds a customer account. Its email must be new.
     pub async fn create_account(&self, by: &Authenticated, new: NewAccount) -> Result<Customer, Error> {
         let email = new.email.trim().to_owned();
-        check_email(&email).map_err(|problem| Rejection::invalid("email", problem))?;
+        check_email(&email)
+            .map_err(|problem| Rejection::invalid("email", format!("{:?}: {problem}", Excerpt(&email))))?;
         let name = match &new.display_name {
             Some(name) => display_name(name)?,
             None => email.split('@').next().unwrap_or_default().to_owned(),

@@ -30,8 +30,8 @@ pub(crate) struct Chunk {
 /// Numbers that were taken before the transaction, and how many of them it used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Numbered {
-    first_organization: i64,
-    organizations: i64,
+    organizations: (i64, i64),
+    unused_organizations_from: i64,
     first_entitlement: i64,
     entitlements: i64,
     /// The greatest id that an organization got from elsewhere.
@@ -64,10 +64,12 @@ impl Service {
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
         let mut numbered = Numbered::default();
         if creations > 0 {
-            numbered.first_organization = self
+            let wishes = &need.wishes;
+            let taken = self
                 .numbers
-                .take(tenant, Counter::Organization, creations)
+                .take_past(tenant, Counter::Organization, creations, wishes)
                 .await?;
+            numbered.organizations = (taken.start, taken.end);
         }
         if entitlements > 0 {
             numbered.first_entitlement = self
@@ -83,7 +85,7 @@ impl Service {
                 service.chunk(tx, &chunk, need, numbered).await
             })
             .await?;
-        let unused = used.first_organization + used.organizations..used.first_organization + creations;
+        let unused = used.unused_organizations_from..used.organizations.1;
         self.numbers
             .give_back(tenant, Counter::Organization, unused)
             .await;
@@ -147,9 +149,9 @@ impl Service {
         let mut facts = tx.load_facts(&need).await?;
         facts.definitions = Arc::clone(&definitions);
         facts.phone = self.settings.phone_format;
-        let wished = numbered.first_organization..numbered.first_organization + count(need.creations);
-        let used = tx.used_ids(&wished.clone().collect::<BTreeSet<i64>>()).await?;
-        facts.free_ids = wished
+        let taken = numbered.organizations.0..numbered.organizations.1;
+        let used = tx.used_ids(&taken.clone().collect::<BTreeSet<i64>>()).await?;
+        facts.free_ids = taken
             .clone()
             .filter(|id| !used.contains(id))
             .map(OrganizationId)
@@ -159,8 +161,7 @@ impl Service {
         for change in decisions.iter().flat_map(|decision| &decision.changes) {
             self.store_change(tx, change, &definitions, numbered, now).await?;
         }
-        let next = facts.free_ids.front().map_or(wished.end, |id| id.0);
-        numbered.organizations = next - wished.start;
+        numbered.unused_organizations_from = facts.free_ids.front().map_or(taken.end, |id| id.0);
         numbered.greatest_given = decisions
             .iter()
             .flat_map(|decision| &decision.changes)

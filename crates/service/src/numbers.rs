@@ -1,7 +1,7 @@
 //! Ids and internal numbers, taken from the tenant's counters in blocks and handed out in memory,
 //! so that creates of one tenant do not wait for each other. A process that ends leaves a gap.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,6 +33,21 @@ impl Numbers {
         counter: Counter,
         count: i64,
     ) -> Result<i64, StoreError> {
+        Ok(self
+            .take_past(tenant, counter, count, &BTreeSet::new())
+            .await?
+            .start)
+    }
+
+    /// `count` numbers in a row, and so many more that `count` of them are greater than the greatest
+    /// of `wishes` that would be given out soon.
+    pub(crate) async fn take_past(
+        &self,
+        tenant: TenantId,
+        counter: Counter,
+        count: i64,
+        wishes: &BTreeSet<i64>,
+    ) -> Result<Range<i64>, StoreError> {
         let block = {
             let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(blocks.entry((tenant, counter)).or_default())
@@ -48,9 +63,12 @@ impl Numbers {
             let start = if first == block.end { block.start } else { first };
             *block = start..first + size;
         }
+        let soon = block.start..block.end - count;
+        let past = wishes.iter().rev().find(|wish| soon.contains(wish));
+        let more = past.map_or(0, |past| past + 1 - block.start);
         let first = block.start;
-        block.start += count;
-        Ok(first)
+        block.start += more + count;
+        Ok(first..block.start)
     }
 
     /// Gives back the end of what was taken, from `unused` on. It is used again only where nobody

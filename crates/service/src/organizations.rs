@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use guildhall_domain::field::{Definitions, EntityKind, Values};
-use guildhall_domain::{Caller, Organization, OrganizationId, Rejection, Thing, limits, text};
+use guildhall_domain::{Caller, Excerpt, Organization, OrganizationId, Rejection, Thing, limits, text};
 use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
 
 use crate::{Error, Service};
@@ -39,7 +39,7 @@ impl From<Organization> for OrganizationName {
 /// An organization's name, as it will be stored.
 pub(crate) fn organization_name(raw: &str) -> Result<String, Rejection> {
     text::name(raw, limits::ORGANIZATION_NAME_CHARS_MAX)
-        .map_err(|problem| Rejection::invalid("name", problem))
+        .map_err(|problem| Rejection::invalid("name", format!("the name {:?} {problem}", Excerpt(raw))))
 }
 
 pub(crate) fn name_taken(name: &str, by: OrganizationId) -> Rejection {

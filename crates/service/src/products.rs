@@ -15,7 +15,8 @@ pub struct ProductPage {
 }
 
 fn product_name(raw: &str) -> Result<String, Rejection> {
-    text::name(raw, limits::NAME_CHARS_MAX).map_err(|problem| Rejection::invalid("name", problem))
+    text::name(raw, limits::NAME_CHARS_MAX)
+        .map_err(|problem| Rejection::invalid("name", format!("the name {:?} {problem}", Excerpt(raw))))
 }
 
 fn no_product(id: &str) -> Error {

@@ -1,12 +1,13 @@
 //! Organization profiles: an organization with its values, its entitlements and its customers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use guildhall_domain::bulk::{FieldValues, check_fields_named_once};
+use guildhall_domain::bulk::{FieldValues, check_associations, check_fields_named_once};
 use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
 use guildhall_domain::{
-    Caller, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, limits, text,
+    Caller, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Thing, limits,
+    text,
 };
 use guildhall_storage::{Counter, ReadTx, StoreError};
 
@@ -15,7 +16,6 @@ use crate::organizations::{
     check_fetch, find_organization, find_organizations, free_organization_id, name_taken, no_organization,
     organization_name,
 };
-use crate::values::find_customer;
 use crate::{Error, Service};
 
 /// An organization's profile.
@@ -86,6 +86,7 @@ impl Service {
     ) -> Result<OrganizationProfile, Error> {
         let name = organization_name(&new.name)?;
         check_fields_named_once(&new.details)?;
+        check_associations(&new.customer_ids, &new.product_ids)?;
         let name_key = text::key(&name);
         let tenant = caller.tenant;
         let first = OrganizationId(self.numbers.take(tenant, Counter::Organization, 1).await?);
@@ -106,8 +107,22 @@ impl Service {
                     return Err(Error::from(name_taken(&name, other.id)));
                 }
                 let details = check_details(&fields, &new.details, phone)?;
-                let customers = known_customers(tx, &new.customer_ids).await?;
-                let products = known_products(tx, &new.product_ids).await?;
+                let wanted = new.customer_ids.iter().cloned().collect();
+                let place = (Thing::Customer, "associateCustomers.customerIds");
+                let customers = known(
+                    &new.customer_ids,
+                    &tx.customer_numbers(&wanted).await?,
+                    str::to_owned,
+                    place,
+                )?;
+                let wanted = new.product_ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+                let place = (Thing::Product, "associateProducts.productIds");
+                let products = known(
+                    &new.product_ids,
+                    &tx.product_numbers(&wanted).await?,
+                    str::to_ascii_lowercase,
+                    place,
+                )?;
                 let id = free_organization_id(tx, first).await?;
                 let organization = Organization {
                     id,
@@ -165,33 +180,23 @@ fn check_details(
     Ok(values)
 }
 
-async fn known_customers(tx: &mut ReadTx<'_>, ids: &[String]) -> Result<Vec<i64>, Error> {
-    let mut numbers = Vec::with_capacity(ids.len());
+/// The numbers of things that a payload names, each once, in its order.
+fn known(
+    ids: &[String],
+    numbers: &HashMap<String, i64>,
+    spelled: fn(&str) -> String,
+    (thing, at): (Thing, &str),
+) -> Result<Vec<i64>, Rejection> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::with_capacity(ids.len());
     for (index, id) in ids.iter().enumerate() {
-        let customer = find_customer(tx, id).await?.ok_or_else(|| {
-            Rejection::invalid(
-                format!("associateCustomers.customerIds[{index}]"),
-                format!("there is no customer {:?}", Excerpt(id)),
-            )
+        let number = numbers.get(&spelled(id)).ok_or_else(|| {
+            let problem = format!("there is no {} {:?}", thing.name(), Excerpt(id));
+            Rejection::invalid(format!("{at}[{index}]"), problem)
         })?;
-        numbers.push(customer.number);
-    }
-    Ok(numbers)
-}
-
-/// The numbers of the products, each once.
-async fn known_products(tx: &mut ReadTx<'_>, ids: &[String]) -> Result<Vec<i64>, Error> {
-    let mut numbers = Vec::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        let product = tx.product(&id.to_ascii_lowercase()).await?.ok_or_else(|| {
-            Rejection::invalid(
-                format!("associateProducts.productIds[{index}]"),
-                format!("there is no product {:?}", Excerpt(id)),
-            )
-        })?;
-        if !numbers.contains(&product.number) {
-            numbers.push(product.number);
+        if seen.insert(*number) {
+            found.push(*number);
         }
     }
-    Ok(numbers)
+    Ok(found)
 }

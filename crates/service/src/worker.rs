@@ -2,7 +2,10 @@
 //!
 //! It is moved by [`Worker::step`], so that tests can stop it between any two steps; [`run`] moves
 //! it in a server. A claim has a lease of nine seconds and an epoch; every chunk is committed under
-//! its epoch, so that a worker that lost its claim writes nothing, whatever the clocks say.
+//! its epoch, so that a worker that lost its claim writes nothing, whatever the clocks say. Whether
+//! another's lease has ended is judged by watching: who has not renewed for nine seconds of our own
+//! clock that never jumps is dead. So no jump of a wall clock, here or there, takes a task from a
+//! worker that lives.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -63,12 +66,21 @@ struct Held {
 
 type Place = (TenantId, String);
 
+/// Another worker's lease: what was seen of it, and since when it has been so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Watched {
+    epoch: i64,
+    until: Timestamp,
+    since: Duration,
+}
+
 /// A worker of one process.
 pub struct Worker {
     service: Arc<Service>,
     owner: String,
     queue: Queue,
     held: HashMap<Place, Held>,
+    watched: HashMap<Place, Watched>,
     scanned: Option<Duration>,
     renewed: Duration,
 }
@@ -82,6 +94,7 @@ impl Worker {
             owner,
             queue: Queue::default(),
             held: HashMap::new(),
+            watched: HashMap::new(),
             scanned: None,
             renewed,
         }
@@ -133,6 +146,7 @@ impl Worker {
                 .await?;
         }
         self.queue = Queue::default();
+        self.watched.clear();
         self.scanned = None;
         Ok(())
     }
@@ -144,13 +158,16 @@ impl Worker {
             .store
             .system_read(async |tx| tx.open_tasks(SCANNED_MAX).await)
             .await?;
-        let now = self.service.now();
+        let (now, monotonic) = (self.service.now(), self.service.monotonic());
+        let mut watched = HashMap::new();
         for task in open {
             let place = (task.tenant, task.id.clone());
-            if self.held.contains_key(&place) || is_leased(&task, now) {
+            if self.held.contains_key(&place) {
                 continue;
             }
-            if now.since(task.created_at) >= self.service.settings.task_timeout {
+            if let Some(lease) = self.watch(&place, &task, monotonic) {
+                watched.insert(place, lease);
+            } else if now.since(task.created_at) >= self.service.settings.task_timeout {
                 self.time_out(place, task.lease_epoch).await?;
             } else {
                 self.queue.push(Queued {
@@ -160,7 +177,22 @@ impl Worker {
                 });
             }
         }
+        self.watched = watched;
         Ok(())
+    }
+
+    /// The lease that keeps us off a task; `None` when nobody holds it, or its holder has died.
+    fn watch(&self, place: &Place, task: &OpenTask, now: Duration) -> Option<Watched> {
+        // A lease that ends at 0 was ended by the start of the only server.
+        if task.lease_owner.is_none() || task.lease_until == Timestamp(0) {
+            return None;
+        }
+        let (epoch, until) = (task.lease_epoch, task.lease_until);
+        let since = match self.watched.get(place) {
+            Some(seen) if (seen.epoch, seen.until) == (epoch, until) => seen.since,
+            _ => now,
+        };
+        (now.saturating_sub(since) < LEASE).then_some(Watched { epoch, until, since })
     }
 
     async fn renew(&mut self) -> Result<(), Error> {
@@ -353,12 +385,6 @@ impl Held {
             refuse: poison.then(|| format!("POISON: {CRASHES_MAX} servers died while they ran this item")),
         }
     }
-}
-
-/// Whether somebody holds the task. A lease that ends further in the future than any lease can is
-/// from before a jump of the clock, and holds nothing; fencing keeps its holder harmless.
-fn is_leased(task: &OpenTask, now: Timestamp) -> bool {
-    task.lease_owner.is_some() && task.lease_until > now && task.lease_until <= now.plus(LEASE)
 }
 
 /// Whether trying again later is right.

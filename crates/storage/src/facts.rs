@@ -90,7 +90,11 @@ impl ReadTx<'_> {
             .await
     }
 
-    async fn customer_numbers(&mut self, ids: &BTreeSet<String>) -> Result<HashMap<String, i64>, StoreError> {
+    /// The numbers of the customers with these public ids; unknown ones are left out.
+    pub async fn customer_numbers(
+        &mut self,
+        ids: &BTreeSet<String>,
+    ) -> Result<HashMap<String, i64>, StoreError> {
         const SQL: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2)";
         if ids.is_empty() {
             return Ok(HashMap::new());
@@ -103,7 +107,11 @@ impl ReadTx<'_> {
         Ok(rows.into_iter().collect())
     }
 
-    async fn product_numbers(&mut self, ids: &BTreeSet<String>) -> Result<HashMap<String, i64>, StoreError> {
+    /// The numbers of the products with these public ids in lower case; unknown ones are left out.
+    pub async fn product_numbers(
+        &mut self,
+        ids: &BTreeSet<String>,
+    ) -> Result<HashMap<String, i64>, StoreError> {
         const SQL: &str = "SELECT id, number FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2)";
         if ids.is_empty() {
             return Ok(HashMap::new());

@@ -1,6 +1,7 @@
 //! `guildhall serve`: opens, listens, answers, and stops in order.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +54,21 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
         };
-        tokio::select! {
-            done = serve(args, listener, service, signals) => done,
+        let mut serving = pin!(serve(args, listener, service, signals));
+        let done = tokio::select! {
+            biased;
             _ = failed.recv() => {
-                tokio::time::sleep(LAST_WORDS).await;
+                // Serving goes on meanwhile: those who wait hear of the failure before the end.
+                let _late_words = tokio::time::timeout(LAST_WORDS, serving).await;
                 // Leaving in order would close the database, and closing would sync it again.
                 std::process::exit(1);
             }
+            done = &mut serving => done,
+        };
+        // The disk may have failed in the last moment of an orderly stop.
+        match failed.try_recv() {
+            Ok(()) => std::process::exit(1),
+            Err(_) => done,
         }
     })
 }

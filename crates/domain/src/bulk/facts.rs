@@ -26,6 +26,8 @@ pub struct Need {
     pub product_ids: BTreeSet<String>,
     /// Organizations that may be created.
     pub creations: usize,
+    /// Ids that they wish for.
+    pub wishes: BTreeSet<i64>,
     /// Entitlements that may be created.
     pub entitlements: usize,
 }
@@ -43,7 +45,10 @@ impl Need {
                     need.customer_ids.extend(item.customer_ids.iter().cloned());
                     need.product_ids
                         .extend(item.product_ids.iter().map(|id| id.to_ascii_lowercase()));
-                    need.creations += usize::from(item.operation != Manage::Update);
+                    if item.operation != Manage::Update {
+                        need.creations += 1;
+                        need.wishes.extend(item.id.as_deref().and_then(parse_id));
+                    }
                     need.entitlements += item.product_ids.len();
                 }
                 Item::Details(item) => need.organization_ids.extend(parse_id(&item.id)),

@@ -137,6 +137,7 @@ impl ManageItem {
             }
         }
         check_fields_named_once(&self.details).map_err(|e| e.inside("payload"))?;
+        check_associations(&self.customer_ids, &self.product_ids).map_err(|e| e.inside("payload"))?;
         Ok(self)
     }
 }
@@ -272,6 +273,21 @@ pub fn check_fields_named_once(details: &[FieldValues]) -> Result<(), Rejection>
         }
         if !seen.insert(text::key(&detail.name)) {
             let problem = format!("the field {:?} is named a second time", Excerpt(&detail.name));
+            return Err(Rejection::invalid(at, problem));
+        }
+    }
+    Ok(())
+}
+
+/// The limit of what one payload may associate.
+pub fn check_associations(customer_ids: &[String], product_ids: &[String]) -> Result<(), Rejection> {
+    let max = limits::ASSOCIATIONS_MAX;
+    for (at, ids) in [
+        ("associateCustomers.customerIds", customer_ids),
+        ("associateProducts.productIds", product_ids),
+    ] {
+        if ids.len() > max {
+            let problem = format!("holds {} ids; at most {max} are taken at once", ids.len());
             return Err(Rejection::invalid(at, problem));
         }
     }

@@ -21,6 +21,11 @@ pub(crate) enum Use {
 
 /// How long a statement waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(5_000);
+/// How long a command waits for a busy server, looking every millisecond: between two commits of a
+/// server under load there is a gap of some microseconds only, and SQLite's own way of waiting looks
+/// every tenth of a second.
+const BUSY_LOOKS_MAX: i32 = 30_000;
+const BUSY_LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Statements kept prepared on a connection: more than the storage room has.
 const STATEMENTS_CACHED: usize = 256;
 
@@ -61,6 +66,14 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Waits for the lock as one beside a server must: longer, and with more looks.
+    pub(crate) fn wait_beside_a_server(&mut self) -> rusqlite::Result<()> {
+        self.inner.busy_handler(Some(|looks| {
+            std::thread::sleep(BUSY_LOOK_EVERY);
+            looks < BUSY_LOOKS_MAX
+        }))
+    }
+
     /// A database that silently refused a setting would break a promise later: refuse it now.
     fn check_settings(&self, path: &Path) -> Result<(), OpenError> {
         const WANTED: [(&str, &str); 7] = [
@@ -95,6 +108,12 @@ impl Connection {
 
     pub(crate) fn inner(&mut self) -> &mut rusqlite::Connection {
         &mut self.inner
+    }
+
+    /// Every statement that was run, as SQLite reads it.
+    #[cfg(test)]
+    pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
+        self.texts.values().map(AsRef::as_ref)
     }
 
     /// Whether a transaction is open. SQLite itself ends one after some errors.

@@ -4,6 +4,8 @@
 mod checkpoint;
 mod connection;
 mod lock;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +39,11 @@ impl Sqlite {
         create_private(path)?;
         let lock = settings.serve.then(|| lock::ServeLock::take(path)).transpose()?;
         let mut connection = Connection::open(path, connection::Use::Write)?;
+        if !settings.serve {
+            connection
+                .wait_beside_a_server()
+                .map_err(|e| connection::cannot_open(path, &e))?;
+        }
         migrate::sqlite(&mut connection, path, settings.now_ms)?;
         let writer = Writer::start(connection, path, settings.on_fatal.clone())?;
         Ok(Self {

@@ -1,0 +1,1023 @@
+//! Golden exchanges on the demo world: `golden/<resource>/<case>.json` holds a request and its whole
+//! answer. The completeness test of `openapi.rs` reads the same folder.
+//!
+//! To add one: add a line here, run with `GUILDHALL_BLESS=1`, replace what differs from run to run by
+//! redactions, and read the file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use guildhall_testkit::{Golden, Request, Response};
+use serde_json::{Map, Value, json};
+
+use crate::world::{Expect, Site, World, error_message};
+
+/// Where the files are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden")
+}
+
+/// File, operation, path, body (empty for none), and in what the request is special.
+type Case = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const PRODUCT: &str = r#"{"productId": "3858a61a-d337-42e6-993e-e13e1c366d4f"}"#;
+
+/// Requests that change something, each on a demo world of its own.
+const WRITES: &[Case] = &[
+    (
+        "organization-field/create",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": " Segment ", "type": {"name": "MULTISELECT", "options": ["Retail", "Industry"]}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-without-options",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "TEXT"}}"#,
+        "",
+    ),
+    (
+        "organization-field/edit",
+        "PUT /organization/details/{fieldName}",
+        "/organization/details/region",
+        r#"{"name": "Area", "options": ["US", "EU"]}"#,
+        "",
+    ),
+    (
+        "organization-field/edit-name-only",
+        "PUT /organization/details/{fieldName}",
+        "/organization/details/Phone%20Number",
+        r#"{"name": "Telephone"}"#,
+        "",
+    ),
+    (
+        "organization-field/delete",
+        "DELETE /organization/details/{fieldName}",
+        "/organization/details/Region",
+        "",
+        "",
+    ),
+    (
+        "organization/create",
+        "POST /organization",
+        "/organization",
+        r#"{"name": "Initech"}"#,
+        "",
+    ),
+    (
+        "organization/rename",
+        "PUT /organization/{organizationId}",
+        "/organization/1",
+        r#"{"name": "ACME"}"#,
+        "",
+    ),
+    (
+        "organization/delete",
+        "DELETE /organization/{organizationId}",
+        "/organization/123",
+        "",
+        "",
+    ),
+    (
+        "organization/set-value",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Region",
+        r#"{"values": ["AU"]}"#,
+        "",
+    ),
+    (
+        "organization/clear-value",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=region",
+        r#"{"values": []}"#,
+        "",
+    ),
+    (
+        "organization/entitle",
+        "POST /organization/{organizationId}/entitlement",
+        "/organization/2/entitlement",
+        PRODUCT,
+        "",
+    ),
+    (
+        "organization-profile/create",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech", "details": [{"name": "region", "values": ["US"]}, {"name": "Phone Number", "values": ["+1 555 0100"]}], "associateCustomers": {"customerIds": ["qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053"]}, "associateProducts": {"productIds": ["4858a61a-d337-42e6-993e-e13e1c366d4f"]}}"#,
+        "",
+    ),
+    (
+        "organization-profile/create-bare",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech"}"#,
+        "",
+    ),
+    (
+        "customer-field/create",
+        "POST /customer/details",
+        "/customer/details",
+        r#"{"name": "Born", "type": {"name": "DATE"}}"#,
+        "",
+    ),
+    (
+        "customer-field/edit",
+        "PUT /customer/details/{fieldName}",
+        "/customer/details/Phone",
+        r#"{"name": "Mobile"}"#,
+        "",
+    ),
+    (
+        "customer-field/delete",
+        "DELETE /customer/details/{fieldName}",
+        "/customer/details/Phone",
+        "",
+        "",
+    ),
+    (
+        "customer/set-value",
+        "PUT /customer/{customerId}/details",
+        "/customer/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053/details?fieldName=Phone",
+        r#"{"values": ["0422333111"]}"#,
+        "",
+    ),
+    (
+        "customer/entitle",
+        "POST /customer/{customerId}/entitlement",
+        "/customer/qm%3A9edf598a-85d4-4db9-bf2e-7245922b4ea8%3A0000e9d8-a22e-4220-ac63-412ff9eec053/entitlement",
+        PRODUCT,
+        "",
+    ),
+    (
+        "customer-account/create",
+        "POST /customer",
+        "/customer",
+        r#"{"email": "Ann@Example.com", "displayName": "Ann"}"#,
+        "",
+    ),
+    (
+        "customer-account/create-without-name",
+        "POST /customer",
+        "/customer",
+        r#"{"email": "ann.lee@example.com"}"#,
+        "",
+    ),
+    (
+        "customer-account/rename",
+        "PUT /customer/account/{customerId}",
+        "/customer/account/qm:82a83bc1-d19a-4220-b388-af3f7d92165d:a495e659-5978-402f-a878-636e415ba1c1",
+        r#"{"displayName": "Someone Else"}"#,
+        "",
+    ),
+    (
+        "customer-account/delete",
+        "DELETE /customer/account/{customerId}",
+        "/customer/account/qm:82a83bc1-d19a-4220-b388-af3f7d92165d:a495e659-5978-402f-a878-636e415ba1c1",
+        "",
+        "",
+    ),
+    (
+        "product/create",
+        "POST /product",
+        "/product",
+        r#"{"name": "Acme Widget"}"#,
+        "",
+    ),
+    (
+        "product/rename",
+        "PUT /product/{productId}",
+        "/product/3858a61a-d337-42e6-993e-e13e1c366d4f",
+        r#"{"name": "Acme Widget 2"}"#,
+        "",
+    ),
+    (
+        "product/delete",
+        "DELETE /product/{productId}",
+        "/product/3858A61A-d337-42e6-993e-e13e1c366d4f",
+        "",
+        "",
+    ),
+    (
+        "entitlement-field/create",
+        "POST /entitlement/details",
+        "/entitlement/details",
+        r#"{"name": "Seats", "type": {"name": "NUMBER", "options": []}}"#,
+        "",
+    ),
+    (
+        "entitlement-field/edit",
+        "PUT /entitlement/details/{fieldName}",
+        "/entitlement/details/Tier",
+        r#"{"name": "Tier", "options": ["Premium", "Ultimate"]}"#,
+        "",
+    ),
+    (
+        "entitlement-field/delete",
+        "DELETE /entitlement/details/{fieldName}",
+        "/entitlement/details/tier",
+        "",
+        "",
+    ),
+    (
+        "entitlement/set-value",
+        "PUT /entitlement/{entitlementId}/details",
+        "/entitlement/3858a61a-d337-42e6-993e-e13e1c366d4f/details?fieldName=Tier",
+        r#"{"values": ["Premium"]}"#,
+        "",
+    ),
+    (
+        "entitlement/delete",
+        "DELETE /entitlement/{entitlementId}",
+        "/entitlement/3858a61a-d337-42e6-993e-e13e1c366d4f",
+        "",
+        "",
+    ),
+];
+
+/// Requests that read.
+const READS: &[Case] = &[
+    (
+        "organization-field/list",
+        "GET /organization/details",
+        "/organization/details",
+        "",
+        "",
+    ),
+    (
+        "organization/get",
+        "GET /organization/{organizationId}",
+        "/organization/123",
+        "",
+        "",
+    ),
+    (
+        "organization/entitlements",
+        "GET /organization/{organizationId}/entitlement",
+        "/organization/123/entitlement",
+        "",
+        "",
+    ),
+    (
+        "organization/entitlements-of-product",
+        "GET /organization/{organizationId}/entitlement",
+        "/organization/123/entitlement?product=4858a61a-d337-42e6-993e-e13e1c366d4f",
+        "",
+        "",
+    ),
+    (
+        "organization/fetch",
+        "POST /organization/fetch",
+        "/organization/fetch",
+        r#"{"organizationIds": ["2", "77", 1, "2"], "organizationNames": ["ATLASSIAN", "Globex", "Nobody"]}"#,
+        "",
+    ),
+    (
+        "organization-profile/get",
+        "GET /organization/profile/{organizationId}",
+        "/organization/profile/123",
+        "",
+        "",
+    ),
+    (
+        "organization-profile/fetch",
+        "POST /organization/profile/fetch",
+        "/organization/profile/fetch",
+        r#"{"organizationNames": ["atlassian"], "organizationIds": ["2"], "unknown": ["x"]}"#,
+        "",
+    ),
+    (
+        "customer-field/list",
+        "GET /customer/details",
+        "/customer/details",
+        "",
+        "",
+    ),
+    (
+        "customer/get",
+        "GET /customer/{customerId}",
+        "/customer/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053",
+        "",
+        "",
+    ),
+    (
+        "customer/entitlements",
+        "GET /customer/{customerId}/entitlement",
+        "/customer/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053/entitlement",
+        "",
+        "",
+    ),
+    (
+        "customer-account/get",
+        "GET /customer/account/{customerId}",
+        "/customer/account/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053",
+        "",
+        "",
+    ),
+    ("product/list", "GET /product", "/product", "", ""),
+    ("product/list-first", "GET /product", "/product?limit=1", "", ""),
+    (
+        "product/list-last",
+        "GET /product",
+        "/product?limit=1&cursor=p1",
+        "",
+        "",
+    ),
+    (
+        "product/get",
+        "GET /product/{productId}",
+        "/product/4858A61A-D337-42e6-993e-e13e1c366d4f",
+        "",
+        "",
+    ),
+    (
+        "entitlement-field/list",
+        "GET /entitlement/details",
+        "/entitlement/details",
+        "",
+        "",
+    ),
+    (
+        "entitlement/get",
+        "GET /entitlement/{entitlementId}",
+        "/entitlement/3858a61a-d337-42e6-993e-e13e1c366d4f",
+        "",
+        "",
+    ),
+];
+
+const NO_TOKEN: &str = "token";
+const NO_OPT_IN: &str = "opt-in";
+const NO_TYPE: &str = "json";
+const AS_TEXT: &str = "text";
+
+/// Requests that are refused.
+const REFUSALS: &[Case] = &[
+    (
+        "organization-field/list-refused-without-token",
+        "GET /organization/details",
+        "/organization/details",
+        "",
+        NO_TOKEN,
+    ),
+    (
+        "organization-field/create-refused-taken-name",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": " REGION ", "type": {"name": "TEXT"}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-without-type",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "Type": {"name": "TEXT"}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-unknown-type",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "MULTI_SELECT"}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-assets",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "ASSETS_OBJECT"}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-no-options",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "SELECT", "options": []}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-options-alike",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "SELECT", "options": ["a", "b", " A"]}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-options-of-text",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "TEXT", "options": ["a"]}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-blank-name",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": " \t", "type": {"name": "TEXT"}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-wrong-shape",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": "TEXT"}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-number-as-option",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "Notes", "type": {"name": "SELECT", "options": ["a", 1]}}"#,
+        "",
+    ),
+    (
+        "organization-field/create-refused-no-json",
+        "POST /organization/details",
+        "/organization/details",
+        "{\"name\": \"Notes\",\n \"type\": }",
+        "",
+    ),
+    (
+        "organization-field/create-refused-member-twice",
+        "POST /organization/details",
+        "/organization/details",
+        r#"{"name": "a", "type": {"name": "TEXT"}, "name": "b"}"#,
+        AS_TEXT,
+    ),
+    (
+        "organization-field/create-refused-no-content-type",
+        "POST /organization/details",
+        "/organization/details",
+        "name=Notes",
+        NO_TYPE,
+    ),
+    (
+        "organization-field/edit-refused-unknown",
+        "PUT /organization/details/{fieldName}",
+        "/organization/details/Regoin",
+        r#"{"name": "x"}"#,
+        "",
+    ),
+    (
+        "organization-field/edit-refused-taken-name",
+        "PUT /organization/details/{fieldName}",
+        "/organization/details/Region",
+        r#"{"name": "website"}"#,
+        "",
+    ),
+    (
+        "organization-field/edit-refused-without-name",
+        "PUT /organization/details/{fieldName}",
+        "/organization/details/Region",
+        r#"{"options": ["a"]}"#,
+        "",
+    ),
+    (
+        "organization-field/edit-refused-options-of-url",
+        "PUT /organization/details/{fieldName}",
+        "/organization/details/Website",
+        r#"{"name": "Website", "options": ["a"]}"#,
+        "",
+    ),
+    (
+        "organization-field/delete-refused-unknown",
+        "DELETE /organization/details/{fieldName}",
+        "/organization/details/Web%20site",
+        "",
+        "",
+    ),
+    (
+        "organization/get-refused-unknown",
+        "GET /organization/{organizationId}",
+        "/organization/77",
+        "",
+        "",
+    ),
+    (
+        "organization/get-refused-malformed-id",
+        "GET /organization/{organizationId}",
+        "/organization/0123",
+        "",
+        "",
+    ),
+    (
+        "organization/rename-refused-without-opt-in",
+        "PUT /organization/{organizationId}",
+        "/organization/1",
+        r#"{"name": "x"}"#,
+        NO_OPT_IN,
+    ),
+    (
+        "organization/rename-refused-taken-name",
+        "PUT /organization/{organizationId}",
+        "/organization/1",
+        r#"{"name": "GLOBEX"}"#,
+        "",
+    ),
+    (
+        "organization/rename-refused-unknown",
+        "PUT /organization/{organizationId}",
+        "/organization/77",
+        r#"{"name": "x"}"#,
+        "",
+    ),
+    (
+        "organization/delete-refused-unknown",
+        "DELETE /organization/{organizationId}",
+        "/organization/77",
+        "",
+        "",
+    ),
+    (
+        "organization/set-value-refused-without-field",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details",
+        r#"{"values": ["EU"]}"#,
+        "",
+    ),
+    (
+        "organization/set-value-refused-without-values",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Region",
+        r#"{"value": ["EU"]}"#,
+        "",
+    ),
+    (
+        "organization/set-value-refused-unknown-field",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Regin",
+        r#"{"values": ["EU"]}"#,
+        "",
+    ),
+    (
+        "organization/set-value-refused-unknown-option",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Region",
+        r#"{"values": ["eu"]}"#,
+        "",
+    ),
+    (
+        "organization/set-value-refused-two-values",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Region",
+        r#"{"values": ["EU", "US"]}"#,
+        "",
+    ),
+    (
+        "organization/set-value-refused-number",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Region",
+        r#"{"values": [7]}"#,
+        "",
+    ),
+    (
+        "organization/set-value-refused-bad-date",
+        "PUT /organization/{organizationId}/details",
+        "/organization/123/details?fieldName=Renewal%20Date",
+        r#"{"values": ["2027-02-29"]}"#,
+        "",
+    ),
+    (
+        "organization/entitlements-refused-unknown",
+        "GET /organization/{organizationId}/entitlement",
+        "/organization/77/entitlement",
+        "",
+        "",
+    ),
+    (
+        "organization/entitlements-refused-filter-twice",
+        "GET /organization/{organizationId}/entitlement",
+        "/organization/1/entitlement?product=a&product=b",
+        "",
+        "",
+    ),
+    (
+        "organization/entitle-refused-unknown-product",
+        "POST /organization/{organizationId}/entitlement",
+        "/organization/2/entitlement",
+        r#"{"productId": "3858a61a-d337-42e6-993e-e13e1c366d40"}"#,
+        "",
+    ),
+    (
+        "organization/entitle-refused-misspelt-member",
+        "POST /organization/{organizationId}/entitlement",
+        "/organization/2/entitlement",
+        r#"{"productID": "3858a61a-d337-42e6-993e-e13e1c366d4f"}"#,
+        "",
+    ),
+    (
+        "organization/create-refused-taken-name",
+        "POST /organization",
+        "/organization",
+        r#"{"name": " atlassian "}"#,
+        "",
+    ),
+    (
+        "organization/create-refused-without-opt-in",
+        "POST /organization",
+        "/organization",
+        r#"{"name": "Initech"}"#,
+        NO_OPT_IN,
+    ),
+    (
+        "organization/create-refused-no-object",
+        "POST /organization",
+        "/organization",
+        r#"["Initech"]"#,
+        "",
+    ),
+    (
+        "organization/create-refused-null-name",
+        "POST /organization",
+        "/organization",
+        r#"{"name": null}"#,
+        "",
+    ),
+    (
+        "organization/fetch-refused-nothing-asked",
+        "POST /organization/fetch",
+        "/organization/fetch",
+        r#"{"organizationIds": []}"#,
+        "",
+    ),
+    (
+        "organization/fetch-refused-wrong-type",
+        "POST /organization/fetch",
+        "/organization/fetch",
+        r#"{"organizationIds": ["1", true]}"#,
+        "",
+    ),
+    (
+        "organization-profile/get-refused-unknown",
+        "GET /organization/profile/{organizationId}",
+        "/organization/profile/77",
+        "",
+        "",
+    ),
+    (
+        "organization-profile/get-refused-without-opt-in",
+        "GET /organization/profile/{organizationId}",
+        "/organization/profile/123",
+        "",
+        NO_OPT_IN,
+    ),
+    (
+        "organization-profile/create-refused-unknown-field",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech", "details": [{"name": "Website", "values": ["https://initech.example"]}, {"name": "Regio", "values": ["EU"]}]}"#,
+        "",
+    ),
+    (
+        "organization-profile/create-refused-bad-value",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech", "details": [{"name": "Region", "values": ["Europe"]}]}"#,
+        "",
+    ),
+    (
+        "organization-profile/create-refused-field-twice",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech", "details": [{"name": "Region", "values": ["EU"]}, {"name": "region", "values": ["EU"]}]}"#,
+        "",
+    ),
+    (
+        "organization-profile/create-refused-unknown-customer",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech", "associateCustomers": {"customerIds": ["qm:nobody"]}}"#,
+        "",
+    ),
+    (
+        "organization-profile/create-refused-unknown-product",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Initech", "associateProducts": {"productIds": ["4858a61a-d337-42e6-993e-e13e1c366d4f", "none"]}}"#,
+        "",
+    ),
+    (
+        "organization-profile/create-refused-taken-name",
+        "POST /organization/profile",
+        "/organization/profile",
+        r#"{"name": "Atlassian"}"#,
+        "",
+    ),
+    (
+        "organization-profile/fetch-refused-nothing-asked",
+        "POST /organization/profile/fetch",
+        "/organization/profile/fetch",
+        "{}",
+        "",
+    ),
+    (
+        "customer-field/list-refused-without-token",
+        "GET /customer/details",
+        "/customer/details",
+        "",
+        NO_TOKEN,
+    ),
+    (
+        "customer-field/create-refused-taken-name",
+        "POST /customer/details",
+        "/customer/details",
+        r#"{"name": "phone", "type": {"name": "TEXT"}}"#,
+        "",
+    ),
+    (
+        "customer-field/edit-refused-unknown",
+        "PUT /customer/details/{fieldName}",
+        "/customer/details/Phones",
+        r#"{"name": "x"}"#,
+        "",
+    ),
+    (
+        "customer-field/delete-refused-unknown",
+        "DELETE /customer/details/{fieldName}",
+        "/customer/details/Nothing%20like%20it",
+        "",
+        "",
+    ),
+    (
+        "customer/get-refused-unknown",
+        "GET /customer/{customerId}",
+        "/customer/qm:nobody",
+        "",
+        "",
+    ),
+    (
+        "customer/set-value-refused-bad-phone",
+        "PUT /customer/{customerId}/details",
+        "/customer/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053/details?fieldName=Phone",
+        r#"{"values": ["call me"]}"#,
+        "",
+    ),
+    (
+        "customer/entitlements-refused-unknown",
+        "GET /customer/{customerId}/entitlement",
+        "/customer/nobody/entitlement",
+        "",
+        "",
+    ),
+    (
+        "customer/entitle-refused-unknown-customer",
+        "POST /customer/{customerId}/entitlement",
+        "/customer/nobody/entitlement",
+        PRODUCT,
+        "",
+    ),
+    (
+        "customer-account/create-refused-taken-email",
+        "POST /customer",
+        "/customer",
+        r#"{"email": "JOHN.DOE@example.com"}"#,
+        "",
+    ),
+    (
+        "customer-account/create-refused-bad-email",
+        "POST /customer",
+        "/customer",
+        r#"{"email": "john at example.com"}"#,
+        "",
+    ),
+    (
+        "customer-account/create-refused-without-email",
+        "POST /customer",
+        "/customer",
+        r#"{"eMail": "a@example.com"}"#,
+        "",
+    ),
+    (
+        "customer-account/get-refused-unknown",
+        "GET /customer/account/{customerId}",
+        "/customer/account/5b10ac8d82e05b22cc7d4ef5",
+        "",
+        "",
+    ),
+    (
+        "customer-account/rename-refused-blank",
+        "PUT /customer/account/{customerId}",
+        "/customer/account/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053",
+        r#"{"displayName": ""}"#,
+        "",
+    ),
+    (
+        "customer-account/delete-refused-unknown",
+        "DELETE /customer/account/{customerId}",
+        "/customer/account/nobody",
+        "",
+        "",
+    ),
+    (
+        "product/list-refused-bad-limit",
+        "GET /product",
+        "/product?limit=many",
+        "",
+        "",
+    ),
+    (
+        "product/list-refused-bad-cursor",
+        "GET /product",
+        "/product?cursor=next",
+        "",
+        "",
+    ),
+    (
+        "product/create-refused-without-name",
+        "POST /product",
+        "/product",
+        r#"{"names": "x"}"#,
+        "",
+    ),
+    (
+        "product/get-refused-unknown",
+        "GET /product/{productId}",
+        "/product/widget",
+        "",
+        "",
+    ),
+    (
+        "product/rename-refused-unknown",
+        "PUT /product/{productId}",
+        "/product/3858a61a-d337-42e6-993e-e13e1c366d40",
+        r#"{"name": "x"}"#,
+        "",
+    ),
+    (
+        "product/rename-refused-wrong-type",
+        "PUT /product/{productId}",
+        "/product/3858a61a-d337-42e6-993e-e13e1c366d4f",
+        r#"{"name": 7}"#,
+        "",
+    ),
+    (
+        "product/delete-refused-unknown",
+        "DELETE /product/{productId}",
+        "/product/3858a61a-d337-42e6-993e-e13e1c366d40",
+        "",
+        "",
+    ),
+    (
+        "entitlement-field/list-refused-without-token",
+        "GET /entitlement/details",
+        "/entitlement/details",
+        "",
+        NO_TOKEN,
+    ),
+    (
+        "entitlement-field/create-refused-taken-name",
+        "POST /entitlement/details",
+        "/entitlement/details",
+        r#"{"name": "tier", "type": {"name": "TEXT"}}"#,
+        "",
+    ),
+    (
+        "entitlement-field/edit-refused-no-options",
+        "PUT /entitlement/details/{fieldName}",
+        "/entitlement/details/Tier",
+        r#"{"name": "Tier", "options": []}"#,
+        "",
+    ),
+    (
+        "entitlement-field/delete-refused-unknown",
+        "DELETE /entitlement/details/{fieldName}",
+        "/entitlement/details/Tears",
+        "",
+        "",
+    ),
+    (
+        "entitlement/get-refused-unknown",
+        "GET /entitlement/{entitlementId}",
+        "/entitlement/3858a61a-d337-42e6-993e-e13e1c366d40",
+        "",
+        "",
+    ),
+    (
+        "entitlement/set-value-refused-unknown-option",
+        "PUT /entitlement/{entitlementId}/details",
+        "/entitlement/3858a61a-d337-42e6-993e-e13e1c366d4f/details?fieldName=Tier",
+        r#"{"values": ["Premier"]}"#,
+        "",
+    ),
+    (
+        "entitlement/delete-refused-unknown",
+        "DELETE /entitlement/{entitlementId}",
+        "/entitlement/nothing",
+        "",
+        "",
+    ),
+];
+
+fn send(site: &Site, (_, operation, path, body, special): &Case) -> (Value, Response) {
+    let method = operation.split(' ').next().unwrap_or_default();
+    let mut request = Request::new(method, format!("/api/v1{path}"));
+    let mut headers = Map::new();
+    if *special != NO_TOKEN {
+        request = request.bearer(&site.token);
+        headers.insert("Authorization".into(), "Bearer <access_token>".into());
+    }
+    if *special != NO_OPT_IN {
+        request = request.header("X-ExperimentalApi", "opt-in");
+        headers.insert("X-ExperimentalApi".into(), "opt-in".into());
+    }
+    let mut shown = json!({ "method": method, "path": path });
+    if !body.is_empty() {
+        let content_type = match *special {
+            NO_TYPE => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        };
+        request = request.header("Content-Type", content_type).body(*body);
+        headers.insert("Content-Type".into(), content_type.into());
+        // As JSON for the eyes of a reader, where it loses nothing by that.
+        shown["body"] = match serde_json::from_str::<Value>(body) {
+            Ok(value) if *special != AS_TEXT => value,
+            _ => (*body).into(),
+        };
+    }
+    shown["headers"] = headers.into();
+    (shown, site.send(&request))
+}
+
+fn check(site: &Site, case: &Case) -> Response {
+    let (request, response) = send(site, case);
+    let mut shown = json!({ "status": response.status });
+    if !response.body.is_empty() {
+        shown["body"] = response.json();
+    }
+    for name in ["WWW-Authenticate", "Allow"] {
+        if let Some(value) = response.header(name) {
+            shown[name] = value.into();
+        }
+    }
+    let exchange = json!({ "operation": case.1, "request": request, "response": shown });
+    Golden::check(folder().join(format!("{}.json", case.0)), &exchange);
+    response
+}
+
+#[test]
+fn reads() {
+    let (_world, site) = World::demo();
+    for case in READS {
+        check(&site, case).ok();
+    }
+}
+
+#[test]
+fn refusals() {
+    let (_world, site) = World::demo();
+    for case in REFUSALS {
+        let response = check(&site, case);
+        assert!((400..500).contains(&response.status), "{}", case.0);
+        error_message(&response);
+    }
+    // None of them changed anything.
+    for case in READS {
+        check(&site, case).ok();
+    }
+}
+
+#[test]
+fn writes() {
+    for case in WRITES {
+        let (_world, site) = World::demo();
+        let response = check(&site, case);
+        let wanted = if case.1.starts_with("DELETE ") { 204 } else { 200 };
+        assert_eq!(response.status, wanted, "{}", case.0);
+    }
+}
+
+#[test]
+fn every_file_is_checked_once() {
+    let mut cases = BTreeSet::new();
+    for case in [READS, WRITES, REFUSALS].concat() {
+        assert!(cases.insert(case.0.to_owned()), "{} is there twice", case.0);
+    }
+    let files: BTreeSet<String> = files()
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(folder()).unwrap().with_extension("");
+            name.to_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(files, cases);
+}
+
+/// All golden files.
+pub fn files() -> Vec<PathBuf> {
+    let list = |path: &Path| {
+        let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    let exchanges = list(&folder()).into_iter().filter(|path| path.is_dir());
+    exchanges
+        .filter(|path| !path.ends_with("cli"))
+        .flat_map(|path| list(&path))
+        .collect()
+}

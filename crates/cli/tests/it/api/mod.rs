@@ -1,0 +1,14 @@
+//! What the server answers, one file a subject.
+
+mod customers;
+mod entitlements;
+mod fields;
+pub mod golden;
+mod isolation;
+mod organizations;
+mod privileges;
+mod products;
+mod profiles;
+mod seed;
+mod shell;
+mod values;

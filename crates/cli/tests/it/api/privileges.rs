@@ -1,0 +1,640 @@
+//! Who may call what: every route of the table, with every role, with the scopes it needs and
+//! without them, with good and bad credentials, for its own tenant, another's and none; against a
+//! model of the contract that knows nothing of the server's code. What is refused changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use guildhall_domain::Scope;
+use guildhall_domain::access::{looks_like_token, token_from};
+use guildhall_http::routes::{Route, routes};
+use guildhall_testkit::{Client, Request, Response};
+use serde_json::{Value, json};
+
+use crate::world::{Expect, Site, World, error_message, poll};
+
+/// The index of the vendor's operations (csm-api 7): number, method, path, whether the experimental
+/// header is required (S and E: yes), who may (A admin, G agent, U user, M user, or admin where
+/// organization_management says so), scopes without their ending.
+const INDEX: &str = "\
+1 GET /organization/details - A read:organization.detail-field
+2 POST /organization/details - A write:organization.detail-field
+3 PUT /organization/details/{fieldName} - A write:organization.detail-field
+4 DELETE /organization/details/{fieldName} - A delete:organization.detail-field
+5 GET /organization/{organizationId} - G read:organization+read:organization.detail
+6 PUT /organization/{organizationId} S M write:organization
+7 DELETE /organization/{organizationId} - A delete:organization
+8 PUT /organization/{organizationId}/details - G write:organization.detail
+9 GET /organization/{organizationId}/entitlement - G read:organization:entitlement
+10 POST /organization/{organizationId}/entitlement - G write:organization:entitlement
+11 POST /organization S M write:organization
+12 POST /organization/fetch S U read:organization
+13 GET /organization/profile/{organizationId} S U read:organization.profile
+14 POST /organization/profile S M write:organization.profile
+15 POST /organization/profile/fetch S U read:organization.profile
+16 POST /organization/details/definitions/bulk - A write:organization.detail-field
+17 POST /organization/profile/bulk S M write:organization.profile
+18 POST /organization/bulk S M write:organization
+19 POST /organization/details/bulk S U write:organization.detail
+20 GET /customer/details - A read:customer.detail-field
+21 POST /customer/details - A write:customer.detail-field
+22 PUT /customer/details/{fieldName} - A write:customer.detail-field
+23 DELETE /customer/details/{fieldName} - A delete:customer.detail-field
+24 GET /customer/{customerId} - G read:customer+read:customer.detail
+25 GET /customer/{customerId}/customer-experiences E G read:customer
+26 POST /customer/search-by-detail-field - G read:customer
+27 PUT /customer/{customerId}/details - G write:customer.detail
+28 GET /customer/{customerId}/entitlement - G read:customer:entitlement
+29 POST /customer/{customerId}/entitlement - G write:customer:entitlement
+30 POST /customer O A write:customer
+31 GET /customer/account/{customerId} O U read:customer
+32 PUT /customer/account/{customerId} O A write:customer
+33 DELETE /customer/account/{customerId} O A delete:customer
+34 GET /customer/profile/{customerId} O U read:customer.profile
+35 POST /customer/profile O A write:customer.profile
+36 POST /customer/profile/fetch O U read:customer.profile
+37 POST /customer/details/definitions/bulk - A write:customer.detail-field
+38 POST /customer/details/bulk O U write:customer.detail
+39 POST /customer/bulk O A write:customer
+40 POST /customer/profile/bulk O A write:customer.profile
+41 GET /product - G read:product
+42 POST /product - G write:product
+43 GET /product/{productId} - G read:product
+44 PUT /product/{productId} - G write:product
+45 DELETE /product/{productId} - A delete:product
+46 GET /entitlement/details - A read:entitlement.detail-field
+47 POST /entitlement/details - A write:entitlement.detail-field
+48 PUT /entitlement/details/{fieldName} - A write:entitlement.detail-field
+49 DELETE /entitlement/details/{fieldName} - A delete:entitlement.detail-field
+50 GET /entitlement/{entitlementId} - G read:entitlement
+51 DELETE /entitlement/{entitlementId} - A delete:entitlement
+52 PUT /entitlement/{entitlementId}/details - G write:entitlement.detail
+53 GET /entitlements E G read:entitlement
+54 POST /request/form/external - G write:csm-request
+55 POST /request/form/helpcenter/{helpCenterId}/issue/{issueIdOrKey}/comment - G write:csm-request
+56 GET /tasks/{taskId} O U read:task
+57 GET /helpcenter/{helpCenterId}/access/organization E G read:organization
+58 POST /helpcenter/{helpCenterId}/access/organization E G write:organization
+59 DELETE /helpcenter/{helpCenterId}/access/organization/{organizationId} E G write:organization
+60 POST /helpcenter/{helpCenterId}/issue/{issueIdOrKey}/raise E G write:csm-request
+";
+
+const ROLES: [&str; 3] = ["user", "agent", "admin"];
+/// A scope that no row of the index needs.
+const OTHER_SCOPE: &str = "write:object:jira";
+
+/// One row of the index.
+struct Row {
+    number: u8,
+    method: &'static str,
+    path: &'static str,
+    experimental: bool,
+    who: &'static str,
+    scopes: Vec<String>,
+}
+
+impl Row {
+    fn least_role(&self, admins_manage: bool) -> &'static str {
+        match self.who {
+            "U" => "user",
+            "G" => "agent",
+            "A" => "admin",
+            "M" if admins_manage => "admin",
+            "M" => "user",
+            other => panic!("nobody is called {other}"),
+        }
+    }
+}
+
+fn index() -> Vec<Row> {
+    let rows = INDEX.lines().map(|line| {
+        let [number, method, path, experimental, who, scopes] =
+            line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let scopes = scopes
+            .split('+')
+            .map(|scope| format!("{scope}:jira-service-management"));
+        Row {
+            number: number.parse().unwrap(),
+            method,
+            path,
+            experimental: ["S", "E"].contains(&experimental),
+            who,
+            scopes: scopes.collect(),
+        }
+    });
+    rows.collect()
+}
+
+/// The route table is the index: a route that is added without permissions, or with others than
+/// the index says, is found here.
+#[test]
+fn the_route_table_is_the_index() {
+    let routes = routes();
+    assert_eq!(routes.len(), index().len());
+    for (route, row) in routes.iter().zip(index()) {
+        assert_eq!(
+            (route.row, route.method.as_str(), route.path),
+            (row.number, row.method, row.path)
+        );
+        assert!(
+            !route.scopes.is_empty(),
+            "{} {} needs no scope",
+            route.method,
+            route.path
+        );
+        let scopes: BTreeSet<_> = route.scopes.iter().map(|scope| scope.name().to_owned()).collect();
+        assert_eq!(
+            scopes,
+            row.scopes.iter().cloned().collect(),
+            "scopes of row {}",
+            row.number
+        );
+    }
+}
+
+/// What the model says of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Unauthorized,
+    NoTenant,
+    Role,
+    Scope,
+    Experimental,
+    LetThrough,
+}
+
+/// Tokens of a tenant by role and scopes, made when they are asked for.
+struct Mint<'w> {
+    world: &'w World,
+    cloud_id: String,
+    made: Mutex<BTreeMap<(String, Vec<String>), String>>,
+}
+
+impl<'w> Mint<'w> {
+    /// Makes all tokens of the walk, several at a time: each is a process.
+    fn new(world: &'w World, cloud_id: &str, wanted: Vec<(String, Vec<String>)>) -> Self {
+        let mint = Self {
+            world,
+            cloud_id: cloud_id.to_owned(),
+            made: Mutex::default(),
+        };
+        let wanted = Mutex::new(wanted);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    loop {
+                        let next = wanted.lock().unwrap().pop();
+                        let Some((role, scopes)) = next else { return };
+                        mint.token(&role, &scopes);
+                    }
+                });
+            }
+        });
+        mint
+    }
+
+    fn token(&self, role: &str, scopes: &[String]) -> String {
+        let key = (role.to_owned(), scopes.to_vec());
+        if let Some(token) = self.made.lock().unwrap().get(&key) {
+            return token.clone();
+        }
+        let names: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        let token = self.world.token(&self.cloud_id, role, &names);
+        self.made.lock().unwrap().insert(key, token.clone());
+        token
+    }
+}
+
+fn all_scopes() -> Vec<String> {
+    Scope::ALL.iter().map(|scope| scope.name().to_owned()).collect()
+}
+
+/// The sets that the walk tries for a row: just what is needed, all, none of it, and for each that
+/// is needed all but that one.
+fn scope_sets(row: &Row) -> Vec<Vec<String>> {
+    let mut sets = vec![row.scopes.clone(), all_scopes(), vec![OTHER_SCOPE.to_owned()]];
+    for scope in &row.scopes {
+        let others = all_scopes().into_iter().filter(|other| other != scope);
+        sets.push(others.collect());
+    }
+    sets
+}
+
+/// The things of a tenant that one route is tried on.
+struct Things {
+    organization: String,
+    customer: String,
+    product: String,
+    entitlement: String,
+    field: String,
+}
+
+impl Things {
+    fn new(site: &Site, number: u8) -> Self {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let name = format!("thing {number}");
+        let field = json!({ "name": name, "type": { "name": "TEXT" } });
+        for kind in ["organization", "customer", "entitlement"] {
+            site.post(&format!("/{kind}/details"), &field).ok();
+        }
+        let organization = text(&site.post("/organization", &json!({ "name": name })).ok()["id"]);
+        let email = format!("thing{number}@example.com");
+        let customer = text(&site.post("/customer", &json!({ "email": email })).ok()["id"]);
+        let product = text(&site.post("/product", &json!({ "name": name })).ok()["id"]);
+        let path = format!("/organization/{organization}/entitlement");
+        let entitlement = text(&site.post(&path, &json!({ "productId": product })).ok()["id"]);
+        Self {
+            organization,
+            customer,
+            product,
+            entitlement,
+            field: name,
+        }
+    }
+
+    /// Leaves room for the fields of the next route: there are 50 at most.
+    fn remove_fields(&self, site: &Site) {
+        for kind in ["organization", "customer", "entitlement"] {
+            site.delete(&format!("/{kind}/details/{}", self.field.replace(' ', "%20")));
+        }
+    }
+
+    /// All that reads say of them.
+    fn dump(&self, site: &Site) -> Vec<Value> {
+        let mut all = Vec::new();
+        for path in [
+            "/organization/details".to_owned(),
+            "/customer/details".to_owned(),
+            "/entitlement/details".to_owned(),
+            format!("/organization/{}", self.organization),
+            format!("/organization/profile/{}", self.organization),
+            format!("/organization/{}/entitlement", self.organization),
+            format!("/customer/{}", self.customer),
+            format!("/customer/account/{}", self.customer),
+            format!("/customer/{}/entitlement", self.customer),
+            format!("/product/{}", self.product),
+            format!("/entitlement/{}", self.entitlement),
+        ] {
+            let answer = site.get(&path);
+            all.push(json!([answer.status, answer.json()]));
+        }
+        let names = json!({ "organizationNames": ["made by a route", self.field] });
+        all.push(site.post("/organization/fetch", &names).ok());
+        all.push(site.get("/product").ok());
+        all
+    }
+
+    fn fill(&self, path: &str) -> String {
+        let field = self.field.replace(' ', "%20");
+        let mut path = path
+            .replace("{organizationId}", &self.organization)
+            .replace("{customerId}", &self.customer)
+            .replace("{productId}", &self.product)
+            .replace("{entitlementId}", &self.entitlement)
+            .replace("{fieldName}", &field);
+        if path.ends_with(&format!("{}/details", self.organization))
+            || path.ends_with(&format!("{}/details", self.customer))
+            || path.ends_with(&format!("{}/details", self.entitlement))
+        {
+            path.push_str(&format!("?fieldName={field}"));
+        }
+        path.replace(['{', '}'], "")
+    }
+
+    /// A body with which the route does something.
+    fn body(&self, row: &Row) -> Option<Value> {
+        let name = json!({ "name": "made by a route" });
+        Some(match (row.method, row.path) {
+            ("GET" | "DELETE", _) => return None,
+            ("PUT", path) if path.ends_with("}/details") => json!({ "values": ["set by a route"] }),
+            ("POST", path) if path.ends_with("/entitlement") => json!({ "productId": self.product }),
+            ("POST", path) if path.ends_with("/details") => {
+                json!({ "name": "made by a route", "type": { "name": "TEXT" } })
+            }
+            ("POST", path) if path.ends_with("/fetch") => json!({ "organizationIds": [self.organization] }),
+            ("POST", "/customer") => json!({ "email": "made@example.com" }),
+            ("PUT", "/customer/account/{customerId}") => json!({ "displayName": "made by a route" }),
+            _ => name,
+        })
+    }
+}
+
+/// A request that would do something, if it were let through.
+fn effective(row: &Row, things: &Things, prefix: &str, experimental: bool) -> Request {
+    let mut request = Request::new(row.method, format!("{prefix}{}", things.fill(row.path)));
+    if experimental {
+        request = request.header("X-ExperimentalApi", "opt-in");
+    }
+    match things.body(row) {
+        Some(body) => request.json(&body),
+        None => request,
+    }
+}
+
+/// A request that is let through as far and then does nothing: an empty body, or things that do not exist.
+fn harmless(row: &Row, prefix: &str, experimental: bool) -> Request {
+    let nothing = |path: &str| {
+        let segments = path.split('/').map(|segment| match segment.starts_with('{') {
+            true => "none",
+            false => segment,
+        });
+        segments.collect::<Vec<_>>().join("/")
+    };
+    let mut request = Request::new(row.method, format!("{prefix}{}", nothing(row.path)));
+    if experimental {
+        request = request.header("X-ExperimentalApi", "opt-in");
+    }
+    match row.method {
+        "GET" | "DELETE" => request,
+        _ => request.json(&json!({})),
+    }
+}
+
+fn send(client: &Client, request: &Request) -> Response {
+    client
+        .send(request)
+        .unwrap_or_else(|error| panic!("{request:?}: {error}"))
+}
+
+/// Checks an answer against the model's verdict.
+#[track_caller]
+fn check(verdict: Verdict, response: &Response, what: &str) {
+    let status = response.status;
+    let challenge = response.header("www-authenticate").unwrap_or_default();
+    let message = match status {
+        200..=299 => String::new(),
+        _ => error_message(response),
+    };
+    let as_expected = match verdict {
+        Verdict::Unauthorized => status == 401 && challenge.starts_with("Bearer"),
+        Verdict::NoTenant => status == 404 && message == "There is no such tenant",
+        Verdict::Role => status == 403 && message.contains("role") && challenge.is_empty(),
+        Verdict::Scope => {
+            status == 403
+                && challenge.contains("error=\"insufficient_scope\"")
+                && challenge.contains("scope=\"")
+        }
+        Verdict::Experimental => status == 412,
+        Verdict::LetThrough => {
+            [200, 204, 400, 404].contains(&status)
+                && message != "There is no such tenant"
+                && challenge.is_empty()
+        }
+    };
+    assert!(
+        as_expected,
+        "{what}: the model says {verdict:?}, the server {status} {challenge} {message}"
+    );
+}
+
+/// The whole walk on one server.
+fn walk(admins_manage: bool) {
+    let setting = if admins_manage { "admins" } else { "users" };
+    let world = World::new(&["--organization-management", setting, "--log", "error"]);
+    let site = world.site();
+    let other = world.site();
+    let rows = index();
+    let mut wanted = BTreeSet::new();
+    for (row, role) in rows.iter().flat_map(|row| ROLES.map(|role| (row, role))) {
+        // With the other setting only the rows that it governs differ.
+        if !admins_manage || row.who == "M" {
+            wanted.extend(
+                scope_sets(row)
+                    .into_iter()
+                    .map(|scopes| (role.to_owned(), scopes)),
+            );
+        }
+    }
+    let mint = Mint::new(&world, &site.cloud_id, wanted.into_iter().collect());
+    let own = format!("/jsm/csm/cloudid/{}/api/v1", site.cloud_id);
+    let foreign = [
+        other.cloud_id.as_str(),
+        "00000000-0000-4000-8000-000000000000",
+        "none",
+    ]
+    .map(|cloud_id| format!("/jsm/csm/cloudid/{cloud_id}/api/v1"));
+    for (row, route) in rows.iter().zip(routes()) {
+        if admins_manage && row.who != "M" {
+            continue;
+        }
+        let things = Things::new(&site, row.number);
+        let before = things.dump(&site);
+        let least = ROLES
+            .iter()
+            .position(|role| *role == row.least_role(admins_manage));
+        for (role_at, role) in ROLES.iter().enumerate() {
+            for scopes in scope_sets(row) {
+                let token = mint.token(role, &scopes);
+                let may = if Some(role_at) < least {
+                    Verdict::Role
+                } else if row.scopes.iter().all(|scope| scopes.contains(scope)) {
+                    Verdict::LetThrough
+                } else {
+                    Verdict::Scope
+                };
+                for experimental in [true, false] {
+                    let verdict = match may {
+                        Verdict::LetThrough if row.experimental && !experimental => Verdict::Experimental,
+                        other => other,
+                    };
+                    for prefix in [own.as_str(), "/api/v1", "/jsm/csm/api/v1"] {
+                        let request = match verdict {
+                            Verdict::LetThrough => harmless(row, prefix, experimental),
+                            _ => effective(row, &things, prefix, experimental),
+                        };
+                        let response = send(&site.client, &request.bearer(&token));
+                        check(
+                            verdict,
+                            &response,
+                            &format!("{} {} as {role} with {scopes:?}", row.method, row.path),
+                        );
+                    }
+                    for prefix in &foreign {
+                        let request = effective(row, &things, prefix, experimental).bearer(&token);
+                        let response = send(&site.client, &request);
+                        check(
+                            Verdict::NoTenant,
+                            &response,
+                            &format!("{} {prefix}{}", row.method, row.path),
+                        );
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            things.dump(&site),
+            before,
+            "{} {}: a refused call changed something",
+            row.method,
+            row.path
+        );
+        takes_effect(row, &route, &things, &site, &mint, &before);
+        things.remove_fields(&site);
+        site.delete("/organization/details/made%20by%20a%20route");
+        site.delete("/customer/details/made%20by%20a%20route");
+        site.delete("/entitlement/details/made%20by%20a%20route");
+    }
+}
+
+/// The same request with just what is needed works, so that the refusals before meant something.
+fn takes_effect(row: &Row, route: &Route, things: &Things, site: &Site, mint: &Mint<'_>, before: &[Value]) {
+    let token = mint.token(row.least_role(false), &row.scopes);
+    let token = match row.who {
+        "M" => mint.token("admin", &row.scopes),
+        _ => token,
+    };
+    let request = effective(row, things, "/api/v1", row.experimental).bearer(&token);
+    let response = send(&site.client, &request);
+    if !route.offered() {
+        let message = response.refused(404);
+        assert!(message.contains("is not offered by this server"), "{message}");
+        return;
+    }
+    assert!(
+        response.status < 300,
+        "{} {}: {}",
+        row.method,
+        row.path,
+        response.text()
+    );
+    let reads = row.method == "GET" || row.path.ends_with("/fetch");
+    if !reads && row.path != "/customer" {
+        assert_ne!(
+            things.dump(site),
+            before,
+            "{} {} did nothing",
+            row.method,
+            row.path
+        );
+    }
+    // The name is free for the next route.
+    if ["/organization", "/organization/profile"].contains(&row.path) {
+        site.delete(&format!(
+            "/organization/{}",
+            response.json()["id"].as_str().unwrap()
+        ))
+        .gone();
+    }
+    if row.path == "/organization/{organizationId}" && row.method == "PUT" {
+        site.delete(&format!("/organization/{}", things.organization))
+            .gone();
+    }
+}
+
+#[test]
+fn roles_scopes_and_tenants() {
+    walk(false);
+}
+
+#[test]
+fn organization_management_by_admins() {
+    walk(true);
+}
+
+/// Bad credentials are refused on every route, whatever tenant the path names, in the same words as
+/// each other where a stranger must not tell them apart.
+#[test]
+fn credentials() {
+    let world = World::new(&["--log", "error"]);
+    let site = world.site();
+    let other = world.site();
+    let things = Things::new(&site, 0);
+    let before = things.dump(&site);
+    let short = [
+        "token",
+        "create",
+        "--tenant",
+        &site.cloud_id,
+        "--name",
+        "short",
+        "--role",
+        "admin",
+        "--expires",
+        "1s",
+    ];
+    let expired = world.data(&short).trim_end().to_owned();
+    let revoked = world.token(&site.cloud_id, "admin", &[]);
+    let tokens = world.data(&["token", "list", "--tenant", &site.cloud_id, "--json"]);
+    let tokens: Value = serde_json::from_str(&tokens).unwrap();
+    let newest = tokens.as_array().unwrap().last().unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let probe = |token: &str| send(&site.client, &Request::get("/api/v1/product").bearer(token)).status;
+    assert_eq!(probe(&revoked), 200);
+    world.data(&["token", "revoke", "--tenant", &site.cloud_id, &newest]);
+    poll("the token's expiry", || (probe(&expired) == 401).then_some(()));
+    poll("the revocation", || (probe(&revoked) == 401).then_some(()));
+
+    let unknown = token_from([7; 32]);
+    assert!(looks_like_token(&unknown));
+    let mut mistyped = site.token.clone();
+    let last = if mistyped.pop() == Some('x') { 'y' } else { 'x' };
+    mistyped.push(last);
+    let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+    let bad = [
+        None,
+        Some("Bearer garbage".to_owned()),
+        Some("Bearer".to_owned()),
+        Some(format!("Bearer {mistyped}")),
+        Some(format!("Bearer {unknown}")),
+        Some(format!("Bearer {expired}")),
+        Some(format!("Bearer {revoked}")),
+        Some(format!("Bearer {} {}", site.token, site.token)),
+        Some(site.token.clone()),
+        Some(format!("Digest {}", site.token)),
+        Some("Basic !".to_owned()),
+        Some(basic(&site.token)),
+        Some(basic(&format!("ann@example.com:{unknown}"))),
+        Some(basic(&format!("{}:", site.token))),
+    ];
+    let mut words = BTreeSet::new();
+    for row in index() {
+        for cloud_id in [&site.cloud_id, &other.cloud_id, "none"] {
+            for authorization in &bad {
+                let prefix = format!("/jsm/csm/cloudid/{cloud_id}/api/v1");
+                let mut request = effective(&row, &things, &prefix, true);
+                if let Some(authorization) = authorization {
+                    request = request.header("Authorization", authorization.as_str());
+                }
+                let response = send(&site.client, &request);
+                check(
+                    Verdict::Unauthorized,
+                    &response,
+                    &format!("{} {} with {authorization:?}", row.method, row.path),
+                );
+                let wanted = match authorization {
+                    None => "Bearer",
+                    Some(_) => "Bearer error=\"invalid_token\"",
+                };
+                assert_eq!(response.header("www-authenticate"), Some(wanted));
+                if bad[3..7].contains(authorization) {
+                    words.insert(response.text());
+                }
+            }
+        }
+    }
+    assert_eq!(
+        words.len(),
+        1,
+        "mistyped, unknown, expired and revoked look alike"
+    );
+    assert_eq!(things.dump(&site), before);
+
+    for good in [
+        format!("Bearer {}", site.token),
+        format!("bearer  {}", site.token),
+        basic(&format!("ann@example.com:{}", site.token)),
+        basic(&format!(":{}", site.token)),
+    ] {
+        let request = Request::get("/api/v1/product").header("Authorization", good.as_str());
+        assert_eq!(send(&site.client, &request).status, 200, "{good}");
+    }
+    let twice = Request::get("/api/v1/product")
+        .bearer(&site.token)
+        .bearer(&site.token);
+    send(&site.client, &twice).refused(401);
+}

@@ -1,0 +1,569 @@
+//! The command line: what commands print and where, how they end, and how a server starts and stops.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use guildhall_domain::access::looks_like_token;
+use guildhall_testkit::{Golden, Request, Server, ServerOptions, TempFolder, server};
+use serde_json::{Value, json};
+
+use crate::api::golden;
+use crate::world::{Expect, Site, World, binary, poll};
+
+/// Runs a command; its exit status, stdout and stderr.
+fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    outcome(&server::run(binary(), args, env))
+}
+
+fn outcome(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        !stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'),
+        "colours without a terminal"
+    );
+    (output.status.code().unwrap(), stdout, stderr)
+}
+
+fn database(folder: &TempFolder) -> String {
+    format!("sqlite:{}", folder.join("guildhall.db").display())
+}
+
+/// A command that fails with 1, says why on stderr and prints nothing.
+#[track_caller]
+fn fails(args: &[&str], wanted: &[&str]) {
+    refused(1, args, wanted);
+}
+
+/// A command line that is wrong: 2.
+#[track_caller]
+fn misused(args: &[&str], wanted: &[&str]) {
+    refused(2, args, wanted);
+}
+
+#[track_caller]
+fn refused(status: i32, args: &[&str], wanted: &[&str]) {
+    let (code, stdout, stderr) = run(args, &[]);
+    assert_eq!((code, stdout.as_str()), (status, ""), "{args:?}: {stderr}");
+    for words in wanted {
+        assert!(stderr.contains(words), "{args:?} should say {words:?}: {stderr}");
+    }
+}
+
+#[test]
+fn every_help() {
+    let commands = [
+        "",
+        "serve",
+        "tenant",
+        "tenant create",
+        "tenant list",
+        "token",
+        "token create",
+        "token list",
+        "token revoke",
+        "openapi",
+    ];
+    for command in commands {
+        let mut args: Vec<&str> = command.split_whitespace().collect();
+        args.push("--help");
+        let (code, stdout, stderr) = run(&args, &[("COLUMNS", "100")]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{command} --help");
+        let name = match command {
+            "" => "guildhall".to_owned(),
+            command => command.replace(' ', "-"),
+        };
+        let lines: Vec<&str> = stdout.lines().map(str::trim_end).collect();
+        Golden::check(
+            golden::folder().join(format!("cli/help-{name}.json")),
+            &json!(lines),
+        );
+    }
+    let (code, stdout, _) = run(&["--version"], &[]);
+    assert_eq!(
+        (code, stdout),
+        (0, format!("guildhall {}\n", env!("CARGO_PKG_VERSION")))
+    );
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    misused(&[], &["Usage: guildhall"]);
+    misused(&["serve", "--bogus"], &["--bogus"]);
+    misused(&["sevre"], &["sevre", "serve"]);
+    misused(&["serve", "--listen", "nowhere"], &["--listen"]);
+    misused(&["serve", "--log", "loud"], &["loud", "debug"]);
+    misused(&["serve", "--header-timeout", "10"], &["10s"]);
+    misused(&["serve", "--phone-format", "e165"], &["e164"]);
+    misused(&["tenant", "create"], &["--name"]);
+    let token = ["token", "create", "--tenant", "x", "--name", "x"];
+    let with = |more: &[&'static str]| [&token[..], more].concat();
+    misused(&token, &["--role"]);
+    misused(&with(&["--role", "boss"]), &["boss", "admin, agent or user"]);
+    misused(
+        &with(&[
+            "--role",
+            "user",
+            "--scope",
+            "read:organisation:jira-service-management",
+        ]),
+        &["Did you mean read:organization:jira-service-management?"],
+    );
+    misused(
+        &with(&["--role", "user", "--scope", "everything"]),
+        &["read:organization:jira-service-management"],
+    );
+    for (expires, words) in [
+        ("366d", "365 days"),
+        ("8761h", "365 days"),
+        ("0d", "90d"),
+        ("-1d", "90d"),
+        ("d", "90d"),
+        ("1w", "90d"),
+        ("", "90d"),
+        ("99999999999999999999d", "90d"),
+    ] {
+        let expires = format!("--expires={expires}");
+        misused(&[&token[..], &["--role", "user", &expires]].concat(), &[words]);
+    }
+}
+
+#[test]
+fn failures_exit_1_and_say_why() {
+    let folder = TempFolder::new();
+    let database = database(&folder);
+    let nowhere = format!("sqlite:{}", folder.join("no/such/folder/x.db").display());
+    let a_folder = format!("sqlite:{}", folder.path().display());
+    let no_database = format!("sqlite:{}", folder.join("text").display());
+    fs::write(
+        folder.join("text"),
+        "this is no database, and long enough to be looked at as one: ".repeat(100),
+    )
+    .unwrap();
+    for command in [&["tenant", "list"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let with = |url: &str, words: &[&str]| fails(&[command, &["--database", url]].concat(), words);
+        with(
+            &nowhere,
+            &["no/such/folder/x.db", "cannot open the database", "No such file"],
+        );
+        with(&a_folder, &["cannot open the database", "directory"]);
+        with(&no_database, &["text", "not a database"]);
+        with("mysql://ann:secret@host/x", &["sqlite:PATH"]);
+        with("sqlite:", &["sqlite:PATH"]);
+        with("guildhall.db", &["sqlite:PATH"]);
+        let (_, _, stderr) = run(
+            &[command, &["--database", "mysql://ann:secret@host/x"]].concat(),
+            &[],
+        );
+        assert!(!stderr.contains("secret"), "{stderr}");
+    }
+    for nobody in ["nobody", "01900000-0000-7000-8000-000000000000", ""] {
+        for command in [
+            &["token", "list"][..],
+            &["token", "create", "--name", "x", "--role", "user"],
+            &["token", "revoke", "01900000-0000-7000-8000-000000000000"],
+        ] {
+            fails(
+                &[command, &["--database", &database, "--tenant", nobody]].concat(),
+                &["There is no such tenant"],
+            );
+        }
+    }
+    fails(
+        &["tenant", "create", "--database", &database, "--name", " "],
+        &["name", "blank"],
+    );
+    fails(
+        &[
+            "tenant",
+            "create",
+            "--database",
+            &database,
+            "--name",
+            "x",
+            "--cloud-id",
+            "nope",
+        ],
+        &["nope", "UUID"],
+    );
+    let (_, stdout, _) = run(&["tenant", "list", "--database", &database], &[]);
+    assert_eq!(stdout, "");
+}
+
+#[test]
+fn tenants() {
+    let folder = TempFolder::new();
+    let database = database(&folder);
+    let tenant = |args: &[&str]| run(&[&["tenant"], args, &["--database", &database]].concat(), &[]);
+    assert_eq!(tenant(&["list", "--json"]), (0, "[]\n".into(), String::new()));
+    let (code, first, stderr) = tenant(&["create", "--name", " Acme "]);
+    assert_eq!((code, first.len(), stderr.as_str()), (0, 37, ""));
+    let given = "9EDF598A-85d4-4db9-bf2e-7245922b4ea8";
+    let (code, second, _) = tenant(&["create", "--name", "A\u{e9}", "--cloud-id", given]);
+    assert_eq!(
+        (code, second.as_str()),
+        (0, "9edf598a-85d4-4db9-bf2e-7245922b4ea8\n")
+    );
+    let (code, stdout, stderr) = tenant(&["create", "--name", "x", "--cloud-id", given]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("already"), "{stderr}");
+    let (first, second) = (first.trim_end(), second.trim_end());
+    assert_eq!(tenant(&["list"]).1, format!("{first}\tAcme\n{second}\tAé\n"));
+    let list: Value = serde_json::from_str(&tenant(&["list", "--json"]).1).unwrap();
+    assert_eq!(
+        list,
+        json!([{ "cloudId": first, "name": "Acme" }, { "cloudId": second, "name": "Aé" }])
+    );
+}
+
+/// Tokens are made, listed and revoked beside a server on the same database.
+#[test]
+fn tokens() {
+    let world = World::new(&[]);
+    let cloud_id = world.tenant("Acme");
+    let tenant = ["--tenant", cloud_id.as_str()];
+    let list = || -> Value {
+        serde_json::from_str(&world.data(&[&["token", "list", "--json"], &tenant[..]].concat())).unwrap()
+    };
+    assert_eq!(list(), json!([]));
+    let scope = "read:product:jira-service-management";
+    let made = world.command(
+        &[
+            &[
+                "token",
+                "create",
+                "--name",
+                "one",
+                "--role",
+                "agent",
+                "--scope",
+                scope,
+                "--account",
+                "ann",
+                "--expires",
+                "12h",
+            ],
+            &tenant[..],
+        ]
+        .concat(),
+    );
+    let (code, stdout, stderr) = outcome(&made);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let secret = stdout.strip_suffix('\n').unwrap();
+    assert!(looks_like_token(secret), "{secret}");
+    let site = Site::new(&world, cloud_id.clone(), secret.to_owned());
+    site.get("/product").ok();
+    // A scope that the role cannot use is talked about, not refused.
+    let made = world.command(
+        &[
+            &[
+                "token", "create", "--name", "two", "--role", "user", "--scope", scope,
+            ],
+            &tenant[..],
+        ]
+        .concat(),
+    );
+    let (code, stdout, stderr) = outcome(&made);
+    assert_eq!((code, stdout.len()), (0, 56));
+    assert!(stderr.contains(scope), "{stderr}");
+
+    let tokens = list();
+    let [one, two] = [0, 1].map(|at| tokens[at].clone());
+    assert_eq!(
+        (&one["name"], &one["role"], &one["scopes"], &one["revokedAt"]),
+        (&json!("one"), &json!("agent"), &json!([scope]), &json!(null))
+    );
+    assert_eq!((&two["name"], &two["lastUsedAt"]), (&json!("two"), &json!(null)));
+    for time in ["createdAt", "expiresAt"] {
+        assert!(one[time].as_str().unwrap().ends_with('Z'), "{one}");
+    }
+    let plain = world.data(&[&["token", "list"], &tenant[..]].concat());
+    let columns: Vec<&str> = plain.lines().next().unwrap().split('\t').collect();
+    assert_eq!(
+        (columns.len(), columns[0], columns[1], columns[2], columns[3]),
+        (7, one["id"].as_str().unwrap(), "one", "agent", scope)
+    );
+    for said in [plain, tokens.to_string()] {
+        assert!(!said.contains(&secret[6..49]), "the secret is in the list");
+    }
+    // Revoked: refused within a second, twice is no failure, another tenant's id is not found.
+    let id = one["id"].as_str().unwrap();
+    let other = world.tenant("Other");
+    let (code, _, stderr) = outcome(&world.command(&["token", "revoke", "--tenant", &other, id]));
+    assert_eq!(code, 1);
+    assert!(stderr.contains("There is no token"), "{stderr}");
+    site.get("/product").ok();
+    assert_eq!(world.data(&[&["token", "revoke", id], &tenant[..]].concat()), "");
+    let revoked = Instant::now();
+    poll("the revocation", || {
+        (site.get("/product").status == 401).then_some(())
+    });
+    assert!(
+        revoked.elapsed() < Duration::from_millis(1_500),
+        "{:?}",
+        revoked.elapsed()
+    );
+    world.data(&[&["token", "revoke", id], &tenant[..]].concat());
+    assert!(list()[0]["revokedAt"].is_string());
+    let (code, ..) = outcome(&world.command(&[&["token", "revoke", "nothing"], &tenant[..]].concat()));
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_flag_beats_the_environment() {
+    let folder = TempFolder::new();
+    let [one, two] = ["one", "two"].map(|name| format!("sqlite:{}", folder.join(name).display()));
+    let env = [
+        ("GUILDHALL_DATABASE", one.as_str()),
+        ("GUILDHALL_NAME", "from the environment"),
+    ];
+    let (code, cloud_id, _) = run(&["tenant", "create"], &env);
+    assert_eq!(code, 0);
+    let cloud_id = cloud_id.trim_end();
+    run(&["tenant", "create", "--name", "from the flag"], &env);
+    let names = |database: &str| run(&["tenant", "list", "--database", database], &env).1;
+    assert!(names(&one).contains("from the environment") && names(&one).contains("from the flag"));
+    run(&["tenant", "create", "--database", &two], &env);
+    assert_eq!((names(&one).lines().count(), names(&two).lines().count()), (2, 1));
+    // Every option of a token, scopes with spaces between.
+    let env = [
+        ("GUILDHALL_DATABASE", one.as_str()),
+        ("GUILDHALL_TENANT", cloud_id),
+        ("GUILDHALL_NAME", "token"),
+        ("GUILDHALL_ROLE", "agent"),
+        (
+            "GUILDHALL_SCOPE",
+            "read:product:jira-service-management write:product:jira-service-management",
+        ),
+        ("GUILDHALL_EXPIRES", "1h"),
+        ("GUILDHALL_JSON", "true"),
+    ];
+    let (code, _, stderr) = run(&["token", "create"], &env);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    run(&["token", "create", "--role", "user"], &env);
+    let list: Value = serde_json::from_str(&run(&["token", "list"], &env).1).unwrap();
+    assert_eq!(
+        (
+            &list[0]["role"],
+            &list[1]["role"],
+            list[0]["scopes"].as_array().unwrap().len()
+        ),
+        (&json!("agent"), &json!("user"), 2)
+    );
+    let (code, ..) = run(
+        &["token", "create", "--role", "user"],
+        &[
+            ("GUILDHALL_EXPIRES", "366d"),
+            ("GUILDHALL_TENANT", "x"),
+            ("GUILDHALL_NAME", "x"),
+        ],
+    );
+    assert_eq!(code, 2);
+    // And of a server; its address comes by a flag, which beats a variable that makes no sense.
+    let options = ServerOptions::new(&folder)
+        .env("GUILDHALL_LISTEN", "nowhere")
+        .env("GUILDHALL_DATABASE", "mysql:")
+        .env("GUILDHALL_DEMO", "true");
+    let running = Server::start(binary(), &options).unwrap();
+    poll("the demo", || {
+        running.stdout_so_far().contains("token ").then_some(())
+    });
+}
+
+#[test]
+fn a_second_server_on_a_database_is_refused() {
+    let world = World::new(&[]);
+    let url = world.options.database_url().to_owned();
+    fails(
+        &["serve", "--listen", "127.0.0.1:0", "--database", &url],
+        &["another guildhall serve", "stop that one first"],
+    );
+    // The first goes on, and so do commands.
+    world.server.client().send(&Request::get("/readyz")).unwrap().ok();
+    world.tenant("x");
+    // The port, too, can be taken.
+    let folder = TempFolder::new();
+    let taken = world.server.addr().to_string();
+    fails(
+        &["serve", "--listen", &taken, "--database", &database(&folder)],
+        &[&taken, "in use"],
+    );
+}
+
+#[test]
+fn a_server_says_one_line_and_keeps_its_files_to_itself() {
+    let mut world = World::new(&["--log", "error"]);
+    let (addr, folder) = (world.server.addr(), world.folder.path().to_owned());
+    assert_ne!(addr.port(), 0);
+    assert_eq!(
+        world.server.stderr_so_far(),
+        format!("guildhall listening on http://{addr}\n")
+    );
+    world.site().post("/product", &json!({ "name": "x" })).ok();
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.path());
+        names.insert(entry.file_name().into_string().unwrap());
+    }
+    assert!(
+        names.contains("guildhall.db") && names.contains("guildhall.db-wal"),
+        "{names:?}"
+    );
+    let ended = world.server.terminate().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(world.server.stdout_so_far(), "");
+}
+
+#[test]
+fn the_demo_is_made_once() {
+    let (mut world, site) = World::demo();
+    let said = world.server.stdout_so_far();
+    let said = poll("the last curl line", || {
+        (world.server.stdout_so_far().matches("curl ").count() == 3).then(|| world.server.stdout_so_far())
+    })
+    .max(said);
+    assert!(
+        said.contains(&format!(
+            "base URL  http://{}/jsm/csm/cloudid/{}/api/v1\n",
+            world.server.addr(),
+            site.cloud_id
+        )),
+        "{said}"
+    );
+    let tokens = || world.data(&["token", "list", "--tenant", &site.cloud_id, "--json"]);
+    let count = |list: &str| {
+        serde_json::from_str::<Value>(list)
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(count(&tokens()), 1);
+    assert_eq!(world.server.terminate().unwrap().status.code(), Some(0));
+    let options = ServerOptions::new(&world.folder).arg("--demo");
+    world.server = Server::start(binary(), &options).unwrap();
+    let again = Site::new(&world, site.cloud_id.clone(), site.token.clone());
+    again.get("/organization/123").ok();
+    assert_eq!(world.server.stdout_so_far(), "");
+    assert!(world.server.stderr_so_far().contains("no demo was made"));
+    let list = world.data(&["token", "list", "--tenant", &site.cloud_id, "--json"]);
+    assert_eq!(count(&list), 1);
+    assert_eq!(world.data(&["tenant", "list"]).lines().count(), 1);
+    // Nor in a database with a tenant of another making.
+    let other = World::new(&[]);
+    other.tenant("x");
+    let database = other.options.clone().arg("--demo");
+    drop(other.server);
+    let running = Server::start(binary(), &database).unwrap();
+    assert!(running.stderr_so_far().contains("no demo was made"));
+    assert_eq!(running.stdout_so_far(), "");
+}
+
+/// The three lines that the demo prints work as pasted into a shell.
+#[test]
+fn the_demos_lines_work() {
+    let (world, _site) = World::demo();
+    let said = poll("the last curl line", || {
+        Some(world.server.stdout_so_far()).filter(|said| said.contains("Initech"))
+    });
+    for line in said.lines().filter(|line| line.starts_with("curl ")) {
+        // What curl would send, without needing curl.
+        let mut words = line.split('\'').skip(1).step_by(2);
+        let url = words.next().unwrap();
+        let path = url
+            .strip_prefix(&format!("http://{}", world.server.addr()))
+            .unwrap();
+        let mut request = match line.contains("--data") {
+            true => Request::post(path),
+            false => Request::get(path),
+        };
+        for word in words {
+            request = match word.split_once(": ").filter(|_| !word.starts_with('{')) {
+                Some((name, value)) => request.header(name, value),
+                None => request.body(word),
+            };
+        }
+        world.server.client().send(&request).unwrap().ok();
+    }
+}
+
+/// A POST whose body the server is waiting for.
+fn half_a_request(site: &Site, world: &World) -> TcpStream {
+    let mut stream = TcpStream::connect(world.server.addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = format!(
+        "POST /api/v1/product HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 13\r\nExpect: 100-continue\r\n\r\n",
+        site.token
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // 100 Continue: the request is under way.
+    let mut word = [0; 25];
+    stream.read_exact(&mut word).unwrap();
+    assert!(
+        word.starts_with(b"HTTP/1.1 100 "),
+        "{:?}",
+        String::from_utf8_lossy(&word)
+    );
+    stream
+}
+
+#[test]
+fn a_stop_finishes_the_request_under_way() {
+    for signal in ["TERM", "INT"] {
+        let mut world = World::new(&[]);
+        let site = world.site();
+        let mut stream = half_a_request(&site, &world);
+        world.server.signal(signal).unwrap();
+        let signalled = Instant::now();
+        poll("the word that it stops", || {
+            world.server.stderr_so_far().contains("stopping").then_some(())
+        });
+        assert!(world.server.is_running());
+        stream.write_all(b"{\"name\": \"x\"}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let ended = world.server.wait().unwrap();
+        assert_eq!(ended.status.code(), Some(0));
+        assert!(
+            signalled.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            signalled.elapsed()
+        );
+        // What was answered is there.
+        world.server = Server::start(binary(), &world.options).unwrap();
+        let site = Site::new(&world, site.cloud_id, site.token);
+        assert_eq!(site.get("/product").ok()["results"][0]["name"], "x");
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever_and_a_second_signal_not_at_all() {
+    let mut world = World::new(&[]);
+    let site = world.site();
+    let stream = half_a_request(&site, &world);
+    world.server.signal("TERM").unwrap();
+    poll("the word that it stops", || {
+        world.server.stderr_so_far().contains("stopping").then_some(())
+    });
+    let ended = world.server.terminate().unwrap();
+    assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+    assert_ne!(ended.status.code(), Some(0));
+    drop(stream);
+    // One signal, and a client that never ends its request.
+    world.server = Server::start(binary(), &world.options).unwrap();
+    let site = Site::new(&world, site.cloud_id, site.token);
+    let stream = half_a_request(&site, &world);
+    let ended = world.server.terminate().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+    drop(stream);
+}

@@ -1,0 +1,235 @@
+//! The OpenAPI document: committed, printed and served are the same bytes; it is sound; and every
+//! operation in it has a golden success and a golden refusal.
+//!
+//! To update the committed file: run with `GUILDHALL_BLESS=1`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::{env, fs};
+
+use guildhall_http::router::PUBLIC;
+use guildhall_http::routes::routes;
+use guildhall_testkit::{Request, server};
+use serde_json::Value;
+
+use crate::api::golden;
+use crate::world::{Expect, World, binary};
+
+fn printed() -> String {
+    let output = server::run(binary(), &["openapi"], &[]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn document() -> Value {
+    serde_json::from_str(&printed()).unwrap()
+}
+
+/// `GET /organization/{organizationId}` and its operation, for all but the server's own paths.
+fn operations(document: &Value) -> BTreeMap<String, Value> {
+    let own: Vec<&str> = PUBLIC.iter().map(|(path, _)| *path).collect();
+    let mut operations = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if own.contains(&path.as_str()) {
+            continue;
+        }
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{} {path}", method.to_ascii_uppercase());
+            operations.insert(name, operation.clone());
+        }
+    }
+    operations
+}
+
+#[test]
+fn committed_printed_and_served_are_the_same() {
+    let printed = printed();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json");
+    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    if set("GUILDHALL_BLESS") {
+        assert!(!set("CI"), "GUILDHALL_BLESS is refused where CI is set");
+        fs::write(&path, &printed).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap();
+    assert!(
+        committed == printed,
+        "openapi.json is not what `guildhall openapi` prints; run this test with GUILDHALL_BLESS=1 and read the diff"
+    );
+    let world = World::shared();
+    let served = world
+        .server
+        .client()
+        .send(&Request::get("/openapi.json"))
+        .unwrap();
+    served.ok();
+    assert!(
+        served.text() == printed,
+        "GET /openapi.json is not what `guildhall openapi` prints"
+    );
+}
+
+#[test]
+fn it_is_sound() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    let mut ids = BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(ids.insert(id), "{name}: its operationId is there twice");
+        let path = name.split_once(' ').unwrap().1;
+        let wanted: BTreeSet<&str> = path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .collect();
+        let parameters = operation["parameters"].as_array().unwrap();
+        let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path");
+        let told: BTreeSet<&str> = in_path
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(told, wanted, "{name}: parameters of the path");
+        assert!(
+            operation["responses"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .any(|status| status.starts_with('2')),
+            "{name}"
+        );
+        assert!(
+            !operation["x-scopes"].as_array().unwrap().is_empty(),
+            "{name}: scopes"
+        );
+    }
+    references(&document, &mut |reference| {
+        let pointer = reference
+            .strip_prefix('#')
+            .unwrap_or_else(|| panic!("{reference} is elsewhere"));
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    });
+    // And nothing is described that nobody uses.
+    let mut used = BTreeSet::new();
+    references(&document, &mut |reference| {
+        used.insert(reference.to_owned());
+    });
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(
+            used.contains(&format!("#/components/schemas/{name}")),
+            "nobody uses the schema {name}"
+        );
+    }
+}
+
+fn references(value: &Value, seen: &mut impl FnMut(&str)) {
+    match value {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                seen(reference);
+            }
+            members.values().for_each(|value| references(value, seen));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, seen)),
+        _ => {}
+    }
+}
+
+#[test]
+fn it_holds_what_is_offered_and_nothing_else() {
+    let offered: BTreeSet<String> = routes()
+        .iter()
+        .filter(|route| route.offered())
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    let told: BTreeSet<String> = operations(&document()).into_keys().collect();
+    assert_eq!(told, offered);
+}
+
+/// What is tested is what the document tells: answers have just the members of their schemas.
+#[test]
+fn golden_answers_are_as_described() {
+    let document = document();
+    let operations = operations(&document);
+    for path in golden::files() {
+        let exchange: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let name = exchange["operation"].as_str().unwrap();
+        let Some(operation) = operations.get(name) else {
+            panic!("{}: {name} is not in the document", path.display())
+        };
+        let status = exchange["response"]["status"].to_string();
+        let mut answer = &operation["responses"][&status];
+        assert!(
+            !answer.is_null(),
+            "{}: {name} does not tell of {status}",
+            path.display()
+        );
+        if let Some(reference) = answer["$ref"].as_str() {
+            answer = document.pointer(&reference[1..]).unwrap();
+        }
+        let schema = &answer["content"]["application/json"]["schema"];
+        let body = &exchange["response"]["body"];
+        match schema.is_null() {
+            true => assert!(body.is_null(), "{}", path.display()),
+            false => conforms(&document, schema, body, &path.display().to_string()),
+        }
+    }
+}
+
+fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return conforms(document, document.pointer(&reference[1..]).unwrap(), value, at);
+    }
+    match schema["type"].as_str() {
+        Some("object") => {
+            let members = value
+                .as_object()
+                .unwrap_or_else(|| panic!("{at}: no object: {value}"));
+            for required in schema["required"].as_array().into_iter().flatten() {
+                assert!(
+                    members.contains_key(required.as_str().unwrap()),
+                    "{at}: {required} is missing"
+                );
+            }
+            for (name, member) in members {
+                let schema = &schema["properties"][name];
+                assert!(!schema.is_null(), "{at}: {name} is not described");
+                conforms(document, schema, member, &format!("{at}: {name}"));
+            }
+        }
+        Some("array") => {
+            let items = value
+                .as_array()
+                .unwrap_or_else(|| panic!("{at}: no array: {value}"));
+            for item in items {
+                conforms(document, &schema["items"], item, at);
+            }
+        }
+        Some("string") => assert!(value.is_string(), "{at}: no string: {value}"),
+        Some("integer") => assert!(value.is_i64(), "{at}: no integer: {value}"),
+        other => panic!("{at}: a schema of the type {other:?}"),
+    }
+}
+
+#[test]
+fn every_operation_has_a_golden_success_and_a_golden_refusal() {
+    let mut seen: BTreeSet<(String, char)> = BTreeSet::new();
+    for path in golden::files() {
+        let exchange: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let status = exchange["response"]["status"].to_string();
+        let class = status.chars().next().unwrap();
+        let told = path.file_name().unwrap().to_str().unwrap().contains("-refused-");
+        assert_eq!(
+            told,
+            class == '4',
+            "{}: the name tells of the answer",
+            path.display()
+        );
+        seen.insert((exchange["operation"].as_str().unwrap().to_owned(), class));
+    }
+    for operation in operations(&document()).into_keys() {
+        for (class, what) in [('2', "success"), ('4', "refusal")] {
+            assert!(
+                seen.contains(&(operation.clone(), class)),
+                "{operation} has no golden {what}: add one to api/golden.rs"
+            );
+        }
+    }
+}

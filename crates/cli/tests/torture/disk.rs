@@ -1,0 +1,243 @@
+//! A disk that is full, that fails, whose sync fails.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use guildhall_testkit::{Client, Fault, Faults, Request, ServerOptions, TempFolder};
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, alone, poll};
+
+const WRITERS: usize = 16;
+
+fn faulty() -> (World, Faults) {
+    let folder = TempFolder::new();
+    let faults = Faults::new(&folder);
+    let options = ServerOptions::new(&folder).faults(&faults);
+    (World::with(folder, options), faults)
+}
+
+fn readiness(client: &Client) -> (u16, String) {
+    let response = client.send(&Request::get("/readyz")).expect("readyz answers");
+    let word = response.json()["errorMessage"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    (response.status, word)
+}
+
+fn assert_refused_as_full(world: &World, client: &Client, name: &str) {
+    let refused = client
+        .send(&world.post("/organization", &json!({ "name": name })))
+        .expect("a full disk still answers");
+    assert_eq!(refused.status, 507, "{}", refused.text());
+    let body = refused.json();
+    assert_eq!(body["statusCode"], 507, "{body}");
+    assert_eq!(body["errors"], json!(["INSUFFICIENT_STORAGE"]), "{body}");
+    let message = body["errorMessage"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("full") && !message.contains("sqlite"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_full_disk_refuses_writes_until_there_is_room() {
+    let _alone = alone();
+    let (world, faults) = faulty();
+    let mut server = world.serve();
+    let (addr, pid) = (server.addr(), server.id());
+    let client = server.client();
+    assert_eq!(readiness(&client).0, 200);
+    let ((), ledger) = world.under_load(addr, "full", WRITERS, true, || {
+        for _ in 0..3 {
+            faults.set(Fault::Full);
+            let full = (503, "full".to_owned());
+            poll("not ready", PATIENCE, || {
+                (readiness(&client) == full).then_some(())
+            });
+            for index in 0..20 {
+                assert_refused_as_full(&world, &client, &format!("refused {index}"));
+                let read = client
+                    .send(&world.get("/organization/details"))
+                    .expect("reads go on");
+                assert_eq!(read.status, 200, "{}", read.text());
+                assert_eq!(client.send(&Request::get("/healthz")).expect("lives").status, 200);
+            }
+            faults.set(Fault::None);
+            poll("ready again", PATIENCE, || {
+                (readiness(&client).0 == 200).then_some(())
+            });
+            let name = format!("after {}", faults.failed_write_count());
+            let again = client
+                .send(&world.post("/organization", &json!({ "name": name })))
+                .expect("answers");
+            assert_eq!(again.status, 200, "{}", again.text());
+        }
+    });
+    let statuses: BTreeSet<_> = ledger.statuses.keys().copied().collect();
+    assert_eq!(
+        statuses,
+        BTreeSet::from([507]),
+        "{:?} {:?}",
+        ledger.statuses,
+        ledger.bodies
+    );
+    assert_eq!(server.id(), pid);
+    assert!(server.is_running());
+    let found = ledger.check(&world, &client);
+    println!(
+        "full disk: {} acknowledged, {found} organizations found, {:?} refused, {} writes failed below",
+        ledger.acknowledged,
+        ledger.statuses,
+        faults.failed_write_count()
+    );
+    assert!(server.terminate().expect("ends").status.success());
+    let mut server = world.serve();
+    assert_eq!(ledger.check(&world, &server.client()), found);
+    assert!(server.terminate().expect("ends").status.success());
+}
+
+/// What a failing disk must look like from outside, whichever call it is that fails. Returns how many
+/// syncs and how many writes failed.
+fn disk_fails(fault: Fault) -> (u64, u64) {
+    let (world, faults) = faulty();
+    let mut server = world.serve();
+    let (ended, ledger) = world.under_load(server.addr(), "fails", WRITERS, false, || {
+        let before = faults.sync_count();
+        poll("the load runs", PATIENCE, || {
+            (faults.sync_count() > before + 20).then_some(())
+        });
+        faults.set(fault);
+        server.wait().expect("the server ends by itself")
+    });
+    println!(
+        "{fault:?}: {} acknowledged; first failures {:?}; ended after {:?} with {}; {} syncs and {} writes failed",
+        ledger.acknowledged,
+        ledger.first_failures,
+        ended.took,
+        ended.status,
+        faults.failed_sync_count(),
+        faults.failed_write_count()
+    );
+    assert_eq!(ended.status.code(), Some(1), "{}", server.stderr_so_far());
+    assert_eq!(ledger.first_failures, [503; WRITERS], "{:?}", ledger.bodies);
+    let body: serde_json::Value = serde_json::from_str(&ledger.bodies[&503]).expect("the error body");
+    assert_eq!(body["errors"], json!(["SERVICE_UNAVAILABLE"]), "{body}");
+    assert!(
+        server.stderr_so_far().contains("the disk failed"),
+        "{}",
+        server.stderr_so_far()
+    );
+    faults.set(Fault::None);
+    let mut server = world.serve();
+    assert!(ledger.check(&world, &server.client()) > 0);
+    assert_eq!(readiness(&server.client()).0, 200);
+    assert!(server.terminate().expect("ends").status.success());
+    (faults.failed_sync_count(), faults.failed_write_count())
+}
+
+#[test]
+fn a_failed_sync_ends_the_process_and_is_not_repeated() {
+    let _alone = alone();
+    let (failed_syncs, _) = disk_fails(Fault::SyncFails);
+    assert_eq!(failed_syncs, 1, "a failed sync is never tried again");
+}
+
+#[test]
+fn a_failed_write_ends_the_process() {
+    let _alone = alone();
+    let (failed_syncs, failed_writes) = disk_fails(Fault::IoFails);
+    assert_eq!((failed_syncs, failed_writes), (0, 1), "nothing is tried again");
+}
+
+/// A small file system in memory, in a folder of its own; unmounted when dropped.
+struct SmallDisk {
+    at: PathBuf,
+    _folder: TempFolder,
+}
+
+impl SmallDisk {
+    fn mount(bytes: usize) -> Result<Self, String> {
+        let folder = TempFolder::new();
+        let at = folder.join("disk");
+        fs::create_dir(&at).map_err(|e| e.to_string())?;
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]);
+        let output = mount.arg(&at).output().map_err(|e| e.to_string())?;
+        match output.status.success() {
+            true => Ok(Self { at, _folder: folder }),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _left_mounted = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+/// The same with a disk that is really full. The test above is the guaranteed one: mounting needs
+/// rights that not everybody has.
+#[test]
+fn a_really_full_disk() {
+    const BYTES: usize = 4 * 1024 * 1024;
+    let _alone = alone();
+    let disk = match SmallDisk::mount(BYTES) {
+        Ok(disk) => disk,
+        Err(why) => {
+            println!(
+                "NOT TRIED: a small file system cannot be mounted here: {}",
+                why.trim()
+            );
+            return;
+        }
+    };
+    let ballast = disk.at.join("ballast");
+    fs::write(&ballast, vec![1; BYTES / 2]).expect("there is room");
+    let options = ServerOptions::new(&disk.at);
+    let world = World::with(TempFolder::new(), options);
+    let mut server = world.serve();
+    let (addr, client) = (server.addr(), server.client());
+    let ((), ledger) = world.under_load(addr, "really full", WRITERS, true, || {
+        let full = (503, "full".to_owned());
+        poll("the disk is full", PATIENCE, || {
+            (readiness(&client) == full).then_some(())
+        });
+        for _ in 0..20 {
+            let read = client
+                .send(&world.get("/organization/details"))
+                .expect("reads go on");
+            assert_eq!(read.status, 200, "{}", read.text());
+        }
+    });
+    // Only now: the load would fill the new room as well.
+    fs::remove_file(&ballast).expect("is ours");
+    poll("ready again", PATIENCE, || {
+        (readiness(&client).0 == 200).then_some(())
+    });
+    let again = client
+        .send(&world.post("/organization", &json!({ "name": "room again" })))
+        .expect("answers");
+    assert_eq!(again.status, 200, "{}", again.text());
+    let statuses: BTreeSet<_> = ledger.statuses.keys().copied().collect();
+    assert_eq!(
+        statuses,
+        BTreeSet::from([507]),
+        "{:?} {:?}",
+        ledger.statuses,
+        ledger.bodies
+    );
+    let found = ledger.check(&world, &client);
+    println!(
+        "really full disk: {} acknowledged, {found} found, refused {:?}",
+        ledger.acknowledged, ledger.statuses
+    );
+    drop(server.kill());
+    let mut server = world.serve();
+    assert_eq!(ledger.check(&world, &server.client()), found);
+    assert!(server.terminate().expect("ends").status.success());
+}

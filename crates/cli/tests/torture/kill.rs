@@ -1,0 +1,85 @@
+//! Killed at any moment: what was acknowledged is there, and nothing is half done.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use guildhall_testkit::SeededRandom;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::ledger::Ledger;
+use crate::world::{World, alone, setting};
+
+const WRITERS: usize = 8;
+/// A start after a kill takes milliseconds; more than this would mean that it is not quick.
+const START_MAX: Duration = Duration::from_secs(5);
+
+/// Rows that only a torn write could leave: organizations without all that came with them in one
+/// request, and links to an organization that is neither there nor waiting to be swept.
+const HALF_DONE: &str = "
+    SELECT (SELECT COUNT(*) FROM organization o WHERE
+                (SELECT COUNT(*) FROM membership m
+                  WHERE m.tenant_id = o.tenant_id AND m.organization_id = o.id) <> 2
+             OR (SELECT COUNT(*) FROM entitlement e WHERE e.tenant_id = o.tenant_id
+                  AND e.entity_kind = 'ORGANIZATION' AND e.entity_number = o.id) <> 1
+             OR (SELECT COUNT(*) FROM detail_index d WHERE d.tenant_id = o.tenant_id
+                  AND d.kind = 'ORGANIZATION' AND d.entity_number = o.id) <> 1
+             OR o.details = '{}')
+         + (SELECT COUNT(*) FROM membership m WHERE NOT EXISTS
+                (SELECT 1 FROM organization o WHERE o.tenant_id = m.tenant_id AND o.id = m.organization_id)
+             AND NOT EXISTS (SELECT 1 FROM sweep s WHERE s.tenant_id = m.tenant_id
+                  AND s.what = 'ORGANIZATION' AND s.target = m.organization_id))
+         + (SELECT COUNT(*) FROM detail_index d WHERE NOT EXISTS
+                (SELECT 1 FROM organization o WHERE o.tenant_id = d.tenant_id AND o.id = d.entity_number))
+         + (SELECT COUNT(*) FROM organization o JOIN organization_spent s
+                ON s.tenant_id = o.tenant_id AND s.id = o.id)";
+
+fn look_inside(world: &World) {
+    let path = world.folder.join("guildhall.db");
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opens");
+    database
+        .busy_timeout(Duration::from_secs(5))
+        .expect("is a setting");
+    let check: String = database
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .expect("checks");
+    assert_eq!(check, "ok");
+    let torn: i64 = database
+        .query_row(HALF_DONE, [], |row| row.get(0))
+        .expect("counts");
+    assert_eq!(torn, 0, "rows that are half done");
+}
+
+#[test]
+fn killed_at_any_moment() {
+    let _alone = alone();
+    let rounds = setting("GUILDHALL_KILL_ROUNDS", 50);
+    let random = SeededRandom::new(setting("GUILDHALL_SEED", 1));
+    let world = World::new();
+    let mut all = Ledger::default();
+    let (mut slowest, mut found) = (Duration::ZERO, 0);
+    let mut server = world.serve();
+    for round in 0..rounds {
+        let pause = Duration::from_millis(random.below(250));
+        let addr = server.addr();
+        let (killed, ledger) = world.under_load(addr, &format!("round {round}"), WRITERS, false, || {
+            thread::sleep(pause);
+            server.kill()
+        });
+        assert!(!killed.expect("dies").status.success());
+        let again = Instant::now();
+        server = world.serve();
+        slowest = slowest.max(again.elapsed());
+        found += ledger.check(&world, &server.client());
+        look_inside(&world);
+        all.join(ledger);
+    }
+    let total = all.check(&world, &server.client());
+    println!(
+        "{rounds} rounds, {} writes acknowledged, {found} organizations found right after their round, \
+         {total} at the end; slowest start {slowest:?}; not answered: {:?}",
+        all.acknowledged, all.statuses
+    );
+    assert!(slowest < START_MAX, "a start took {slowest:?}");
+    assert!(all.acknowledged > 0, "nothing was written, so nothing was tried");
+    assert!(server.terminate().expect("ends").status.success());
+}

@@ -1,0 +1,508 @@
+//! Facts about organizations, customers, products, memberships, entitlements and fields.
+
+use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Values};
+use guildhall_storage::StoreError;
+
+use crate::backend::Open;
+use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
+
+pub async fn organizations(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let region = field(7, "Region", FieldType::Text);
+    let fields = definitions(std::slice::from_ref(&region));
+    let mut acme = organization(5, "Äcme \u{1F3E2} 'x' \"y\" % _");
+    acme.details = values(&[(7, &["EU", "a\nb\t\u{0}c"])]);
+    let (row, known) = (acme.clone(), fields.clone());
+    write(&store, one, async move |tx| {
+        tx.insert_field(EntityKind::Organization, &region, 1).await?;
+        tx.insert_organization(&row, &known, NOW).await
+    })
+    .await;
+    let key = acme.name_key.clone();
+    let by_id = store
+        .read(one, async |tx| tx.organization(OrganizationId(5)).await)
+        .await;
+    assert_eq!(by_id, Ok(Some(acme.clone())));
+    let by_key = store
+        .read(one, async |tx| tx.organization_by_key(&key).await)
+        .await;
+    assert_eq!(by_key, Ok(Some(acme.clone())));
+    for unknown in [0, 4, 6, -5, i64::MAX] {
+        let none = store
+            .read(one, async |tx| tx.organization(OrganizationId(unknown)).await)
+            .await;
+        assert_eq!(none, Ok(None));
+    }
+    for unknown in ["", "acme", "%", "ÄCME"] {
+        let none = store
+            .read(one, async |tx| tx.organization_by_key(unknown).await)
+            .await;
+        assert_eq!(none, Ok(None), "{unknown:?}");
+    }
+
+    let (old, new) = (acme.details.clone(), values(&[(7, &["US"])]));
+    let change = new.clone();
+    write(&store, one, async move |tx| {
+        tx.rename_organization(OrganizationId(5), "Acme", "acme", LATER)
+            .await?;
+        tx.put_organization_details(OrganizationId(5), &old, &change, &fields, LATER)
+            .await
+    })
+    .await;
+    let renamed = store
+        .read(one, async |tx| tx.organization_by_key("acme").await)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((renamed.name.as_str(), &renamed.details), ("Acme", &new));
+    let old_name = store
+        .read(one, async |tx| tx.organization_by_key(&key).await)
+        .await;
+    assert_eq!(old_name, Ok(None));
+}
+
+pub async fn organization_ids_stay_spent(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let used = async |id| {
+        store
+            .read(one, async |tx| tx.organization_id_used(OrganizationId(id)).await)
+            .await
+    };
+    assert_eq!(used(9).await, Ok(false));
+    write(&store, one, async |tx| {
+        tx.insert_organization(&organization(9, "Nine"), &Definitions::default(), NOW)
+            .await
+    })
+    .await;
+    assert_eq!((used(9).await, used(8).await), (Ok(true), Ok(false)));
+    write(&store, one, async |tx| {
+        tx.delete_organization(&organization(9, "Nine"), &Definitions::default())
+            .await
+    })
+    .await;
+    assert_eq!(used(9).await, Ok(true), "spent");
+    let gone = store
+        .read(one, async |tx| tx.organization(OrganizationId(9)).await)
+        .await;
+    assert_eq!(gone, Ok(None));
+    drop(store);
+    let store = open();
+    let used = store
+        .read(one, async |tx| tx.organization_id_used(OrganizationId(9)).await)
+        .await;
+    assert_eq!(used, Ok(true), "spent for ever");
+}
+
+pub async fn customers(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let fields = definitions(&[field(1, "Tags", FieldType::MultiSelect)]);
+    let ann = customer(4);
+    let (row, known) = (ann.clone(), fields.clone());
+    write(&store, one, async move |tx| {
+        tx.insert_customer(&row, &known, NOW).await
+    })
+    .await;
+    let read = store.read(one, async |tx| tx.customer("qm:cloud:4").await).await;
+    assert_eq!(read, Ok(Some(ann.clone())));
+    let number = store
+        .read(one, async |tx| tx.customer_number("qm:cloud:4").await)
+        .await;
+    assert_eq!(number, Ok(Some(4)));
+    for unknown in ["", "qm:cloud:5", "QM:CLOUD:4", "4"] {
+        let none = store.read(one, async |tx| tx.customer(unknown).await).await;
+        assert_eq!(none, Ok(None), "{unknown:?}");
+        let none = store
+            .read(one, async |tx| tx.customer_number(unknown).await)
+            .await;
+        assert_eq!(none, Ok(None), "{unknown:?}");
+    }
+    let email_used = async |key: &str| {
+        store
+            .read(one, async |tx| tx.customer_email_used(key).await)
+            .await
+    };
+    assert_eq!(email_used("customer4@example.com").await, Ok(true));
+    assert_eq!(email_used("customer5@example.com").await, Ok(false));
+
+    let tags = values(&[(1, &["Two", "One"])]);
+    let (new, known) = (tags.clone(), fields.clone());
+    write(&store, one, async move |tx| {
+        tx.rename_customer(4, "Ann", LATER).await?;
+        tx.put_customer_details(4, &Values::default(), &new, &known, LATER)
+            .await
+    })
+    .await;
+    let changed = store
+        .read(one, async |tx| tx.customer("qm:cloud:4").await)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((changed.display_name.as_str(), &changed.details), ("Ann", &tags));
+    write(&store, one, async move |tx| {
+        tx.delete_customer(&changed, &fields).await
+    })
+    .await;
+    let gone = store.read(one, async |tx| tx.customer("qm:cloud:4").await).await;
+    assert_eq!(gone, Ok(None));
+    assert_eq!(
+        email_used("customer4@example.com").await,
+        Ok(false),
+        "the email is free again"
+    );
+}
+
+pub async fn products_in_pages(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    write(&store, one, async |tx| {
+        for number in [3, 1, 2, 10, 7] {
+            tx.insert_product(&product(number), NOW).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let page = async |after, limit| {
+        let found = store
+            .read(one, async |tx| tx.products_after(after, limit).await)
+            .await
+            .unwrap();
+        found
+            .into_iter()
+            .map(|product| product.number)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(page(0, 10).await, [1, 2, 3, 7, 10]);
+    assert_eq!(page(0, 2).await, [1, 2]);
+    assert_eq!(page(2, 2).await, [3, 7]);
+    assert_eq!(page(7, 2).await, [10]);
+    assert!(page(10, 2).await.is_empty());
+    write(&store, one, async |tx| {
+        tx.rename_product(7, "Seven", "seven", LATER).await?;
+        tx.delete_product(3).await
+    })
+    .await;
+    assert_eq!(page(0, 10).await, [1, 2, 7, 10]);
+    let seven = store
+        .read(one, async |tx| tx.product("product-7").await)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((seven.name.as_str(), seven.name_key.as_str()), ("Seven", "seven"));
+    let gone = store.read(one, async |tx| tx.product("product-3").await).await;
+    assert_eq!(gone, Ok(None));
+}
+
+pub async fn memberships(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let acme = OrganizationId(1);
+    let added = write(&store, one, async move |tx| {
+        for id in [1, 2, 3] {
+            tx.insert_organization(&organization(id, &format!("O{id}")), &Definitions::default(), NOW)
+                .await?;
+            tx.insert_customer(&customer(10 - id), &Definitions::default(), NOW)
+                .await?;
+        }
+        let mut added = Vec::new();
+        for number in [8, 9, 8, 7] {
+            added.push(tx.add_member(acme, number).await?);
+        }
+        tx.add_member(OrganizationId(3), 8).await?;
+        tx.add_member(OrganizationId(2), 8).await?;
+        Ok(added)
+    })
+    .await;
+    assert_eq!(added, [true, true, false, true]);
+    let members = async |id| {
+        let found = store
+            .read(one, async |tx| tx.members(OrganizationId(id)).await)
+            .await
+            .unwrap();
+        found.into_iter().map(|member| member.number).collect::<Vec<_>>()
+    };
+    assert_eq!(members(1).await, [8, 9, 7], "in the order they were added");
+    assert_eq!((members(2).await, members(4).await), (vec![8], vec![]));
+    let of = async |number| {
+        let found = store
+            .read(one, async |tx| tx.organizations_of(number).await)
+            .await
+            .unwrap();
+        found
+            .into_iter()
+            .map(|(id, name)| format!("{id} {name}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(8).await, ["1 O1", "2 O2", "3 O3"]);
+    assert_eq!(of(7).await, ["1 O1"]);
+    write(&store, one, async |tx| {
+        tx.delete_organization(&organization(2, "O2"), &Definitions::default())
+            .await?;
+        tx.delete_customer(&customer(9), &Definitions::default()).await
+    })
+    .await;
+    assert_eq!(
+        members(1).await,
+        [8, 7],
+        "a deleted customer is out of sight before any sweep"
+    );
+    assert_eq!(of(8).await, ["1 O1", "3 O3"], "and so is a deleted organization");
+}
+
+pub async fn entitlements(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let tier = field(3, "Tier", FieldType::Select);
+    let fields = definitions(&[tier]);
+    let (acme, ann) = (Entity::Organization(OrganizationId(1)), Entity::Customer(5));
+    write(&store, one, async move |tx| {
+        tx.insert_organization(&organization(1, "Acme"), &Definitions::default(), NOW)
+            .await?;
+        tx.insert_customer(&customer(5), &Definitions::default(), NOW)
+            .await?;
+        tx.add_member(OrganizationId(1), 5).await?;
+        tx.insert_product(&product(1), NOW).await?;
+        tx.insert_product(&product(2), NOW).await?;
+        for (number, entity, product) in [
+            (30, acme, 1),
+            (10, acme, 2),
+            (20, acme, 1),
+            (40, ann, 2),
+            (50, ann, 1),
+        ] {
+            tx.insert_entitlement(number, &format!("e{number}"), entity, product, NOW)
+                .await?;
+        }
+        Ok(())
+    })
+    .await;
+    let seen = async || {
+        store
+            .read(one, async |tx| {
+                let of_acme = tx.organization_entitlements(OrganizationId(1)).await?;
+                let of_ann = tx.customer_entitlements(5).await?;
+                let inherited = tx.inherited_entitlements(5).await?;
+                Ok::<_, StoreError>([of_acme, of_ann, inherited].map(|list| {
+                    list.into_iter()
+                        .map(|e| (e.number, e.entity_id, e.product_id))
+                        .collect::<Vec<_>>()
+                }))
+            })
+            .await
+            .unwrap()
+    };
+    let numbers = |list: &[(i64, String, String)]| list.iter().map(|row| row.0).collect::<Vec<_>>();
+    let [of_acme, of_ann, inherited] = seen().await;
+    assert_eq!(numbers(&of_acme), [30, 10, 20], "in the order they were added");
+    assert_eq!(
+        (numbers(&of_ann), numbers(&inherited)),
+        (vec![40, 50], vec![30, 10, 20])
+    );
+    assert_eq!(of_acme[1], (10, "1".into(), "product-2".into()));
+    assert_eq!(of_ann[0], (40, "qm:cloud:5".into(), "product-2".into()));
+
+    let (old, gold) = (Values::default(), values(&[(3, &["One"])]));
+    let (new, known) = (gold.clone(), fields.clone());
+    write(&store, one, async move |tx| {
+        tx.put_entitlement_details(10, &old, &new, &known, LATER).await
+    })
+    .await;
+    let ten = store
+        .read(one, async |tx| tx.entitlement("e10").await)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((ten.details.clone(), ten.entity), (gold.clone(), acme));
+    assert_eq!((ten.product_name.as_str(), ten.id.as_str()), ("Product 2", "e10"));
+    let known = fields.clone();
+    write(&store, one, async move |tx| {
+        tx.delete_entitlement(10, &gold, &known).await
+    })
+    .await;
+    write(&store, one, async |tx| tx.delete_product(1).await).await;
+    let [of_acme, of_ann, inherited] = seen().await;
+    assert_eq!(
+        (numbers(&of_acme), numbers(&of_ann), numbers(&inherited)),
+        (vec![], vec![40], vec![])
+    );
+    for (id, there) in [
+        ("e10", false),
+        ("e20", false),
+        ("e40", true),
+        ("e50", false),
+        ("", false),
+    ] {
+        let found = store
+            .read(one, async |tx| tx.entitlement(id).await)
+            .await
+            .unwrap();
+        assert_eq!(found.is_some(), there, "{id}");
+    }
+    write(&store, one, async |tx| {
+        tx.delete_customer(&customer(5), &Definitions::default()).await
+    })
+    .await;
+    let gone = store.read(one, async |tx| tx.entitlement("e40").await).await;
+    assert_eq!(gone, Ok(None), "its customer is gone");
+    assert_eq!(seen().await, [vec![], vec![], vec![]]);
+}
+
+pub async fn fields_and_their_stamp(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let stamp = async || {
+        store
+            .read(one, async |tx| tx.definitions_stamp().await)
+            .await
+            .unwrap()
+    };
+    assert_eq!(stamp().await, 0);
+    for (index, field_type) in FieldType::ALL.into_iter().enumerate() {
+        let new = field(index as i64 + 1, &format!("F{index}"), field_type);
+        let expected = new.clone();
+        write(&store, one, async move |tx| {
+            tx.insert_field(EntityKind::Customer, &new, index as i64 + 100)
+                .await
+        })
+        .await;
+        let read = store
+            .read(one, async |tx| tx.fields(EntityKind::Customer).await)
+            .await
+            .unwrap();
+        assert_eq!(read.last(), Some(&expected));
+        assert_eq!((read.len(), stamp().await), (index + 1, index as i64 + 100));
+    }
+    for other in [EntityKind::Organization, EntityKind::Entitlement] {
+        assert_eq!(
+            store.read(one, async |tx| tx.fields(other).await).await,
+            Ok(vec![])
+        );
+    }
+    let mut edited = field(9, "Edited", FieldType::MultiSelect);
+    edited.options = vec!["x".into(), "\"quoted\"".into()];
+    let expected = edited.clone();
+    write(&store, one, async move |tx| {
+        tx.update_field(&edited, i64::MIN).await
+    })
+    .await;
+    assert_eq!(stamp().await, i64::MIN);
+    write(&store, one, async |tx| {
+        tx.delete_field(FieldId(1), i64::MAX).await
+    })
+    .await;
+    assert_eq!(stamp().await, i64::MAX);
+    let read = store
+        .read(one, async |tx| tx.fields(EntityKind::Customer).await)
+        .await
+        .unwrap();
+    assert_eq!(
+        read.iter().map(|field| field.id.0).collect::<Vec<_>>(),
+        [2, 3, 4, 5, 6, 7, 8, 9, 10]
+    );
+    assert_eq!(read[7], expected);
+}
+
+pub async fn unique_indexes_have_the_last_word(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    write(&store, one, async |tx| {
+        tx.insert_organization(&organization(1, "Acme"), &Definitions::default(), NOW)
+            .await?;
+        tx.insert_organization(&organization(2, "Globex"), &Definitions::default(), NOW)
+            .await?;
+        tx.insert_customer(&customer(1), &Definitions::default(), NOW)
+            .await?;
+        tx.insert_product(&product(1), NOW).await?;
+        tx.insert_field(EntityKind::Customer, &field(1, "Region", FieldType::Text), 1)
+            .await?;
+        tx.insert_field(EntityKind::Organization, &field(2, "Region", FieldType::Text), 2)
+            .await?;
+        tx.insert_entitlement(1, "e1", Entity::Customer(1), 1, NOW).await
+    })
+    .await;
+    macro_rules! refused {
+        ($($op:expr),+ $(,)?) => {$(
+            let refused: Result<(), StoreError> = store.write(one, $op).await;
+            assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{}: {refused:?}", stringify!($op));
+        )+};
+    }
+    refused!(
+        async |tx| tx
+            .insert_organization(&organization(1, "New"), &Definitions::default(), NOW)
+            .await,
+        async |tx| tx
+            .insert_organization(&organization(3, "ACME"), &Definitions::default(), NOW)
+            .await,
+        async |tx| tx
+            .rename_organization(OrganizationId(2), "acme", "acme", NOW)
+            .await,
+        async |tx| tx
+            .insert_customer(&customer(1), &Definitions::default(), NOW)
+            .await,
+        async |tx| {
+            let mut same_email = customer(2);
+            same_email.email_key = customer(1).email_key;
+            tx.insert_customer(&same_email, &Definitions::default(), NOW)
+                .await
+        },
+        async |tx| {
+            let mut same_id = customer(2);
+            same_id.id = customer(1).id;
+            tx.insert_customer(&same_id, &Definitions::default(), NOW).await
+        },
+        async |tx| tx.insert_product(&product(1), NOW).await,
+        async |tx| tx
+            .insert_field(EntityKind::Customer, &field(3, "rEGION", FieldType::Date), 3)
+            .await,
+        async |tx| tx
+            .insert_field(EntityKind::Customer, &field(2, "Other", FieldType::Date), 3)
+            .await,
+        async |tx| tx.insert_entitlement(1, "e2", Entity::Customer(1), 1, NOW).await,
+        async |tx| tx.insert_entitlement(2, "e1", Entity::Customer(1), 1, NOW).await,
+    );
+    let again: Result<_, StoreError> = store
+        .system_write(async |tx| tx.insert_tenant("one", "another", NOW).await)
+        .await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+}
+
+pub async fn changing_what_is_not_there(open: Open<'_>) {
+    let store = open();
+    let one = tenant(&store, "one").await;
+    let none = || (Values::default(), Definitions::default());
+    macro_rules! inconsistent {
+        ($($op:expr),+ $(,)?) => {$(
+            let refused: Result<(), StoreError> = store.write(one, $op).await;
+            assert!(matches!(refused, Err(StoreError::Inconsistent { .. })), "{}: {refused:?}", stringify!($op));
+        )+};
+    }
+    inconsistent!(
+        async |tx| tx.rename_organization(OrganizationId(1), "a", "a", NOW).await,
+        async |tx| tx
+            .delete_organization(&organization(1, "a"), &Definitions::default())
+            .await,
+        async |tx| tx.rename_customer(1, "a", NOW).await,
+        async |tx| tx.delete_customer(&customer(1), &Definitions::default()).await,
+        async |tx| tx.rename_product(1, "a", "a", NOW).await,
+        async |tx| tx.delete_product(1).await,
+        async |tx| tx.update_field(&field(1, "a", FieldType::Text), 1).await,
+        async |tx| tx.delete_field(FieldId(1), 1).await,
+        async move |tx| tx
+            .put_customer_details(1, &none().0, &none().0, &none().1, NOW)
+            .await,
+        async move |tx| tx
+            .put_organization_details(OrganizationId(1), &none().0, &none().0, &none().1, NOW)
+            .await,
+        async move |tx| tx
+            .put_entitlement_details(1, &none().0, &none().0, &none().1, NOW)
+            .await,
+        async move |tx| tx.delete_entitlement(1, &none().0, &none().1).await,
+    );
+    let waiting = store.system_read(async |tx| tx.waiting_sweeps(10).await).await;
+    assert_eq!(waiting, Ok(vec![]), "nothing of the refused units is left");
+    let unknown = guildhall_domain::TenantId(99);
+    let stamp = store.read(unknown, async |tx| tx.definitions_stamp().await).await;
+    assert!(matches!(stamp, Err(StoreError::Inconsistent { .. })), "{stamp:?}");
+}

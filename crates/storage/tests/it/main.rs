@@ -1,0 +1,68 @@
+//! What every store must do, one case a promise, run on each backend; then what concerns the files
+//! of SQLite alone.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod backend;
+mod counters;
+mod entities;
+mod sample;
+mod sqlite;
+mod sweeps;
+mod tenants;
+mod transactions;
+
+/// Makes a test of every case: `backend` runs it on a fresh store.
+macro_rules! conformance {
+    ($backend:path) => {
+        conformance! { $backend;
+            counters::numbers_come_in_rows_and_never_twice,
+            counters::a_raised_counter_skips_what_was_given,
+            counters::concurrent_takers_get_different_numbers,
+            entities::organizations,
+            entities::organization_ids_stay_spent,
+            entities::customers,
+            entities::products_in_pages,
+            entities::memberships,
+            entities::entitlements,
+            entities::fields_and_their_stamp,
+            entities::unique_indexes_have_the_last_word,
+            entities::changing_what_is_not_there,
+            sweeps::of_an_organization,
+            sweeps::of_a_customer,
+            sweeps::of_a_product,
+            sweeps::of_a_field,
+            sweeps::wait_in_line,
+            tenants::found_by_cloud_id_and_listed,
+            tenants::tokens,
+            tenants::nobody_sees_or_touches_another,
+            transactions::a_refused_unit_leaves_nothing_and_its_neighbours_stay,
+            transactions::a_panicking_unit_leaves_nothing_and_its_neighbours_stay,
+            transactions::a_unit_that_waits_is_refused,
+            transactions::answers_come_after_the_commit,
+            transactions::a_unit_sees_its_neighbours_before_it,
+            transactions::a_read_is_one_snapshot,
+            transactions::a_caller_that_leaves_changes_nothing,
+            transactions::more_writes_than_fit_are_refused,
+            transactions::many_at_once_are_all_kept,
+            transactions::what_was_written_is_there_after_reopening,
+        }
+    };
+    ($backend:path; $($room:ident::$case:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $case() {
+                $backend(crate::$room::$case);
+            }
+        )+
+    };
+}
+
+mod on_sqlite {
+    conformance!(crate::backend::sqlite);
+}
+// PostgreSQL: mod on_postgres { conformance!(crate::backend::postgres); }

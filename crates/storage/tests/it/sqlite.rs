@@ -1,0 +1,280 @@
+//! The files of SQLite: migrations, locks, permissions, what is left behind, and the index of values
+//! against the values themselves.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, Values, value_key};
+use guildhall_storage::{Location, Store, StoreError, Sweep, Swept};
+use guildhall_testkit::{SeededRandom, TempFolder};
+
+use crate::backend::open;
+use crate::sample::{NOW, field, organization, tenant, write};
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn refusal(result: Result<Store, guildhall_storage::OpenError>) -> String {
+    match result {
+        Ok(_) => panic!("opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn schema_version(path: &Path) -> i64 {
+    let database = rusqlite::Connection::open(path).unwrap();
+    database
+        .query_row("SELECT MAX(version) FROM schema_version", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[test]
+fn an_empty_and_a_missing_file_become_a_database() {
+    let folder = TempFolder::new();
+    let (empty, missing) = (folder.join("empty.db"), folder.join("missing.db"));
+    fs::write(&empty, "").unwrap();
+    for path in [empty, missing] {
+        let store = open(&path, true).unwrap();
+        block_on(tenant(&store, "one"));
+        drop(store);
+        let version = schema_version(&path);
+        assert!(version >= 1);
+        drop(open(&path, true).unwrap());
+        assert_eq!(schema_version(&path), version, "opening again migrates nothing");
+        let applied: i64 = rusqlite::Connection::open(&path)
+            .unwrap()
+            .query_row("SELECT MIN(applied_at) FROM schema_version", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(applied, NOW.0);
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused_with_both_versions_named() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    drop(open(&path, true).unwrap());
+    let known = schema_version(&path);
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database
+        .execute(
+            "INSERT INTO schema_version (version, applied_at) VALUES (4711, 0)",
+            [],
+        )
+        .unwrap();
+    drop(database);
+    for serve in [true, false] {
+        let words = refusal(open(&path, serve));
+        let names_both = words.contains("version 4711") && words.contains(&format!("up to {known}."));
+        assert!(names_both, "{words}");
+    }
+    let versions: i64 = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT COUNT(*) FROM schema_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(versions, known + 1, "nothing was changed");
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let folder = TempFolder::new();
+    let text = folder.join("letter.txt");
+    fs::write(&text, "Dear Sir or Madam, ".repeat(1_000)).unwrap();
+    let words = refusal(open(&text, true));
+    assert!(words.contains("letter.txt"), "{words}");
+    assert!(
+        fs::read_to_string(&text).unwrap().starts_with("Dear Sir"),
+        "and left as it was"
+    );
+    let words = refusal(open(&folder.join("no/such/folder.db"), true));
+    assert!(words.contains("folder.db"), "{words}");
+    refusal(open(folder.path(), true));
+}
+
+#[test]
+fn locations() {
+    let sqlite = |path: &str| Some(Location::Sqlite(path.into()));
+    assert_eq!(Location::parse("sqlite:a b.db").ok(), sqlite("a b.db"));
+    assert_eq!(Location::parse("sqlite:/x:y").ok(), sqlite("/x:y"));
+    for wrong in [
+        "",
+        "sqlite",
+        "sqlite:",
+        "guildhall.db",
+        "mysql://u:secret@h/d",
+        "postgres://u:secret@h/d",
+    ] {
+        let words = Location::parse(wrong).unwrap_err().to_string();
+        assert!(!words.contains("secret"), "{words}");
+    }
+}
+
+#[test]
+fn one_serves_and_commands_work_beside() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let server = open(&path, true).unwrap();
+    let words = refusal(open(&path, true));
+    let says_why =
+        words.contains("another guildhall serve") && words.contains(&std::process::id().to_string());
+    assert!(says_why, "{words}");
+    let command = open(&path, false).unwrap();
+    let (one, two) = (
+        block_on(tenant(&server, "one")),
+        block_on(tenant(&command, "two")),
+    );
+    let seen = block_on(server.system_read(async |tx| tx.tenants().await)).unwrap();
+    assert_eq!(seen.iter().map(|row| row.id).collect::<Vec<_>>(), [one, two]);
+    drop(command);
+    drop(server);
+    drop(open(&path, true).unwrap());
+}
+
+#[test]
+fn files_are_their_owners_alone() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let store = open(&path, true).unwrap();
+    block_on(tenant(&store, "one"));
+    block_on(store.system_read(async |tx| tx.tenants().await)).unwrap();
+    let mut files: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            (entry.file_name().into_string().unwrap(), format!("{mode:o}"))
+        })
+        .collect();
+    files.sort();
+    let expected = [
+        "guildhall.db",
+        "guildhall.db-shm",
+        "guildhall.db-wal",
+        "guildhall.db.lock",
+    ];
+    assert_eq!(files, expected.map(|name| (name.to_owned(), "600".to_owned())));
+    drop(store);
+    for name in ["guildhall.db-shm", "guildhall.db-wal"] {
+        assert!(!folder.join(name).exists(), "{name} is left");
+    }
+}
+
+/// The index of values is kept with the values: after any changes it holds just what they say.
+#[test]
+fn the_index_of_values_is_what_the_values_say() {
+    const STEPS: i64 = 1_500;
+    const ORGANIZATIONS: i64 = 60;
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let random = SeededRandom::new(5);
+    let store = open(&path, true).unwrap();
+    let types = [FieldType::Text, FieldType::Number, FieldType::MultiSelect];
+    let texts = ["1", "1.0", "a", "A", "ß", "SS", " x ", "One", "Two", "Three"];
+    block_on(async {
+        let one = tenant(&store, "one").await;
+        for step in 1..=STEPS {
+            let number = 1 + random.below(ORGANIZATIONS as u64) as i64;
+            let fields = store
+                .read(one, async |tx| tx.fields(EntityKind::Organization).await)
+                .await
+                .unwrap();
+            let chosen = (!fields.is_empty()).then(|| random.pick(&fields).clone());
+            let act = random.below(100);
+            let new_type = *random.pick(&types);
+            let count = random.below(3) as usize;
+            let new: Vec<String> = (0..count).map(|_| (*random.pick(&texts)).to_owned()).collect();
+            let (definitions, id, stamp) = (Definitions::new(fields), step, step);
+            write(&store, one, async move |tx| {
+                let found = tx.organization(OrganizationId(number)).await?;
+                match (act, chosen, found) {
+                    (0..5, _, _) | (_, None, _) => {
+                        let name = format!("Field {id}");
+                        return tx
+                            .insert_field(EntityKind::Organization, &field(id, &name, new_type), stamp)
+                            .await;
+                    }
+                    (5..9, Some(field), _) => return tx.delete_field(field.id, stamp).await,
+                    (9..13, _, _) => {
+                        // The fields that were deleted last, in whatever order.
+                        for sweep in [id - 1, id - 7].map(|id| Sweep::Field(FieldId(id))) {
+                            let is_defined = definitions.iter().any(|d| Sweep::Field(d.id) == sweep);
+                            while !is_defined
+                                && tx.sweep(sweep, &Definitions::default()).await? == Swept::More
+                            {
+                            }
+                        }
+                    }
+                    (13, _, Some(found)) => return tx.delete_organization(&found, &definitions).await,
+                    (_, Some(field), Some(found)) => {
+                        let mut values = found.details.clone();
+                        values.set(field.id, new);
+                        let id = OrganizationId(number);
+                        tx.put_organization_details(id, &found.details, &values, &definitions, NOW)
+                            .await?;
+                    }
+                    (_, Some(field), None) if !tx.organization_id_used(OrganizationId(number)).await? => {
+                        let mut row = organization(number, &format!("O{number}"));
+                        row.details = Values::default();
+                        row.details.set(field.id, new);
+                        tx.insert_organization(&row, &definitions, NOW).await?;
+                    }
+                    _ => {}
+                }
+                Ok(())
+            })
+            .await;
+        }
+        let waiting = store
+            .system_read(async |tx| tx.waiting_sweeps(10_000).await)
+            .await
+            .unwrap();
+        for (tenant, sweep) in waiting {
+            write(&store, tenant, async move |tx| {
+                while tx.sweep(sweep, &Definitions::default()).await? == Swept::More {}
+                Ok(())
+            })
+            .await;
+        }
+        let mut expected = Vec::new();
+        let fields = store
+            .read(one, async |tx| tx.fields(EntityKind::Organization).await)
+            .await
+            .unwrap();
+        for number in 1..=ORGANIZATIONS {
+            let found = store
+                .read(one, async |tx| tx.organization(OrganizationId(number)).await)
+                .await
+                .unwrap();
+            let Some(found) = found else { continue };
+            for (id, values) in &found.details.0 {
+                let field = fields
+                    .iter()
+                    .find(|field| field.id == *id)
+                    .expect("swept fields have no values");
+                for value in values {
+                    expected.push((id.0, value_key(field.field_type, value), number));
+                }
+            }
+        }
+        expected.sort();
+        expected.dedup();
+        assert!(expected.len() > 3, "the steps left too little: {expected:?}");
+        let database = rusqlite::Connection::open(&path).unwrap();
+        let mut statement = database
+            .prepare("SELECT field_id, value_key, entity_number FROM detail_index ORDER BY 1, 2, 3")
+            .unwrap();
+        let kept: Vec<(i64, String, i64)> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(kept, expected);
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+}
