@@ -29,6 +29,7 @@ fn golden(name: &str) -> PathBuf {
 
 /// Sends an example as it is printed, and compares the answer with its golden file.
 fn send(site: &Site, name: &str, path: &str, body: &str) -> Response {
+    let operation = path;
     let path = format!("/api/v1{path}");
     let request = Request::post(&path)
         .bearer(&site.token)
@@ -50,25 +51,28 @@ fn send(site: &Site, name: &str, path: &str, body: &str) -> Response {
         },
         "body": serde_json::from_str::<Value>(body).unwrap(),
     });
-    check(name, &shown, &response);
+    check(name, &format!("POST {operation}"), &shown, &response);
     response
 }
 
 /// Reads a path and compares the answer with its golden file.
-fn read(site: &Site, name: &str, path: &str, shown_path: &str) -> Value {
+fn read(site: &Site, name: &str, path: &str, operation: &str) -> Value {
     let response = site.get(path);
     let shown = json!({
         "method": "GET",
-        "path": shown_path,
+        "path": operation,
         "headers": { "Authorization": "Bearer <access_token>", "X-ExperimentalApi": "opt-in" },
     });
-    check(name, &shown, &response);
+    check(name, &format!("GET {operation}"), &shown, &response);
     response.ok()
 }
 
-fn check(name: &str, request: &Value, response: &Response) {
+fn check(name: &str, operation: &str, request: &Value, response: &Response) {
     let shown = json!({ "status": response.status, "body": response.json() });
-    Golden::check(golden(name), &json!({ "request": request, "response": shown }));
+    Golden::check(
+        golden(name),
+        &json!({ "operation": operation, "request": request, "response": shown }),
+    );
 }
 
 /// Submits an example and waits for its end; compares task and receipts with their golden files.
@@ -80,13 +84,13 @@ fn run(site: &Site, name: &str, path: &str, body: &str) -> Value {
         site,
         &format!("{name}/task"),
         &format!("/tasks/{id}"),
-        "/api/v1/tasks/<task>",
+        "/tasks/{taskId}",
     );
     read(
         site,
         &format!("{name}/receipts"),
         &format!("/guildhall/v1/tasks/{id}/items"),
-        "/guildhall/v1/tasks/<task>/items",
+        "/guildhall/v1/tasks/{taskId}/items",
     );
     assert_eq!(task["status"], "FINISHED");
     assert_eq!(task["id"], id);

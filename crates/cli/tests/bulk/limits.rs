@@ -126,3 +126,27 @@ fn the_limit_of_open_tasks() {
     // There is room again, and the key was not used up.
     assert_eq!(site.run(ORGANIZATIONS, "key", &good())["status"], "FINISHED");
 }
+
+/// What one payload may associate is bounded, since it is written in one transaction.
+#[test]
+fn associations() {
+    let world = World::new(&[]);
+    let site = world.site();
+    for (member, ids) in [
+        ("associateCustomers", "customerIds"),
+        ("associateProducts", "productIds"),
+    ] {
+        let body = |count: usize| {
+            let all: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+            let payload = json!({ "name": "Acme", member: { ids: all } });
+            json!({ "organizationProfiles": [item("UPSERT", &payload)] })
+        };
+        let message = site.bulk(PROFILES, "key", &body(10_001)).refused(400);
+        let start = format!("organizationProfiles[0].payload.{member}.{ids}: ");
+        assert!(
+            message.starts_with(&start) && message.contains("10001") && message.contains("10000"),
+            "{message}"
+        );
+        assert_eq!(site.tasks(), Vec::<Value>::new());
+    }
+}
