@@ -1,7 +1,7 @@
 //! The one route table. The router, the permission checks, the OpenAPI document, the page at
 //! `/docs` and the tests of privileges and tenants all come from it.
 //!
-//! Rows follow the index of the vendor's API (csm-api 7) and carry its numbers.
+//! Rows follow the index of operations in `docs/api.md` and carry its numbers.
 
 use guildhall_domain::access::Scope::{self, *};
 use guildhall_domain::{EntityKind, Role};
@@ -12,7 +12,7 @@ use crate::api::{bulk, customers, details, entitlements, fields, organizations, 
 use crate::call::{Call, Handled};
 use crate::wire::{Schema, Schemas};
 
-/// Whether an operation asks for `X-ExperimentalApi: opt-in` (csm-api 7, column *exp*).
+/// Whether an operation asks for `X-ExperimentalApi: opt-in` (`docs/api.md`, "Experimental header").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Experimental {
     /// Never.
