@@ -30,12 +30,21 @@ impl Service {
         Ok(more)
     }
 
-    /// Records when tokens were last used.
+    /// Records when tokens were last used. What cannot be recorded now is recorded the next time.
     pub async fn record_token_use(&self) -> Result<(), Error> {
-        for ((tenant, id), used_at) in self.tokens.take_used() {
-            self.store
-                .write(tenant, async move |tx| tx.touch_token(&id, used_at).await)
-                .await?;
+        let mut used = self.tokens.take_used().into_iter();
+        while let Some(((tenant, id), used_at)) = used.next() {
+            let recorded = {
+                let id = id.clone();
+                self.store
+                    .write(tenant, async move |tx| tx.touch_token(&id, used_at).await)
+                    .await
+            };
+            if let Err(error) = recorded {
+                self.tokens
+                    .put_used(std::iter::once(((tenant, id), used_at)).chain(used));
+                return Err(error.into());
+            }
         }
         Ok(())
     }

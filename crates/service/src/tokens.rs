@@ -143,6 +143,14 @@ impl TokenCache {
             .remove(hash);
     }
 
+    /// Puts uses back; those that came in the meantime are newer.
+    pub(crate) fn put_used(&self, uses: impl Iterator<Item = ((TenantId, String), Timestamp)>) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, at) in uses {
+            used.entry(place).or_insert(at);
+        }
+    }
+
     pub(crate) fn take_used(&self) -> HashMap<(TenantId, String), Timestamp> {
         std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner))
     }
