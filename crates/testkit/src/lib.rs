@@ -9,7 +9,7 @@
 //! | [`server`] | the real binary as a child process: start, stop, kill, read what it said |
 //! | [`golden`] | committed JSON documents, with redactions that check what they hide |
 //! | [`faults`] | a disk that is full, that fails, whose fsync lies or is slow |
-//! | [`postgres`] | a PostgreSQL cluster of one's own: databases, kill, pause |
+//! | [`postgres`] | a PostgreSQL cluster of one's own: databases, kill, pause, standby, promote |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 

@@ -1,5 +1,5 @@
 //! Throwaway PostgreSQL clusters: started in a temporary folder from the programs that are installed,
-//! stopped, killed, paused, and gone with the test, or with
+//! stopped, killed, paused, followed by a standby that can be promoted, and gone with the test, or with
 //! its process, however that ends. Statements go through `psql`: a test that needs a client has its own.
 //!
 //! Most tests take a fresh database of [`Cluster::shared`]; one that stops its server starts its own.
@@ -21,7 +21,7 @@ use programs::{finish, identifier, program_in};
 
 /// The superuser of every cluster, who needs no password.
 const USER: &str = "guildhall";
-/// How long a start (with recovery after a kill), a stop, a reload may take.
+/// How long a start (with recovery after a kill), a stop, a promotion, a reload may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a cluster is set up. By default it is fast: what is written survives the end of any process, a kill
@@ -61,6 +61,8 @@ impl ClusterOptions {
             ("max_connections", "200"),
             // In the folder, so that nothing stays behind elsewhere when it is killed.
             ("dynamic_shared_memory_type", "mmap"),
+            // A standby may be away for a while.
+            ("wal_keep_size", "256MB"),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
         ];
@@ -138,7 +140,7 @@ impl Cluster {
     /// A fresh database by the clauses of `CREATE DATABASE`. With `TEMPLATE template0 LOCALE_PROVIDER icu
     /// ICU_LOCALE 'und'` texts are ordered as users have it, not by their bytes.
     pub fn database_with(&self, clauses: &str) -> Database {
-        // Unique among all clusters of this process.
+        // Unique among all clusters of this process: a promoted standby has those of its primary.
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name} {clauses}"));
@@ -221,6 +223,77 @@ impl Cluster {
         self.instance.log()
     }
 
+    /// A copy that follows this cluster, by the time this returns, and answers reads. With options of its own: they
+    /// are not copied.
+    pub fn standby(&self, options: &ClusterOptions) -> Self {
+        self.follow(options, &standby_name())
+    }
+
+    /// A standby that every commit waits for from now on, and for each such standby. Once one of them is gone,
+    /// commits wait for ever; see [`Cluster::forget_standbys`].
+    pub fn synchronous_standby(&self, options: &ClusterOptions) -> Self {
+        let name = standby_name();
+        let standby = self.follow(options, &name);
+        let mut state = self.instance.state();
+        state.synchronous.push(name.clone());
+        let names = state.synchronous.join(", ");
+        let value = format!("FIRST {} ({names})", state.synchronous.len());
+        drop(state);
+        self.set("synchronous_standby_names", &value);
+        // Commits wait only once the checkpointer has read the setting, which it does between two checkpoints;
+        // nothing shows it. The first of these may have begun before it did.
+        self.sql("postgres", "CHECKPOINT; CHECKPOINT");
+        self.until_standby(&name, "sync_state = 'sync'");
+        standby
+    }
+
+    /// Commits wait for no standby any more, those that wait now included.
+    pub fn forget_standbys(&self) {
+        self.instance.state().synchronous.clear();
+        self.set("synchronous_standby_names", "");
+    }
+
+    /// Makes a standby a primary: when this returns, it takes writes.
+    pub fn promote(&self) {
+        let mut promote = program_in(&self.instance.folder, "pg_ctl");
+        promote.args(["promote", "--wait", "--timeout", "60", "--pgdata"]);
+        finish(promote.arg(self.instance.data()));
+        self.until("promoted", || {
+            self.sql("postgres", "SELECT pg_is_in_recovery()") == "f"
+        });
+    }
+
+    fn follow(&self, options: &ClusterOptions, name: &str) -> Self {
+        let instance = Instance::new(options);
+        let mut backup = program_in(&instance.folder, "pg_basebackup");
+        let primary = format!(
+            "host=127.0.0.1 port={} user={USER} application_name={name}",
+            self.port()
+        );
+        backup.args([
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "--dbname",
+        ]);
+        backup.arg(primary).arg("--pgdata");
+        finish(backup.arg(instance.data()));
+        instance.launch_on_a_free_port();
+        self.until_standby(name, "state = 'streaming'");
+        Self {
+            instance: Arc::new(instance),
+        }
+    }
+
+    fn until_standby(&self, name: &str, condition: &str) {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_replication WHERE application_name = '{name}' AND {condition}"
+        );
+        self.until(&format!("{name}: {condition}"), || {
+            self.sql("postgres", &sql) == "1"
+        });
+    }
+
     fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let start = Instant::now();
         while !condition() {
@@ -269,10 +342,19 @@ impl Drop for Database {
         let answers = state.is_running() && !state.paused && Arc::strong_count(&self.cluster) > 1;
         drop(state);
         if answers {
-            let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+            // A standby that is gone shall not hold it up.
+            let drop = format!(
+                "SET synchronous_commit = local; DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                self.name
+            );
             if let Err(error) = self.cluster.try_sql("postgres", &drop) {
                 eprintln!("cannot drop the database {}: {error}", self.name);
             }
         }
     }
+}
+
+fn standby_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("standby_{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -140,6 +140,71 @@ fn a_paused_cluster_answers_when_it_goes_on() {
 }
 
 #[test]
+fn a_synchronous_standby_has_all_that_was_committed() {
+    let options = ClusterOptions::default();
+    let primary = Cluster::start(&options);
+    let database = primary.database();
+    database.sql(FILL);
+    let standby = primary.synchronous_standby(&options);
+    let name = database.name();
+
+    // A commit waits for the standby.
+    standby.pause();
+    thread::scope(|scope| {
+        let commit = scope.spawn(|| database.sql("INSERT INTO t VALUES (3)"));
+        thread::sleep(Duration::from_millis(500));
+        assert!(!commit.is_finished());
+        standby.resume();
+        commit.join().unwrap();
+    });
+    let refused = standby.try_sql(name, "INSERT INTO t VALUES (9)").unwrap_err();
+    assert!(refused.contains("read-only transaction"), "{refused}");
+
+    // Killed under load: what was acknowledged is there after the promotion.
+    let acknowledged = thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let insert = |n: &i64| database.try_sql(&format!("INSERT INTO t VALUES ({n})")).is_ok();
+            (4..).take_while(insert).count()
+        });
+        thread::sleep(Duration::from_millis(300));
+        primary.kill();
+        load.join().unwrap()
+    });
+    assert!(acknowledged > 0);
+    standby.promote();
+    let found: usize = standby.sql(name, "SELECT count(*) FROM t").parse().unwrap();
+    // The last one may have been committed, without an answer.
+    assert!(
+        (acknowledged + 3..=acknowledged + 4).contains(&found),
+        "{acknowledged}, {found}"
+    );
+    standby.sql(name, "INSERT INTO t VALUES (-1)");
+
+    // The promoted one can have a standby in turn, and make databases of its own.
+    let next = standby.standby(&options);
+    let fresh = standby.database();
+    fresh.sql(FILL);
+    until(|| next.try_sql(fresh.name(), READ).is_ok_and(|rows| rows == "1\n2"));
+}
+
+#[test]
+fn commits_go_on_when_standbys_are_forgotten() {
+    let options = ClusterOptions::default();
+    let primary = Cluster::start(&options);
+    let database = primary.database();
+    let standby = primary.synchronous_standby(&options);
+    standby.kill();
+    thread::scope(|scope| {
+        let commit = scope.spawn(|| database.sql(FILL));
+        thread::sleep(Duration::from_millis(300));
+        assert!(!commit.is_finished());
+        primary.forget_standbys();
+        commit.join().unwrap();
+    });
+    assert_eq!(database.sql(READ), "1\n2");
+}
+
+#[test]
 fn the_shared_cluster_ends_with_its_process() {
     if env::var_os(CHILD).is_some() {
         // Ends only when it is killed, or at once.

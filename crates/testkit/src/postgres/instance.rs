@@ -38,6 +38,8 @@ pub(super) struct State {
     postmaster: Option<Child>,
     pub(super) paused: bool,
     pub(super) settings: Vec<(String, String)>,
+    /// Names of the standbys that a commit waits for.
+    pub(super) synchronous: Vec<String>,
 }
 
 impl State {
@@ -64,6 +66,7 @@ impl Instance {
                 postmaster: None,
                 paused: false,
                 settings: options.all(&folder),
+                synchronous: Vec::new(),
             }),
             guard: Guard::of(folder.path()),
             folder,

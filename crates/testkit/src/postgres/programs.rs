@@ -15,7 +15,7 @@ const INSTALL: &str = "install PostgreSQL: apt-get install postgresql";
 /// Where Debian keeps the programs that it does not put on the PATH: a folder per major version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 /// All from one folder, so that they are of one version.
-const NEEDED: [&str; 3] = ["initdb", "postgres", "psql"];
+const NEEDED: [&str; 5] = ["initdb", "postgres", "psql", "pg_basebackup", "pg_ctl"];
 
 /// The folder of the programs. Panics with the line that installs them where there is none.
 fn programs() -> &'static Path {
@@ -140,7 +140,7 @@ mod tests {
 
         fill("debian/9/bin", &NEEDED);
         let newest = fill("debian/15/bin", &NEEDED);
-        fill("debian/16/bin", &["psql", "initdb"]);
+        fill("debian/16/bin", &["psql", "pg_basebackup"]);
         fill("debian/common/bin", &NEEDED);
         assert_eq!(find(part.as_os_str(), &debian), Some(newest));
 
