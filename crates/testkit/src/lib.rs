@@ -9,6 +9,7 @@
 //! | [`server`] | the real binary as a child process: start, stop, kill, read what it said |
 //! | [`golden`] | committed JSON documents, with redactions that check what they hide |
 //! | [`faults`] | a disk that is full, that fails, whose fsync lies or is slow |
+//! | [`postgres`] | a PostgreSQL cluster of one's own: databases, kill, pause, standby, promote |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
@@ -20,6 +21,7 @@ pub mod faults;
 pub mod folder;
 pub mod golden;
 pub mod http;
+pub mod postgres;
 pub mod server;
 
 pub use doubles::{ManualClock, SeededRandom};
@@ -27,4 +29,5 @@ pub use faults::{Fault, Faults};
 pub use folder::TempFolder;
 pub use golden::Golden;
 pub use http::{Client, Request, Response};
+pub use postgres::{Cluster, ClusterOptions, Database};
 pub use server::{Server, ServerOptions};
