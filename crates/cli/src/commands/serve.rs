@@ -58,7 +58,7 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
         let mut serving = pin!(serve(args, listener, service, signals));
         let done = tokio::select! {
             biased;
-            _ = failed.recv() => {
+            Some(()) = failed.recv() => {
                 // Serving goes on meanwhile: those who wait hear of the failure before the end.
                 let _late_words = tokio::time::timeout(LAST_WORDS, serving).await;
                 // Leaving in order would close the database, and closing would sync it again.

@@ -101,14 +101,11 @@ fn locations() {
     let sqlite = |path: &str| Some(Location::Sqlite(path.into()));
     assert_eq!(Location::parse("sqlite:a b.db").ok(), sqlite("a b.db"));
     assert_eq!(Location::parse("sqlite:/x:y").ok(), sqlite("/x:y"));
-    for wrong in [
-        "",
-        "sqlite",
-        "sqlite:",
-        "guildhall.db",
-        "mysql://u:secret@h/d",
-        "postgres://u:secret@h/d",
-    ] {
+    let postgres = |url: &str| Some(Location::Postgres(url.into()));
+    for url in ["postgres://u:p@h/d", "postgresql://h:5433/d?sslmode=require"] {
+        assert_eq!(Location::parse(url).ok(), postgres(url));
+    }
+    for wrong in ["", "sqlite", "sqlite:", "guildhall.db", "mysql://u:secret@h/d"] {
         let words = Location::parse(wrong).unwrap_err().to_string();
         assert!(!words.contains("secret"), "{words}");
     }
