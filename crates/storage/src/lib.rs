@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod copy;
 mod customers;
 mod details;
 mod dialect;
@@ -42,6 +43,7 @@ use std::task::{Context, Poll, Waker};
 use guildhall_domain::TenantId;
 use tokio::sync::oneshot;
 
+pub use copy::{CopiedTable, CopyProgress};
 pub use error::{OpenError, StoreError};
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};

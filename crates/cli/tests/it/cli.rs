@@ -67,6 +67,7 @@ fn every_help() {
         "token create",
         "token list",
         "token revoke",
+        "copy",
         "openapi",
     ];
     for command in commands {
