@@ -166,19 +166,10 @@ impl Store {
                 self.submit(sqlite, unit).await
             }
             Driver::Postgres(postgres) => {
-                let mut runs = 0;
-                loop {
-                    runs += 1;
-                    let mut connection = postgres.connection().await?;
-                    connection.begin_write();
-                    let mut tx = WriteTx::new(Session::Postgres(&mut connection), tenant);
-                    let result = op.clone()(&mut tx).await;
-                    match finish(connection, result).await {
-                        Finished::Done(result) => return result,
-                        Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
-                        Finished::Again(_) => {}
-                    }
-                }
+                on_postgres(postgres, async move |connection| {
+                    op.clone()(&mut WriteTx::new(Session::Postgres(connection), tenant)).await
+                })
+                .await
             }
         }
     }
@@ -219,18 +210,10 @@ impl Store {
                 self.submit(sqlite, unit).await
             }
             Driver::Postgres(postgres) => {
-                let mut runs = 0;
-                loop {
-                    runs += 1;
-                    let mut connection = postgres.connection().await?;
-                    connection.begin_write();
-                    let result = op.clone()(&mut SystemTx::new(Session::Postgres(&mut connection))).await;
-                    match finish(connection, result).await {
-                        Finished::Done(result) => return result,
-                        Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
-                        Finished::Again(_) => {}
-                    }
-                }
+                on_postgres(postgres, async move |connection| {
+                    op.clone()(&mut SystemTx::new(Session::Postgres(connection))).await
+                })
+                .await
             }
         }
     }
@@ -268,6 +251,25 @@ impl Store {
         receiver.await.unwrap_or_else(|_| {
             Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
         })
+    }
+}
+
+/// Runs a unit of work on PostgreSQL, and again when another one got in its way.
+async fn on_postgres<T, E: From<StoreError>>(
+    postgres: &Postgres,
+    unit: impl AsyncFn(&mut postgres::Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        let mut connection = postgres.connection().await?;
+        connection.begin_write();
+        let result = unit(&mut connection).await;
+        match finish(connection, result).await {
+            Finished::Done(result) => return result,
+            Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
+            Finished::Again(_) => {}
+        }
     }
 }
 
