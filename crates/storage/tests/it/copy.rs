@@ -50,7 +50,8 @@ async fn an_interrupted_copy_goes_on() {
     for pages in [1, 3, 7, 9] {
         let target = open(&folder.join(format!("{pages}.db")), true).unwrap();
         let (from, to) = (source.clone(), target.clone());
-        let dies = tokio::spawn(async move {
+        let room = tokio::task::LocalSet::new();
+        let dies = room.spawn_local(async move {
             let mut left = pages;
             let progress = |_| {
                 left -= 1;
@@ -58,7 +59,10 @@ async fn an_interrupted_copy_goes_on() {
             };
             from.copy_to(&to, NOW, progress).await.map(drop)
         });
-        assert!(dies.await.is_err(), "the copy was not interrupted");
+        assert!(
+            room.run_until(dies).await.is_err(),
+            "the copy was not interrupted"
+        );
         assert!(target.is_being_copied_into().await.unwrap());
         let copied = source.copy_to(&target, NOW, |_| {}).await.unwrap();
         assert_eq!(copied, expected, "after {pages} pages");
