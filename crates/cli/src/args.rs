@@ -16,8 +16,8 @@ use guildhall_service::Lifetime;
 #[derive(Parser)]
 #[command(name = "guildhall", version, max_term_width = 100)]
 pub struct Guildhall {
-    /// Where the data is kept: sqlite:PATH, or postgres://USER@HOST/NAME. Migrated when old; `serve` and
-    /// `tenant create` make SQLite's file when it is missing.
+    /// Where the data is kept: sqlite:PATH or postgres://USER@HOST/NAME. Migrated when old; `serve` and `tenant create` make it when
+    /// it is missing.
     #[arg(
         long,
         global = true,
@@ -44,6 +44,16 @@ pub enum Command {
     Token {
         #[command(subcommand)]
         command: Token,
+    },
+    /// Copy all data of one database into another, empty one: from SQLite to PostgreSQL or back.
+    /// Stop the servers of both first. An interrupted copy goes on where it was when it is run again.
+    Copy {
+        /// The database to copy from.
+        #[arg(long, value_name = "URL", env = "GUILDHALL_FROM", hide_env_values = true)]
+        from: String,
+        /// The database to copy into: empty, or half filled by an earlier copy.
+        #[arg(long, value_name = "URL", env = "GUILDHALL_TO", hide_env_values = true)]
+        to: String,
     },
     /// Print the OpenAPI document of the server.
     Openapi,

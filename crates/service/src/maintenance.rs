@@ -49,6 +49,11 @@ impl Service {
         Ok(())
     }
 
+    /// Whether the database is still being filled by a copy: then nobody may serve it.
+    pub async fn is_being_copied_into(&self) -> Result<bool, Error> {
+        Ok(self.store.is_being_copied_into().await?)
+    }
+
     /// A small read and a small write, to find out whether the database answers and takes writes.
     pub async fn probe(&self) -> Result<(), StoreError> {
         let now = self.now();

@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod copy;
 mod customers;
 mod details;
 mod dialect;
@@ -42,6 +43,7 @@ use std::task::{Context, Poll, Waker};
 use guildhall_domain::TenantId;
 use tokio::sync::oneshot;
 
+pub use copy::{CopiedTable, CopyProgress};
 pub use error::{OpenError, StoreError};
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
@@ -164,19 +166,10 @@ impl Store {
                 self.submit(sqlite, unit).await
             }
             Driver::Postgres(postgres) => {
-                let mut runs = 0;
-                loop {
-                    runs += 1;
-                    let mut connection = postgres.connection().await?;
-                    connection.begin_write();
-                    let mut tx = WriteTx::new(Session::Postgres(&mut connection), tenant);
-                    let result = op.clone()(&mut tx).await;
-                    match finish(connection, result).await {
-                        Finished::Done(result) => return result,
-                        Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
-                        Finished::Again(_) => {}
-                    }
-                }
+                on_postgres(postgres, async move |connection| {
+                    op.clone()(&mut WriteTx::new(Session::Postgres(connection), tenant)).await
+                })
+                .await
             }
         }
     }
@@ -217,18 +210,10 @@ impl Store {
                 self.submit(sqlite, unit).await
             }
             Driver::Postgres(postgres) => {
-                let mut runs = 0;
-                loop {
-                    runs += 1;
-                    let mut connection = postgres.connection().await?;
-                    connection.begin_write();
-                    let result = op.clone()(&mut SystemTx::new(Session::Postgres(&mut connection))).await;
-                    match finish(connection, result).await {
-                        Finished::Done(result) => return result,
-                        Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
-                        Finished::Again(_) => {}
-                    }
-                }
+                on_postgres(postgres, async move |connection| {
+                    op.clone()(&mut SystemTx::new(Session::Postgres(connection))).await
+                })
+                .await
             }
         }
     }
@@ -266,6 +251,25 @@ impl Store {
         receiver.await.unwrap_or_else(|_| {
             Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
         })
+    }
+}
+
+/// Runs a unit of work on PostgreSQL, and again when another one got in its way.
+async fn on_postgres<T, E: From<StoreError>>(
+    postgres: &Postgres,
+    unit: impl AsyncFn(&mut postgres::Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        let mut connection = postgres.connection().await?;
+        connection.begin_write();
+        let result = unit(&mut connection).await;
+        match finish(connection, result).await {
+            Finished::Done(result) => return result,
+            Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
+            Finished::Again(_) => {}
+        }
     }
 }
 

@@ -13,9 +13,9 @@ use serde_json::Value;
 /// The only place that crates come from.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Crates in Cargo.lock, on all platforms and with those for tests: each is code that somebody must trust.
-const PACKAGES_MAX: usize = 200;
+const PACKAGES_MAX: usize = 245;
 /// Crates that the binary or its build needs, on all platforms.
-const SHIPPED_MAX: usize = 160;
+const SHIPPED_MAX: usize = 235;
 
 #[test]
 fn licences_are_allowed() {

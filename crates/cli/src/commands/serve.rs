@@ -80,6 +80,11 @@ async fn serve(
     service: Arc<Service>,
     signals: Signals,
 ) -> Result<(), Failure> {
+    if service.is_being_copied_into().await? {
+        return Err(Failure(
+            "the database is half filled by a copy; run guildhall copy again until it is done".into(),
+        ));
+    }
     let settings = ApiSettings {
         organization_management: args.organization_management.into(),
         experimental_header: args.experimental_header.into(),

@@ -68,6 +68,7 @@ fn every_help() {
         "token create",
         "token list",
         "token revoke",
+        "copy",
         "openapi",
     ];
     for command in commands {

@@ -7,6 +7,7 @@
 //! | [`tasks`] | a server is killed in the middle of a task, and the other finishes it |
 //! | [`outage`] | the database is stopped or killed under load, and comes back |
 //! | [`failover`] | the primary is killed under load, and its synchronous standby promoted |
+//! | [`moving`] | a database is copied from SQLite to PostgreSQL and back |
 //! | [`load`] | writers and readers that note what was acknowledged, and the comparison with what is there |
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@
 
 mod failover;
 mod load;
+mod moving;
 mod outage;
 mod tasks;
 mod together;

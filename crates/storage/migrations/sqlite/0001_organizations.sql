@@ -143,3 +143,9 @@ CREATE TABLE probe (
     written_at BIGINT NOT NULL
 );
 INSERT INTO probe (id, written_at) VALUES (1, 0);
+
+-- A row while the database is being filled by a copy: until it is whole, no server runs on it.
+CREATE TABLE copying (
+    id         INTEGER PRIMARY KEY,
+    started_at BIGINT NOT NULL
+);

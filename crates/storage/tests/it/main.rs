@@ -8,6 +8,7 @@
 )]
 
 mod backend;
+mod copy;
 mod counters;
 mod entities;
 mod sample;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
 
 pub(crate) use connection::{Connection, Ended};
 
@@ -87,7 +88,10 @@ fn configure(url: &str) -> Result<(Config, tls::Connector), OpenError> {
     if config.get_application_name().is_none() {
         config.application_name("guildhall");
     }
-    let tls = tls::connector(root_certificate.as_deref())?;
+    let tls = tls::connector(
+        config.get_ssl_mode() == SslMode::Require,
+        root_certificate.as_deref(),
+    )?;
     Ok((config, tls))
 }
 
@@ -111,13 +115,16 @@ async fn check_settings(client: &tokio_postgres::Client) -> Result<(), OpenError
     Ok(())
 }
 
-/// An error with its causes, for the log.
+/// An error with its causes, for the log. Some wrappers say what their cause says: once is enough.
 fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
+        let cause_words = cause.to_string();
+        if !words.ends_with(&cause_words) {
+            words.push_str(": ");
+            words.push_str(&cause_words);
+        }
         source = cause.source();
     }
     words

@@ -1,12 +1,15 @@
-//! TLS to PostgreSQL. `sslmode=disable` never uses it, `prefer` (the default) uses it where the server
-//! offers it, `require` insists. A server is always verified: by the certificate in `sslrootcert=FILE`
-//! of the URL, or by the machine's roots.
+//! TLS to PostgreSQL. `sslmode=disable` never uses it. `prefer`, the default, encrypts where the server
+//! offers it, whoever the server is, as PostgreSQL's own clients do: a new installation has a
+//! certificate that nobody signed. `require` insists, and verifies the server: by the certificates in
+//! `sslrootcert=FILE` of the URL, or by the machine's roots.
 
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::OpenError;
@@ -33,8 +36,22 @@ pub(super) fn take_root_certificate(url: &str) -> (String, Option<String>) {
     (url, file)
 }
 
-/// What verifies servers.
-pub(super) fn connector(root_certificate: Option<&str>) -> Result<Connector, OpenError> {
+/// What speaks TLS to servers, and verifies them where `verify` says so.
+pub(super) fn connector(verify: bool, root_certificate: Option<&str>) -> Result<Connector, OpenError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| OpenError(format!("TLS: {e}")))?;
+    let config = match verify || root_certificate.is_some() {
+        true => builder.with_root_certificates(roots(root_certificate)?),
+        false => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+    };
+    Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+}
+
+fn roots(root_certificate: Option<&str>) -> Result<RootCertStore, OpenError> {
     let mut roots = RootCertStore::empty();
     match root_certificate {
         Some(path) => {
@@ -49,13 +66,48 @@ pub(super) fn connector(root_certificate: Option<&str>) -> Result<Connector, Ope
         // A root that cannot be read verifies nothing; the others still do.
         None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| OpenError(format!("TLS: {e}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    Ok(roots)
+}
+
+/// Takes any server's certificate: encryption against those who listen, not against those who pretend.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 #[cfg(test)]

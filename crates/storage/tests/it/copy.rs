@@ -1,0 +1,70 @@
+//! Moving house: everything arrives, also after an interruption, and nothing is overwritten.
+
+use guildhall_storage::{Counter, Store};
+use guildhall_testkit::TempFolder;
+
+use crate::backend::open;
+use crate::sample::{NOW, organization, tenant, write};
+
+/// A store with two tenants and enough organizations for several pages.
+async fn filled(store: &Store) {
+    for name in ["one", "two"] {
+        let tenant = tenant(store, name).await;
+        write(store, tenant, async |tx| {
+            let definitions = guildhall_domain::Definitions::default();
+            let first = tx.take_numbers(Counter::Organization, 2_345).await?;
+            for id in first..first + 2_345 {
+                tx.insert_organization(&organization(id, &format!("Ö {id}")), &definitions, NOW)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_copy_holds_everything() {
+    let folder = TempFolder::new();
+    let source = open(&folder.join("a.db"), true).unwrap();
+    filled(&source).await;
+    let target = open(&folder.join("b.db"), true).unwrap();
+    let copied = source.copy_to(&target, NOW, |_| {}).await.unwrap();
+    let rows = |name: &str| copied.iter().find(|table| table.name == name).unwrap().rows;
+    assert_eq!((rows("tenant"), rows("organization")), (2, 4_690));
+    assert!(!target.is_being_copied_into().await.unwrap());
+    // And back again: the same digests.
+    let again = open(&folder.join("c.db"), true).unwrap();
+    assert_eq!(target.copy_to(&again, NOW, |_| {}).await.unwrap(), copied);
+    let refused = source.copy_to(&again, NOW, |_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("has tenants already"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_interrupted_copy_goes_on() {
+    let folder = TempFolder::new();
+    let source = open(&folder.join("a.db"), true).unwrap();
+    filled(&source).await;
+    let whole = open(&folder.join("whole.db"), true).unwrap();
+    let expected = source.copy_to(&whole, NOW, |_| {}).await.unwrap();
+    for pages in [1, 3, 7, 9] {
+        let target = open(&folder.join(format!("{pages}.db")), true).unwrap();
+        let (from, to) = (source.clone(), target.clone());
+        let room = tokio::task::LocalSet::new();
+        let dies = room.spawn_local(async move {
+            let mut left = pages;
+            let progress = |_| {
+                left -= 1;
+                assert!(left > 0, "interrupted on purpose");
+            };
+            from.copy_to(&to, NOW, progress).await.map(drop)
+        });
+        assert!(
+            room.run_until(dies).await.is_err(),
+            "the copy was not interrupted"
+        );
+        assert!(target.is_being_copied_into().await.unwrap());
+        let copied = source.copy_to(&target, NOW, |_| {}).await.unwrap();
+        assert_eq!(copied, expected, "after {pages} pages");
+    }
+}
