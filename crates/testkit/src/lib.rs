@@ -10,6 +10,7 @@
 //! | [`golden`] | committed JSON documents, with redactions that check what they hide |
 //! | [`faults`] | a disk that is full, that fails, whose fsync lies or is slow |
 //! | [`postgres`] | a PostgreSQL cluster of one's own: databases, kill, pause, standby, promote |
+//! | [`home`] | a database for a server, of the kind that the environment asks for |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
@@ -20,6 +21,7 @@ pub mod doubles;
 pub mod faults;
 pub mod folder;
 pub mod golden;
+pub mod home;
 pub mod http;
 pub mod postgres;
 pub mod server;
@@ -28,6 +30,7 @@ pub use doubles::{ManualClock, SeededRandom};
 pub use faults::{Fault, Faults};
 pub use folder::TempFolder;
 pub use golden::Golden;
+pub use home::Home;
 pub use http::{Client, Request, Response};
 pub use postgres::{Cluster, ClusterOptions, Database};
 pub use server::{Server, ServerOptions};

@@ -9,7 +9,8 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use guildhall_domain::access::looks_like_token;
-use guildhall_testkit::{Fault, Faults, Golden, Request, Server, ServerOptions, TempFolder, server};
+use guildhall_testkit::home::{about_sqlite, on_postgres};
+use guildhall_testkit::{Database, Fault, Faults, Golden, Home, Request, Server, TempFolder, server};
 use serde_json::{Value, json};
 
 use crate::api::golden;
@@ -30,7 +31,7 @@ fn outcome(output: &Output) -> (i32, String, String) {
     (output.status.code().unwrap(), stdout, stderr)
 }
 
-fn database(folder: &TempFolder) -> String {
+fn sqlite(folder: &TempFolder) -> String {
     format!("sqlite:{}", folder.join("guildhall.db").display())
 }
 
@@ -147,8 +148,8 @@ fn wrong_usage_exits_2() {
 
 #[test]
 fn failures_exit_1_and_say_why() {
-    let folder = TempFolder::new();
-    let database = database(&folder);
+    let home = Home::new(binary());
+    let (folder, database) = (&home.folder, home.url());
     let nowhere = format!("sqlite:{}", folder.join("no/such/folder/x.db").display());
     let a_folder = format!("sqlite:{}", folder.path().display());
     let no_database = format!("sqlite:{}", folder.join("text").display());
@@ -177,11 +178,23 @@ fn failures_exit_1_and_say_why() {
         with("mysql://ann:secret@host/x", &["sqlite:PATH"]);
         with("sqlite:", &["sqlite:PATH"]);
         with("guildhall.db", &["sqlite:PATH"]);
-        let (_, _, stderr) = run(
-            &[command, &["--database", "mysql://ann:secret@host/x"]].concat(),
-            &[],
-        );
-        assert!(!stderr.contains("secret"), "{stderr}");
+        // Port 1 is nobody's.
+        let unreachable = "postgres://ann:secret@127.0.0.1:1/guildhall";
+        with(unreachable, &["PostgreSQL", "cannot connect", "refused"]);
+        with("postgres://ann:secret@[", &["PostgreSQL", "URL"]);
+        for secret in [
+            "mysql://ann:secret@host/x",
+            unreachable,
+            "postgres://ann:secret@[",
+            "postgres://ann:secret@127.0.0.1:1/guildhall?sslmode=secret",
+        ] {
+            let (_, _, stderr) = run(&[command, &["--database", secret]].concat(), &[]);
+            assert!(!stderr.contains("secret"), "{stderr}");
+        }
+        if let Some(database) = home.postgres() {
+            let url = database.url().replace(database.name(), "nothing");
+            with(&url, &["PostgreSQL", "database \"nothing\" does not exist"]);
+        }
     }
     // With a database, so that only the tenant is missing.
     let (code, ..) = run(&["tenant", "create", "--name", "x", "--database", &database], &[]);
@@ -222,8 +235,11 @@ fn failures_exit_1_and_say_why() {
 /// A mistyped path is no empty database: only what begins something makes one.
 #[test]
 fn only_serve_and_tenant_create_make_a_database() {
+    if about_sqlite("a database of PostgreSQL is made by its administrator, never by us") {
+        return;
+    }
     let folder = TempFolder::new();
-    let database = database(&folder);
+    let database = sqlite(&folder);
     let files = || fs::read_dir(folder.path()).unwrap().count();
     let token = ["--tenant", "01900000-0000-7000-8000-000000000000"];
     for command in [
@@ -263,13 +279,13 @@ fn only_serve_and_tenant_create_make_a_database() {
     assert_eq!((code, list), (0, format!("{}\tx\n", stdout.trim_end())));
     // And a server makes one.
     let world = World::new(&[]);
-    assert!(world.folder.join("guildhall.db").exists());
+    assert!(world.home.folder.join("guildhall.db").exists());
 }
 
 #[test]
 fn tenants() {
-    let folder = TempFolder::new();
-    let database = database(&folder);
+    let home = Home::new(binary());
+    let database = home.url();
     let tenant = |args: &[&str]| run(&[&["tenant"], args, &["--database", &database]].concat(), &[]);
     let (code, first, stderr) = tenant(&["create", "--name", " Acme "]);
     assert_eq!((code, first.len(), stderr.as_str()), (0, 37, ""));
@@ -439,29 +455,49 @@ fn all_scopes_are_listed_as_all() {
     }
 }
 
+/// Makes every submit and every claim of a task wait this long, or no longer.
+fn slow_tasks(database: &Database, by: Option<Duration>) {
+    database.sql("DROP TRIGGER IF EXISTS slow ON task_open");
+    if let Some(by) = by {
+        let seconds = by.as_secs_f64();
+        database.sql(&format!(
+            "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;
+             CREATE TRIGGER slow BEFORE INSERT OR UPDATE OF lease_epoch ON task_open
+                 FOR EACH ROW EXECUTE FUNCTION slow()"
+        ));
+    }
+}
+
 /// How many tasks may be open, how long they may take and how long they are kept are the server's options.
 #[test]
 fn the_options_of_tasks() {
-    let folder = TempFolder::new();
-    let faults = Faults::new(&folder);
-    let options = ServerOptions::new(&folder)
+    let home = Home::new(binary());
+    let faults = Faults::new(&home.folder);
+    let options = home
+        .options()
         .faults(&faults)
         .env("GUILDHALL_MAX_ACTIVE_TASKS", "1");
     let mut world = World {
         server: Server::start(binary(), &options).unwrap(),
         options,
-        folder,
+        home,
+    };
+    let slow = |world: &World, by| match world.home.postgres() {
+        Some(database) => slow_tasks(database, by),
+        None => faults.set(by.map_or(Fault::None, Fault::SlowSync)),
     };
     let site = world.site();
     let path = "/organization/bulk";
     let body =
         |name: &str| json!({ "organizations": [{ "operationType": "UPSERT", "payload": { "name": name } }] });
-    // A task is open for two syncs at least: when it is claimed, and when it is done.
-    faults.set(Fault::SlowSync(Duration::from_secs(1)));
+    // A task is open for two syncs at least: when it is claimed, and when it is done. On PostgreSQL submitting
+    // and claiming take their time.
+    slow(&world, Some(Duration::from_secs(1)));
     let first = site.submit(path, "first", &body("Acme")).ok();
     let second = site.submit(path, "second", &body("Globex"));
     let again = site.submit(path, "first", &body("Acme"));
-    faults.set(Fault::None);
+    slow(&world, None);
     assert_eq!(second.refused(400), "Maximum number of tasks reached");
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.ok(), first);
@@ -474,14 +510,14 @@ fn the_options_of_tasks() {
     );
 
     // Too old before it was begun: it ends as failed, and so says its item.
-    let mut restart = |option: &str, value: &str| {
+    let restart = |world: &mut World, option: &str, value: &str| {
         assert_eq!(world.server.terminate().unwrap().status.code(), Some(0));
         let options = world.options.clone().arg(option).arg(value);
         world.server = Server::start(binary(), &options).unwrap();
-        Site::new(&world, site.cloud_id.clone(), site.token.clone())
+        Site::new(world, site.cloud_id.clone(), site.token.clone())
     };
-    let site = restart("--task-timeout", "20ms");
-    faults.set(Fault::SlowSync(Duration::from_millis(200)));
+    let site = restart(&mut world, "--task-timeout", "20ms");
+    slow(&world, Some(Duration::from_millis(200)));
     let late = site.submit(path, "late", &body("Initech")).ok()["id"]
         .as_str()
         .unwrap()
@@ -490,7 +526,7 @@ fn the_options_of_tasks() {
         let task = site.get(&format!("/tasks/{late}")).ok();
         (task["status"] == "FAILED" || task["status"] == "FINISHED").then_some(task)
     });
-    faults.set(Fault::None);
+    slow(&world, None);
     assert_eq!(task["status"], "FAILED");
     let words = task["failures"][0]["error"].as_str().unwrap();
     assert!(words.starts_with("TIMED_OUT"), "{words}");
@@ -499,9 +535,9 @@ fn the_options_of_tasks() {
     assert_eq!(each(&made["organizations"], "name"), ["Acme"]);
 
     // Kept over a restart, but not for longer than they are to be.
-    let site = restart("--task-retention", "1h");
+    let site = restart(&mut world, "--task-retention", "1h");
     assert_eq!(site.own("/tasks").ok()["tasks"].as_array().unwrap().len(), 3);
-    let site = restart("--task-retention", "1ms");
+    let site = restart(&mut world, "--task-retention", "1ms");
     poll("the end of old tasks", || {
         (site.own("/tasks").ok() == json!({ "tasks": [] })).then_some(())
     });
@@ -515,8 +551,8 @@ fn the_options_of_tasks() {
 
 #[test]
 fn a_flag_beats_the_environment() {
-    let folder = TempFolder::new();
-    let [one, two] = ["one", "two"].map(|name| format!("sqlite:{}", folder.join(name).display()));
+    let homes = [(); 2].map(|()| Home::new(binary()));
+    let [one, two] = [0, 1].map(|at| homes[at].url());
     let env = [
         ("GUILDHALL_DATABASE", one.as_str()),
         ("GUILDHALL_NAME", "from the environment"),
@@ -564,7 +600,9 @@ fn a_flag_beats_the_environment() {
     );
     assert_eq!(code, 2);
     // And of a server; its address comes by a flag, which beats a variable that makes no sense.
-    let options = ServerOptions::new(&folder)
+    let home = Home::new(binary());
+    let options = home
+        .options()
         .env("GUILDHALL_LISTEN", "nowhere")
         .env("GUILDHALL_DATABASE", "mysql:")
         .env("GUILDHALL_DEMO", "true");
@@ -576,6 +614,9 @@ fn a_flag_beats_the_environment() {
 
 #[test]
 fn a_second_server_on_a_database_is_refused() {
+    if about_sqlite("any number of servers share a database of PostgreSQL: tests/servers") {
+        return;
+    }
     let world = World::new(&[]);
     let url = world.options.database_url().to_owned();
     fails(
@@ -589,7 +630,7 @@ fn a_second_server_on_a_database_is_refused() {
     let folder = TempFolder::new();
     let taken = world.server.addr().to_string();
     fails(
-        &["serve", "--listen", &taken, "--database", &database(&folder)],
+        &["serve", "--listen", &taken, "--database", &sqlite(&folder)],
         &[&taken, "in use"],
     );
     // Then no database is made that nobody asked for.
@@ -599,7 +640,7 @@ fn a_second_server_on_a_database_is_refused() {
 #[test]
 fn a_server_says_one_line_and_keeps_its_files_to_itself() {
     let mut world = World::new(&["--log", "error"]);
-    let (addr, folder) = (world.server.addr(), world.folder.path().to_owned());
+    let (addr, folder) = (world.server.addr(), world.home.folder.path().to_owned());
     assert_ne!(addr.port(), 0);
     assert_eq!(
         world.server.stderr_so_far(),
@@ -613,10 +654,13 @@ fn a_server_says_one_line_and_keeps_its_files_to_itself() {
         assert_eq!(mode, 0o600, "{:?}", entry.path());
         names.insert(entry.file_name().into_string().unwrap());
     }
-    assert!(
-        names.contains("guildhall.db") && names.contains("guildhall.db-wal"),
-        "{names:?}"
-    );
+    match on_postgres() {
+        true => assert_eq!(names, BTreeSet::new()),
+        false => assert!(
+            names.contains("guildhall.db") && names.contains("guildhall.db-wal"),
+            "{names:?}"
+        ),
+    }
     let ended = world.server.terminate().unwrap();
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(world.server.stdout_so_far(), "");
@@ -648,7 +692,7 @@ fn the_demo_is_made_once() {
     };
     assert_eq!(count(&tokens()), 1);
     assert_eq!(world.server.terminate().unwrap().status.code(), Some(0));
-    let options = ServerOptions::new(&world.folder).arg("--demo");
+    let options = world.home.options().arg("--demo");
     world.server = Server::start(binary(), &options).unwrap();
     let again = Site::new(&world, site.cloud_id.clone(), site.token.clone());
     again.get("/organization/123").ok();

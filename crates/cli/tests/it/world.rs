@@ -1,4 +1,4 @@
-//! A world for a test: the real binary on a folder of its own, tenants and tokens made by its
+//! A world for a test: the real binary on a database of its own, tenants and tokens made by its
 //! commands, and a client that speaks for one tenant.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use guildhall_testkit::{Client, Request, Response, Server, ServerOptions, TempFolder, server};
+use guildhall_testkit::{Client, Home, Request, Response, Server, ServerOptions, server};
 use serde_json::Value;
 
 /// The binary under test.
@@ -16,26 +16,24 @@ pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_guildhall"))
 }
 
-/// A running server with its folder. Dropping it ends both.
+/// A running server with its database. Dropping it ends both.
 pub struct World {
-    // Before the folder, so that it ends first.
+    // Before the database, so that it ends first.
     pub server: Server,
     pub options: ServerOptions,
-    pub folder: TempFolder,
+    pub home: Home,
 }
 
 impl World {
     /// A server without tenants, started with these arguments.
     pub fn new(args: &[&str]) -> Self {
-        let folder = TempFolder::new();
-        let options = args
-            .iter()
-            .fold(ServerOptions::new(&folder), |options, arg| options.arg(*arg));
+        let home = Home::new(binary());
+        let options = args.iter().fold(home.options(), |options, arg| options.arg(*arg));
         let server = Server::start(binary(), &options).unwrap_or_else(|error| panic!("{error}"));
         Self {
             server,
             options,
-            folder,
+            home,
         }
     }
 
