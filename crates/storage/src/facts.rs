@@ -10,6 +10,12 @@ use crate::error::StoreError;
 use crate::organizations;
 use crate::tx::{ReadTx, WriteTx};
 
+/// Texts as a JSON array. One with U+0000 is left out: no id or name has it, and PostgreSQL's JSON takes
+/// none.
+fn texts(set: &BTreeSet<String>) -> Result<String, StoreError> {
+    json(&set.iter().filter(|text| !text.contains('\0')).collect::<Vec<_>>())
+}
+
 fn json(set: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(set).map_err(|e| StoreError::Failed(e.to_string()))
 }
@@ -65,7 +71,7 @@ impl WriteTx<'_> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.fetch(SQL, &[(&json(keys)?).into()], organizations::row)
+        self.fetch(SQL, &[(&texts(keys)?).into()], organizations::row)
             .await
     }
 
@@ -81,7 +87,7 @@ impl WriteTx<'_> {
             return Ok(HashMap::new());
         }
         let rows = self
-            .fetch(SQL, &[(&json(ids)?).into()], |row| {
+            .fetch(SQL, &[(&texts(ids)?).into()], |row| {
                 Ok((row.text(0)?, row.int(1)?))
             })
             .await?;
@@ -100,7 +106,7 @@ impl WriteTx<'_> {
             return Ok(HashMap::new());
         }
         let rows = self
-            .fetch(SQL, &[(&json(ids)?).into()], |row| {
+            .fetch(SQL, &[(&texts(ids)?).into()], |row| {
                 Ok((row.text(0)?, row.int(1)?))
             })
             .await?;

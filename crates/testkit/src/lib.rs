@@ -29,5 +29,5 @@ pub use faults::{Fault, Faults};
 pub use folder::TempFolder;
 pub use golden::Golden;
 pub use http::{Client, Request, Response};
-pub use postgres::{Cluster, ClusterOptions, Database};
+pub use postgres::{Cluster, ClusterOptions, Database, filled_database};
 pub use server::{Server, ServerOptions};
