@@ -1,4 +1,7 @@
 //! Loading what a chunk of bulk items rests on: one statement a table, never one an item.
+//!
+//! Rows are locked in the order of their numbers. A bare `ORDER BY number` would have SQLite walk through
+//! all that the tenant has, in that order: with a plus it finds the rows first, and sorts them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -67,7 +70,7 @@ impl WriteTx<'_> {
         keys: &BTreeSet<String>,
     ) -> Result<Vec<Organization>, StoreError> {
         const SQL: &str = "SELECT id, name, name_key, details FROM organization \
-             WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2) ORDER BY id FOR_UPDATE";
+             WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2) ORDER BY +id FOR_UPDATE";
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -82,7 +85,7 @@ impl WriteTx<'_> {
         ids: &BTreeSet<String>,
     ) -> Result<HashMap<String, i64>, StoreError> {
         const SQL: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
-             ORDER BY number FOR_SHARE";
+             ORDER BY +number FOR_SHARE";
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
@@ -101,7 +104,7 @@ impl WriteTx<'_> {
         ids: &BTreeSet<String>,
     ) -> Result<HashMap<String, i64>, StoreError> {
         const SQL: &str = "SELECT id, number FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
-             ORDER BY number FOR_SHARE";
+             ORDER BY +number FOR_SHARE";
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
