@@ -11,6 +11,7 @@ mod backend;
 mod counters;
 mod entities;
 mod sample;
+mod schemas;
 mod sqlite;
 mod sweeps;
 mod tenants;
