@@ -16,8 +16,8 @@ use guildhall_service::Lifetime;
 #[derive(Parser)]
 #[command(name = "guildhall", version, max_term_width = 100)]
 pub struct Guildhall {
-    /// Where the data is kept: sqlite:PATH or postgres://USER@HOST/NAME. Migrated when old; `serve` and `tenant create` make it when
-    /// it is missing.
+    /// Where the data is kept: sqlite:PATH, or postgres://USER@HOST/NAME. Migrated when old; `serve` and
+    /// `tenant create` make SQLite's file when it is missing.
     #[arg(
         long,
         global = true,

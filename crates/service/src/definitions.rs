@@ -37,6 +37,11 @@ impl DefinitionsCache {
             return Ok(Arc::clone(definitions));
         }
         let definitions = Arc::new(Definitions::new(tx.fields(kind).await?));
+        // A write sees, statement by statement, what others have committed: a change in between must not
+        // be kept under the stamp before it.
+        if tx.definitions_stamp().await? != stamp {
+            return Ok(definitions);
+        }
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_MAX {
             kept.clear();

@@ -37,7 +37,8 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Adds a customer to an organization; whether the link is new.
+    /// Adds a customer to an organization; whether the link is new. Two that are added at once may meet
+    /// at one position: that is a conflict, never a link that is there.
     pub async fn add_member(
         &mut self,
         organization: OrganizationId,
@@ -45,7 +46,8 @@ impl WriteTx<'_> {
     ) -> Result<bool, StoreError> {
         const SQL: &str = "INSERT INTO membership (tenant_id, organization_id, customer_number, position) \
              SELECT $1, $2, $3, 1 + COALESCE(MAX(position), 0) FROM membership \
-             WHERE tenant_id = $1 AND organization_id = $2 ON CONFLICT DO NOTHING";
+             WHERE tenant_id = $1 AND organization_id = $2 \
+             ON CONFLICT (tenant_id, customer_number, organization_id) DO NOTHING";
         Ok(self
             .execute(SQL, &[organization.0.into(), customer_number.into()])
             .await?

@@ -77,6 +77,17 @@ impl WriteTx<'_> {
         self.execute(SQL, &[what.into(), target.into()]).await.map(drop)
     }
 
+    /// Whether a sweep still waits. Servers that sweep the same take turns, a batch each: else one that
+    /// finds the rows of its batch gone would take that for the end.
+    async fn lock_sweep(&mut self, what: &'static str, target: i64) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT target FROM sweep \
+             WHERE tenant_id = $1 AND what = $2 AND target = $3 FOR_UPDATE";
+        let found = self
+            .fetch_optional(SQL, &[what.into(), target.into()], |_| Ok(()))
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Removes one batch. `entitlement_fields` are the definitions of entitlements.
     pub async fn sweep(
         &mut self,
@@ -84,6 +95,10 @@ impl WriteTx<'_> {
         entitlement_fields: &Definitions,
     ) -> Result<Swept, StoreError> {
         const FORGET: &str = "DELETE FROM sweep WHERE tenant_id = $1 AND what = $2 AND target = $3";
+        let (what, target) = sweep.key();
+        if !self.lock_sweep(what, target).await? {
+            return Ok(Swept::Finished);
+        }
         let removed = match sweep {
             Sweep::Organization(id) => {
                 const SQL: &str = "DELETE FROM membership WHERE tenant_id = $1 AND organization_id = $2 \
@@ -111,14 +126,13 @@ impl WriteTx<'_> {
         if removed > 0 {
             return Ok(Swept::More);
         }
-        let (what, target) = sweep.key();
         self.execute(FORGET, &[what.into(), target.into()]).await?;
         Ok(Swept::Finished)
     }
 
     async fn sweep_entity(&mut self, entity: Entity, fields: &Definitions) -> Result<u64, StoreError> {
         const SQL: &str = "SELECT number, details FROM entitlement \
-             WHERE tenant_id = $1 AND entity_kind = $2 AND entity_number = $3 ORDER BY position LIMIT $4";
+             WHERE tenant_id = $1 AND entity_kind = $2 AND entity_number = $3 ORDER BY position LIMIT $4 FOR_UPDATE";
         let (kind, number) = entity_key(entity);
         let params = [kind.into(), number.into(), SWEEP_ROWS_MAX.into()];
         let rows = self
@@ -129,7 +143,7 @@ impl WriteTx<'_> {
 
     async fn sweep_product(&mut self, number: i64, fields: &Definitions) -> Result<u64, StoreError> {
         const SQL: &str = "SELECT number, details FROM entitlement \
-             WHERE tenant_id = $1 AND product_number = $2 ORDER BY number LIMIT $3";
+             WHERE tenant_id = $1 AND product_number = $2 ORDER BY number LIMIT $3 FOR_UPDATE";
         let params = [number.into(), SWEEP_ROWS_MAX.into()];
         let rows = self
             .fetch(SQL, &params, |row| Ok((row.int(0)?, row.text(1)?)))
@@ -163,9 +177,11 @@ impl WriteTx<'_> {
             EntityKind::Entitlement,
         ] {
             let params = [kind_text(kind).into(), field.0.into(), SWEEP_ROWS_MAX.into()];
-            let holders = self
+            let mut holders = self
                 .fetch(SQL, &params, |row| Ok((row.text(0)?, row.int(1)?)))
                 .await?;
+            // In the order in which everybody locks them.
+            holders.sort_unstable_by_key(|(_, number)| *number);
             removed += holders.len() as u64;
             for (key, number) in holders {
                 self.forget_value(kind, number, field).await?;
@@ -189,15 +205,15 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         let (read, write) = match kind {
             EntityKind::Organization => (
-                "SELECT details FROM organization WHERE tenant_id = $1 AND id = $2",
+                "SELECT details FROM organization WHERE tenant_id = $1 AND id = $2 FOR_UPDATE",
                 "UPDATE organization SET details = $3 WHERE tenant_id = $1 AND id = $2",
             ),
             EntityKind::Customer => (
-                "SELECT details FROM customer WHERE tenant_id = $1 AND number = $2",
+                "SELECT details FROM customer WHERE tenant_id = $1 AND number = $2 FOR_UPDATE",
                 "UPDATE customer SET details = $3 WHERE tenant_id = $1 AND number = $2",
             ),
             EntityKind::Entitlement => (
-                "SELECT details FROM entitlement WHERE tenant_id = $1 AND number = $2",
+                "SELECT details FROM entitlement WHERE tenant_id = $1 AND number = $2 FOR_UPDATE",
                 "UPDATE entitlement SET details = $3 WHERE tenant_id = $1 AND number = $2",
             ),
         };

@@ -45,14 +45,23 @@ impl SystemTx<'_> {
         name: &str,
         now: Timestamp,
     ) -> Result<TenantId, StoreError> {
-        const SQL: &str = "INSERT INTO tenant (tenant_id, cloud_id, name, created_at) \
-             SELECT 1 + COALESCE(MAX(tenant_id), 0), $1, $2, $3 FROM tenant WHERE TRUE RETURNING tenant_id";
-        self.fetch_optional(SQL, &[cloud_id.into(), name.into(), now.0.into()], |row| {
-            row.int(0)
-        })
-        .await?
-        .map(TenantId)
-        .ok_or_else(|| StoreError::inconsistent("an inserted tenant has no number"))
+        // Numbers come from a counter that belongs to no tenant: those who add tenants at once take turns.
+        const TAKE: &str = "INSERT INTO counter (tenant_id, name, next) \
+             SELECT 0, 'tenant', 2 + COALESCE(MAX(tenant_id), 0) FROM tenant WHERE TRUE \
+             ON CONFLICT (tenant_id, name) DO UPDATE SET next = counter.next + 1 RETURNING next";
+        const INSERT: &str =
+            "INSERT INTO tenant (tenant_id, cloud_id, name, created_at) VALUES ($1, $2, $3, $4)";
+        let next = self
+            .fetch_optional(TAKE, &[], |row| row.int(0))
+            .await?
+            .ok_or_else(|| StoreError::inconsistent("a counter has no value"))?;
+        let tenant = next - 1;
+        self.execute(
+            INSERT,
+            &[tenant.into(), cloud_id.into(), name.into(), now.0.into()],
+        )
+        .await?;
+        Ok(TenantId(tenant))
     }
 
     /// A small write that shows whether the database takes writes.

@@ -32,5 +32,5 @@ pub use folder::TempFolder;
 pub use golden::Golden;
 pub use home::Home;
 pub use http::{Client, Request, Response};
-pub use postgres::{Cluster, ClusterOptions, Database};
+pub use postgres::{Cluster, ClusterOptions, Database, filled_database};
 pub use server::{Server, ServerOptions};

@@ -58,7 +58,7 @@ impl ClusterOptions {
             ("full_page_writes", durable),
             ("synchronous_commit", "on"),
             ("shared_buffers", "64MB"),
-            ("max_connections", "200"),
+            ("max_connections", "400"),
             // In the folder, so that nothing stays behind elsewhere when it is killed.
             ("dynamic_shared_memory_type", "mmap"),
             // A standby may be away for a while.
@@ -302,6 +302,18 @@ impl Cluster {
             thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// A fresh copy of a database of [`Cluster::shared`] that `fill` is given the URL of, once in this process. It must
+/// leave no connection open.
+pub fn filled_database(fill: impl FnOnce(&str)) -> Database {
+    static FILLED: OnceLock<Database> = OnceLock::new();
+    let template = FILLED.get_or_init(|| {
+        let database = Cluster::shared().database();
+        fill(&database.url());
+        database
+    });
+    Cluster::shared().database_from(template.name())
 }
 
 /// A database of one test's own, dropped with its connections when this is dropped.

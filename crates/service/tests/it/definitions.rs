@@ -7,7 +7,7 @@ use guildhall_domain::field::{Definitions, EntityKind};
 use guildhall_domain::{Rejection, Thing};
 use guildhall_service::{Error, FieldValues, NewProfile, Service, Target};
 
-use crate::world::{World, assert_invalid, assert_not_found, definition, texts};
+use super::world::{World, assert_invalid, assert_not_found, definition, texts};
 
 const KIND: EntityKind = EntityKind::Organization;
 
@@ -19,7 +19,11 @@ async fn names(service: &Service, world: &World) -> Vec<String> {
 #[tokio::test]
 async fn every_process_sees_every_change_at_once() {
     let world = World::new().await;
-    let services = [Arc::clone(&world.service), world.another(2), world.another(3)];
+    let services = [
+        Arc::clone(&world.service),
+        world.another(2).await,
+        world.another(3).await,
+    ];
     let id = world.organization("Acme").await;
     for round in 0..30 {
         let (acts, others) = (
@@ -104,24 +108,26 @@ async fn readers_see_whole_edits() {
     let world = Arc::new(World::new().await);
     world.field(KIND, "Round 0", "SELECT", &["Option 0"]).await;
     let editing = Arc::new(AtomicBool::new(true));
-    let readers: Vec<_> = (0..4)
-        .map(|seed| {
-            let (world, editing, service) =
-                (Arc::clone(&world), Arc::clone(&editing), world.another(seed + 50));
-            tokio::spawn(async move {
-                let (mut last, mut reads) = (0, 0);
-                while editing.load(Ordering::Acquire) {
-                    let fields = service.fields(&world.caller, KIND).await.unwrap();
-                    let field = fields.iter().next().unwrap();
-                    let round: usize = field.name.trim_start_matches("Round ").parse().unwrap();
-                    assert_eq!(field.options, [format!("Option {round}")]);
-                    assert!(round >= last, "{round} after {last}");
-                    (last, reads) = (round, reads + 1);
-                }
-                reads
-            })
-        })
-        .collect();
+    let mut readers = Vec::new();
+    for seed in 0..4 {
+        let (world, editing, service) = (
+            Arc::clone(&world),
+            Arc::clone(&editing),
+            world.another(seed + 50).await,
+        );
+        readers.push(tokio::spawn(async move {
+            let (mut last, mut reads) = (0, 0);
+            while editing.load(Ordering::Acquire) {
+                let fields = service.fields(&world.caller, KIND).await.unwrap();
+                let field = fields.iter().next().unwrap();
+                let round: usize = field.name.trim_start_matches("Round ").parse().unwrap();
+                assert_eq!(field.options, [format!("Option {round}")]);
+                assert!(round >= last, "{round} after {last}");
+                (last, reads) = (round, reads + 1);
+            }
+            reads
+        }));
+    }
     for round in 1..=EDITS {
         let (current, name) = (format!("Round {}", round - 1), format!("Round {round}"));
         let options = Some(vec![format!("Option {round}")]);

@@ -1,11 +1,12 @@
 //! Ids come in blocks, in order, and never twice.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use guildhall_domain::{Definitions, Organization, OrganizationId, Values};
 use guildhall_storage::Counter;
 
-use crate::world::{START, World};
+use super::world::{START, World};
 
 /// An organization whose id was given, as the demo and bulk requests do.
 async fn give(world: &World, id: i64) {
@@ -40,7 +41,7 @@ async fn ids_increase_over_blocks_and_processes() {
         last = id;
     }
     assert_eq!(last, 600, "one process leaves no gaps");
-    let other = world.another(7);
+    let other = world.another(7).await;
     let made = other.create_organization(&world.caller, "other").await.unwrap();
     assert!(made.id.0 > last, "a later process takes a later block");
     assert!(
@@ -93,15 +94,47 @@ async fn spent_ids_are_never_used_again() {
         }
     }
     // Neither by another process, which knows nothing of this one's memory.
-    let other = world.another(9);
+    let other = world.another(9).await;
     let made = other.create_organization(&world.caller, "other").await.unwrap();
     assert!(spent.insert(made.id.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_servers_never_give_one_id_twice() {
+    const EACH: usize = 300;
+    let world = Arc::new(World::new().await);
+    for id in [3, 200, 257, 300, 700] {
+        give(&world, id).await;
+    }
+    let mut makers = Vec::new();
+    for seed in [2, 3] {
+        let (service, caller) = (world.another(seed).await, world.caller.clone());
+        for half in 0..2 {
+            let (service, caller) = (Arc::clone(&service), caller.clone());
+            makers.push(tokio::spawn(async move {
+                let mut ids = Vec::new();
+                for number in 0..EACH / 2 {
+                    let name = format!("{seed} {half} {number}");
+                    let made = service.create_organization(&caller, &name).await.unwrap();
+                    ids.push(made.id.0);
+                }
+                ids
+            }));
+        }
+    }
+    let mut all: BTreeSet<i64> = [3, 200, 257, 300, 700].into();
+    for maker in makers {
+        for id in maker.await.unwrap() {
+            assert!(all.insert(id), "{id} was used before");
+        }
+    }
+    assert_eq!(all.len(), 2 * EACH + 5);
 }
 
 #[tokio::test]
 async fn tenants_count_for_themselves() {
     let world = World::new().await;
-    let stranger = crate::world::stranger(&world).await;
+    let stranger = super::world::stranger(&world).await;
     assert_eq!(create(&world, "a").await, 1);
     let made = world.service.create_organization(&stranger, "a").await.unwrap();
     assert_eq!(made.id.0, 1);

@@ -9,7 +9,7 @@ use guildhall_domain::text;
 use guildhall_service::{FieldValues, NewAccount, NewProfile, Target};
 use guildhall_testkit::SeededRandom;
 
-use crate::world::{World, definition};
+use super::world::{World, definition};
 
 const KINDS: [EntityKind; 3] = [
     EntityKind::Organization,

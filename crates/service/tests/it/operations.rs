@@ -6,9 +6,10 @@ use std::time::Duration;
 use guildhall_domain::field::EntityKind;
 use guildhall_domain::{Rejection, Thing};
 use guildhall_service::{Error, FieldValues, NewAccount, NewProfile, Target};
-use guildhall_testkit::TempFolder;
 
-use crate::world::{World, assert_invalid, assert_not_found, definition, stranger, texts};
+use super::fresh::Fresh;
+
+use super::world::{World, assert_invalid, assert_not_found, definition, stranger, texts};
 
 const UNKNOWN_IDS: [&str; 8] = [
     "",
@@ -611,17 +612,8 @@ async fn the_demo_world_is_made_once() {
     let world = World::new().await;
     let none = world.service.create_demo().await.unwrap();
     assert!(none.is_none(), "never in a database that has a tenant");
-    let folder = TempFolder::new();
-    let on_fatal: guildhall_storage::OnFatal = std::sync::Arc::new(|_| {});
-    let store = guildhall_storage::Store::open(&guildhall_storage::Settings {
-        location: guildhall_storage::Location::Sqlite(folder.join("demo.db")),
-        create: true,
-        serve: true,
-        now_ms: 0,
-        on_fatal,
-    })
-    .await
-    .unwrap();
+    let fresh = Fresh::new();
+    let store = fresh.open().await;
     let random = std::sync::Arc::new(guildhall_testkit::SeededRandom::new(5));
     let clock = std::sync::Arc::new(world.clock.clone());
     let service =

@@ -6,7 +6,7 @@ use guildhall_domain::Rejection;
 use guildhall_domain::field::EntityKind;
 use guildhall_service::{Error, NewAccount, NewProfile};
 
-use crate::world::{World, definition};
+use super::world::{World, definition};
 
 const RACERS: usize = 64;
 
@@ -32,7 +32,7 @@ async fn of_many_creates_of_one_name_exactly_one_wins() {
     let world = Arc::new(World::new().await);
     for round in 0..5 {
         // By turns through two services, as two processes would.
-        let services = [Arc::clone(&world.service), world.another(round + 10)];
+        let services = [Arc::clone(&world.service), world.another(round + 10).await];
         let spellings = ["Straße", "STRASSE ", " strasse", "straSSe"];
         let name = |index: usize| format!("{} {round}", spellings[index % 4].trim());
         let won = winners(|index| {

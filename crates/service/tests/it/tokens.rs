@@ -5,7 +5,7 @@ use std::time::Duration;
 use guildhall_domain::{Rejection, Role, Scope, Thing, Timestamp};
 use guildhall_service::{Error, Lifetime, NewToken};
 
-use crate::world::{START, World, assert_not_found, new_token};
+use super::world::{START, World, assert_not_found, new_token};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -57,7 +57,7 @@ async fn a_revocation_is_seen_within_half_a_second_everywhere() {
         .create_token(world.tenant, new_token("doomed"))
         .await
         .unwrap();
-    let others = [world.another(2), world.another(3)];
+    let others = [world.another(2).await, world.another(3).await];
     assert!(world.service.authenticate(&secret).await.unwrap().is_some());
     assert!(others[0].authenticate(&secret).await.unwrap().is_some());
     others[1]
@@ -86,7 +86,7 @@ async fn a_revocation_is_seen_within_half_a_second_everywhere() {
     others[0].revoke_token(world.tenant, &id).await.unwrap();
     let nobodys = world.service.revoke_token(world.tenant, "nobody's").await;
     assert_not_found(nobodys, Thing::Token);
-    let stranger = crate::world::stranger(&world).await;
+    let stranger = super::world::stranger(&world).await;
     assert_not_found(
         world.service.revoke_token(stranger.tenant, &id).await,
         Thing::Token,

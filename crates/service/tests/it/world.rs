@@ -5,8 +5,10 @@ use std::sync::Arc;
 use guildhall_domain::field::{EntityKind, NewDefinition};
 use guildhall_domain::{Caller, Rejection, Role, ScopeSet, TenantId, Thing, Timestamp};
 use guildhall_service::{Authenticated, Error, Lifetime, NewAccount, NewToken, Service, Settings};
-use guildhall_storage::{Location, OnFatal, Store};
-use guildhall_testkit::{ManualClock, SeededRandom, TempFolder};
+use guildhall_storage::Store;
+use guildhall_testkit::{ManualClock, SeededRandom};
+
+use super::fresh::{Fresh, is_on_postgres};
 
 pub const START: Timestamp = Timestamp(1_767_225_600_000);
 
@@ -18,22 +20,13 @@ pub struct World {
     pub tenant: TenantId,
     pub caller: Caller,
     pub who: Arc<Authenticated>,
-    _folder: TempFolder,
+    fresh: Fresh,
 }
 
 impl World {
     pub async fn new() -> Self {
-        let folder = TempFolder::new();
-        let on_fatal: OnFatal = Arc::new(|why| panic!("the disk failed: {why}"));
-        let store = Store::open(&guildhall_storage::Settings {
-            location: Location::Sqlite(folder.join("guildhall.db")),
-            create: true,
-            serve: true,
-            now_ms: START.0,
-            on_fatal,
-        })
-        .await
-        .unwrap();
+        let fresh = Fresh::new();
+        let store = fresh.open().await;
         let clock = ManualClock::new(START);
         let service = Arc::new(over(&store, &clock, 1));
         let tenant = service.create_tenant("World", None).await.unwrap();
@@ -46,13 +39,18 @@ impl World {
             tenant: tenant.id,
             caller: who.caller.clone(),
             who,
-            _folder: folder,
+            fresh,
         }
     }
 
-    /// Another service over the same store, as another process would be. Its chance is another.
-    pub fn another(&self, seed: u64) -> Arc<Service> {
-        Arc::new(over(&self.store, &self.clock, seed))
+    /// Another service over the same data, as another server would be: on PostgreSQL with connections of
+    /// its own. Its chance is another.
+    pub async fn another(&self, seed: u64) -> Arc<Service> {
+        let store = match is_on_postgres() {
+            true => self.fresh.open().await,
+            false => self.store.clone(),
+        };
+        Arc::new(over(&store, &self.clock, seed))
     }
 
     pub async fn organization(&self, name: &str) -> String {

@@ -1,7 +1,6 @@
 //! A service over a fresh store, tenants with the same fields, customers and products, and what is
 //! to be seen of a tenant's state.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +13,9 @@ use guildhall_domain::{Caller, Customer, Definitions, Product, TenantId, Timesta
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{Error, ItemFilter, Service, Settings, Submission, Submitted};
 use guildhall_storage::{Counter, Location, Store};
-use guildhall_testkit::{ManualClock, SeededRandom, TempFolder};
+use guildhall_testkit::{ManualClock, SeededRandom};
+
+use super::fresh::{Fresh, is_on_postgres};
 
 /// What became of an item: outcome, entity id, failures.
 pub type Receipt = (Outcome, String, Vec<Failure>);
@@ -28,7 +29,8 @@ pub struct World {
     pub products: Vec<String>,
     worker: Option<Worker>,
     keys: AtomicU64,
-    folder: TempFolder,
+    settings: Settings,
+    fresh: Fresh,
 }
 
 /// A request; two with the same type, items and key are the same.
@@ -48,24 +50,10 @@ impl World {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let folder = TempFolder::new();
+        let fresh = Fresh::new();
+        let store = fresh.open().await;
         let clock = ManualClock::new(Timestamp(1_800_000_000_000));
-        let store = Store::open(&guildhall_storage::Settings {
-            location: Location::Sqlite(folder.join("guildhall.db")),
-            create: true,
-            serve: true,
-            now_ms: 0,
-            on_fatal: Arc::new(|why| panic!("the disk failed: {why}")),
-        })
-        .await
-        .unwrap();
-        let random = Arc::new(SeededRandom::new(1));
-        let service = Arc::new(Service::new(
-            store.clone(),
-            Arc::new(clock.clone()),
-            random,
-            settings,
-        ));
+        let service = over(&store, &clock, 1, settings);
         let customers = ["qm:a", "qm:b", "qm:nobody"].map(str::to_owned).into();
         let products = ["p-1", "p-2", "p-nothing"].map(str::to_owned).into();
         let (worker, keys) = (None, AtomicU64::new(0));
@@ -77,7 +65,8 @@ impl World {
             products,
             worker,
             keys,
-            folder,
+            settings,
+            fresh,
         }
     }
 
@@ -129,8 +118,29 @@ impl World {
         caller
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.folder.join("guildhall.db")
+    /// Another service over the same data, as another server would be: on PostgreSQL with connections of
+    /// its own. Its chance is another.
+    pub async fn another(&self, seed: u64) -> Arc<Service> {
+        let store = match is_on_postgres() {
+            true => self.fresh.open().await,
+            false => self.store.clone(),
+        };
+        over(&store, &self.clock, seed, self.settings)
+    }
+
+    /// Changes what is stored behind the back of all; how many rows.
+    pub fn tamper(&self, statement: &str) -> usize {
+        match (&self.fresh, self.fresh.location()) {
+            (Fresh::Postgres(database), _) => {
+                let changed = database.sql(&format!("{statement} RETURNING 1"));
+                changed.lines().count()
+            }
+            (_, Location::Sqlite(path)) => {
+                let database = rusqlite::Connection::open(path).unwrap();
+                database.execute(statement, []).unwrap()
+            }
+            (_, location) => panic!("{location:?} is no file"),
+        }
     }
 
     /// Submits under a new key.
@@ -232,6 +242,16 @@ impl World {
         }
         lines
     }
+}
+
+fn over(store: &Store, clock: &ManualClock, seed: u64, settings: Settings) -> Arc<Service> {
+    let random = Arc::new(SeededRandom::new(seed));
+    Arc::new(Service::new(
+        store.clone(),
+        Arc::new(clock.clone()),
+        random,
+        settings,
+    ))
 }
 
 fn caller(tenant: TenantId) -> Caller {

@@ -16,7 +16,7 @@ const ALL: [Counter; 5] = [
 ];
 
 pub async fn numbers_come_in_rows_and_never_twice(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let (one, two) = (tenant(&store, "one").await, tenant(&store, "two").await);
     for counter in ALL {
         let first = write(&store, one, async move |tx| tx.take_numbers(counter, 1).await).await;
@@ -36,13 +36,13 @@ pub async fn numbers_come_in_rows_and_never_twice(open: Open<'_>) {
         .await;
     assert_eq!(refused, on_purpose("259"));
     drop(store);
-    let store = open();
+    let store = open().await;
     let next = write(&store, one, async |tx| tx.take_numbers(Counter::Field, 1).await).await;
     assert_eq!(next, 259);
 }
 
 pub async fn a_raised_counter_skips_what_was_given(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     for (raised_to, next) in [
         (123, 124),
@@ -63,7 +63,7 @@ pub async fn a_raised_counter_skips_what_was_given(open: Open<'_>) {
 }
 
 pub async fn concurrent_takers_get_different_numbers(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let takers: Vec<_> = (0..100_i64)
         .map(|index| {

@@ -7,7 +7,7 @@ use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
 
 pub async fn organizations(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let region = field(7, "Region", FieldType::Text);
     let fields = definitions(std::slice::from_ref(&region));
@@ -63,7 +63,7 @@ pub async fn organizations(open: Open<'_>) {
 }
 
 pub async fn organization_ids_stay_spent(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let used = async |id| {
         store
@@ -88,7 +88,7 @@ pub async fn organization_ids_stay_spent(open: Open<'_>) {
         .await;
     assert_eq!(gone, Ok(None));
     drop(store);
-    let store = open();
+    let store = open().await;
     let used = store
         .read(one, async |tx| tx.organization_id_used(OrganizationId(9)).await)
         .await;
@@ -96,7 +96,7 @@ pub async fn organization_ids_stay_spent(open: Open<'_>) {
 }
 
 pub async fn customers(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let fields = definitions(&[field(1, "Tags", FieldType::MultiSelect)]);
     let ann = customer(4);
@@ -155,7 +155,7 @@ pub async fn customers(open: Open<'_>) {
 }
 
 pub async fn products_in_pages(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     write(&store, one, async |tx| {
         for number in [3, 1, 2, 10, 7] {
@@ -196,7 +196,7 @@ pub async fn products_in_pages(open: Open<'_>) {
 }
 
 pub async fn memberships(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let acme = OrganizationId(1);
     let added = write(&store, one, async move |tx| {
@@ -251,8 +251,70 @@ pub async fn memberships(open: Open<'_>) {
     assert_eq!(of(8).await, ["1 O1", "3 O3"], "and so is a deleted organization");
 }
 
+/// Links have an order, and two that come at once are both there.
+pub async fn members_added_at_once_are_all_there(open: Open<'_>) {
+    const CUSTOMERS: i64 = 40;
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    write(&store, one, async |tx| {
+        tx.insert_organization(&organization(1, "Acme"), &Definitions::default(), NOW)
+            .await?;
+        for number in 1..=CUSTOMERS {
+            tx.insert_customer(&customer(number), &Definitions::default(), NOW)
+                .await?;
+        }
+        Ok(())
+    })
+    .await;
+    let adders: Vec<_> = (1..=CUSTOMERS)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                write(&store, one, async move |tx| {
+                    // As every operation does that adds to an organization.
+                    tx.lock_organization(OrganizationId(1)).await?;
+                    tx.add_member(OrganizationId(1), number).await
+                })
+                .await
+            })
+        })
+        .collect();
+    for adder in adders {
+        assert!(adder.await.unwrap(), "the link is new");
+    }
+    let mut members: Vec<i64> = store
+        .read(one, async |tx| tx.members(OrganizationId(1)).await)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|member| member.number)
+        .collect();
+    members.sort_unstable();
+    assert_eq!(members, (1..=CUSTOMERS).collect::<Vec<_>>());
+    // Without the lock, two at once may get in each other's way: never silently.
+    write(&store, one, async |tx| {
+        tx.insert_organization(&organization(2, "Globex"), &Definitions::default(), NOW)
+            .await
+    })
+    .await;
+    let add = async |number| {
+        let added: Result<bool, StoreError> = store
+            .write(one, async move |tx| {
+                tx.add_member(OrganizationId(2), number).await
+            })
+            .await;
+        added
+    };
+    let both = tokio::join!(add(1), add(2));
+    assert_eq!(both, (Ok(true), Ok(true)));
+    let members = store
+        .read(one, async |tx| tx.members(OrganizationId(2)).await)
+        .await;
+    assert_eq!(members.unwrap().len(), 2);
+}
+
 pub async fn entitlements(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let tier = field(3, "Tier", FieldType::Select);
     let fields = definitions(&[tier]);
@@ -350,7 +412,7 @@ pub async fn entitlements(open: Open<'_>) {
 }
 
 pub async fn fields_and_their_stamp(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let stamp = async || {
         store
@@ -405,7 +467,7 @@ pub async fn fields_and_their_stamp(open: Open<'_>) {
 }
 
 pub async fn unique_indexes_have_the_last_word(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     write(&store, one, async |tx| {
         tx.insert_organization(&organization(1, "Acme"), &Definitions::default(), NOW)
@@ -469,7 +531,7 @@ pub async fn unique_indexes_have_the_last_word(open: Open<'_>) {
 }
 
 pub async fn changing_what_is_not_there(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let none = || (Values::default(), Definitions::default());
     macro_rules! inconsistent {

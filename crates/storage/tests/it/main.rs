@@ -1,5 +1,5 @@
-//! What every store must do, one case a promise, run on each backend; then what concerns the files
-//! of SQLite alone.
+//! What every store must do, one case a promise, run on each backend; then what concerns one of them
+//! alone.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,10 +12,12 @@ mod copy;
 mod counters;
 mod entities;
 mod sample;
+mod schemas;
 mod sqlite;
 mod sweeps;
 mod tenants;
 mod transactions;
+mod writer;
 
 /// Makes a test of every case: `backend` runs it on a fresh store.
 macro_rules! conformance {
@@ -29,6 +31,7 @@ macro_rules! conformance {
             entities::customers,
             entities::products_in_pages,
             entities::memberships,
+            entities::members_added_at_once_are_all_there,
             entities::entitlements,
             entities::fields_and_their_stamp,
             entities::unique_indexes_have_the_last_word,
@@ -38,17 +41,14 @@ macro_rules! conformance {
             sweeps::of_a_product,
             sweeps::of_a_field,
             sweeps::wait_in_line,
+            sweeps::two_servers_may_sweep_the_same,
+            sweeps::of_a_field_lose_no_other_value,
             tenants::found_by_cloud_id_and_listed,
+            tenants::made_at_once_have_numbers_of_their_own,
             tenants::tokens,
             tenants::nobody_sees_or_touches_another,
-            transactions::a_refused_unit_leaves_nothing_and_its_neighbours_stay,
-            transactions::a_panicking_unit_leaves_nothing_and_its_neighbours_stay,
-            transactions::a_unit_that_waits_is_refused,
-            transactions::answers_come_after_the_commit,
-            transactions::a_unit_sees_its_neighbours_before_it,
+            transactions::what_is_refused_leaves_nothing,
             transactions::a_read_is_one_snapshot,
-            transactions::a_caller_that_leaves_changes_nothing,
-            transactions::more_writes_than_fit_are_refused,
             transactions::many_at_once_are_all_kept,
             transactions::what_was_written_is_there_after_reopening,
         }
@@ -65,5 +65,20 @@ macro_rules! conformance {
 
 mod on_sqlite {
     conformance!(crate::backend::sqlite);
+    // One writer thread runs units one after another and commits them in groups: what lies between two
+    // units, and between a unit and its group's commit, exists there alone. On PostgreSQL each unit is a
+    // transaction on a connection of its own: see the room `postgres`.
+    conformance! { crate::backend::sqlite;
+        writer::a_refused_unit_leaves_nothing_and_its_neighbours_stay,
+        writer::a_panicking_unit_leaves_nothing_and_its_neighbours_stay,
+        writer::a_unit_that_waits_is_refused,
+        writer::answers_come_after_the_commit,
+        writer::a_unit_sees_its_neighbours_before_it,
+        writer::a_caller_that_leaves_changes_nothing,
+        writer::more_writes_than_fit_are_refused,
+    }
 }
-// PostgreSQL: mod on_postgres { conformance!(crate::backend::postgres); }
+
+mod on_postgres {
+    conformance!(crate::backend::postgres);
+}

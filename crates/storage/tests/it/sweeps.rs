@@ -79,7 +79,7 @@ async fn no_values_are_indexed(store: &Store, tenant: TenantId, id: FieldId) {
 }
 
 pub async fn of_an_organization(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     define_tier(&store, one).await;
     write(&store, one, async |tx| {
@@ -157,7 +157,7 @@ pub async fn of_an_organization(open: Open<'_>) {
 }
 
 pub async fn of_a_customer(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     define_tier(&store, one).await;
     write(&store, one, async |tx| {
@@ -194,7 +194,7 @@ pub async fn of_a_customer(open: Open<'_>) {
 }
 
 pub async fn of_a_product(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     define_tier(&store, one).await;
     write(&store, one, async |tx| {
@@ -247,7 +247,7 @@ pub async fn of_a_field(open: Open<'_>) {
         EntityKind::Customer,
         EntityKind::Entitlement,
     ] {
-        field_of(&open(), kind).await;
+        field_of(&open().await, kind).await;
     }
 }
 
@@ -326,7 +326,7 @@ async fn field_of(store: &Store, kind: EntityKind) {
 }
 
 pub async fn wait_in_line(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let (one, two) = (tenant(&store, "one").await, tenant(&store, "two").await);
     for tenant in [two, one] {
         write(&store, tenant, async |tx| {
@@ -365,4 +365,86 @@ pub async fn wait_in_line(open: Open<'_>) {
         assert_eq!(done, Swept::Finished);
     }
     assert_eq!(waiting(&store).await.len(), 7);
+}
+
+/// Two servers see the same line, and take the same sweep at the same time: each row goes once.
+pub async fn two_servers_may_sweep_the_same(open: Open<'_>) {
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    define_tier(&store, one).await;
+    write(&store, one, async |tx| {
+        tx.insert_product(&product(1), NOW).await?;
+        tx.insert_customer(&customer(1), &Definitions::default(), NOW)
+            .await?;
+        let gold = values(&[(1, &["One"])]);
+        for number in 1..=300 {
+            tx.insert_entitlement(number, &format!("e{number}"), Entity::Customer(1), 1, NOW)
+                .await?;
+            tx.put_entitlement_details(number, &Values::default(), &gold, &tier(), LATER)
+                .await?;
+        }
+        tx.delete_product(1).await
+    })
+    .await;
+    let sweeper = async || {
+        while sweep(&store, one, Sweep::Product(1), &tier()).await == Swept::More {}
+    };
+    tokio::join!(sweeper(), sweeper(), sweeper());
+    assert_eq!(waiting(&store).await, []);
+    write(&store, one, async |tx| tx.delete_field(FieldId(1), 9).await).await;
+    let sweeper = async || {
+        while sweep(&store, one, Sweep::Field(FieldId(1)), &tier()).await == Swept::More {}
+    };
+    tokio::join!(sweeper(), sweeper(), sweeper());
+    assert_eq!(waiting(&store).await, []);
+}
+
+/// A sweep takes one field's values out of rows whose other values are being written.
+pub async fn of_a_field_lose_no_other_value(open: Open<'_>) {
+    const HOLDERS: i64 = 200;
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    let note = field(2, "Note", FieldType::Text);
+    let both = definitions(&[field(1, "Old", FieldType::Text), note.clone()]);
+    write(&store, one, async move |tx| {
+        for number in 1..=HOLDERS {
+            let mut new = organization(number, &format!("O{number}"));
+            new.details = values(&[(1, &["old"]), (2, &["before"])]);
+            tx.insert_organization(&new, &both, NOW).await?;
+        }
+        tx.insert_field(EntityKind::Organization, &field(1, "Old", FieldType::Text), 1)
+            .await?;
+        tx.delete_field(FieldId(1), 3).await
+    })
+    .await;
+    let note = definitions(&[note]);
+    let writer = async {
+        for number in (1..=HOLDERS).rev() {
+            let note = note.clone();
+            write(&store, one, async move |tx| {
+                let id = OrganizationId(number);
+                let found = tx.lock_organization(id).await?.unwrap();
+                let mut new = found.details.clone();
+                new.set(FieldId(2), vec!["after".into()]);
+                tx.put_organization_details(id, &found.details, &new, &note, NOW)
+                    .await
+            })
+            .await;
+        }
+    };
+    let sweeper = async {
+        let none = Definitions::default();
+        while sweep(&store, one, Sweep::Field(FieldId(1)), &none).await == Swept::More {}
+    };
+    tokio::join!(writer, sweeper);
+    for number in 1..=HOLDERS {
+        let found = store
+            .read(one, async |tx| tx.organization(OrganizationId(number)).await)
+            .await;
+        assert_eq!(
+            found.unwrap().unwrap().details,
+            values(&[(2, &["after"])]),
+            "{number}"
+        );
+    }
 }

@@ -27,7 +27,7 @@ fn token(tenant: TenantId, cloud_id: &str, id: &str) -> TokenRow {
 }
 
 pub async fn found_by_cloud_id_and_listed(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let list = async || store.system_read(async |tx| tx.tenants().await).await.unwrap();
     assert_eq!(list().await, []);
     let (one, two) = (tenant(&store, "zzz").await, tenant(&store, "aaa").await);
@@ -45,8 +45,28 @@ pub async fn found_by_cloud_id_and_listed(open: Open<'_>) {
     assert_eq!(probed, Ok(()));
 }
 
+pub async fn made_at_once_have_numbers_of_their_own(open: Open<'_>) {
+    const TENANTS: usize = 64;
+    let store = open().await;
+    let makers: Vec<_> = (0..TENANTS)
+        .map(|index| {
+            let store = store.clone();
+            tokio::spawn(async move { tenant(&store, &format!("tenant {index}")).await })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for maker in makers {
+        made.push(maker.await.unwrap());
+    }
+    made.sort_unstable_by_key(|tenant| tenant.0);
+    made.dedup();
+    assert_eq!(made.len(), TENANTS);
+    let listed = store.system_read(async |tx| tx.tenants().await).await.unwrap();
+    assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), made);
+}
+
 pub async fn tokens(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let (mut first, mut second) = (token(one, "one", "b"), token(one, "one", "a"));
     first.account = Some("account:1".into());
@@ -164,7 +184,7 @@ async fn furnish(store: &Store, tenant: TenantId, cloud_id: &str) {
 }
 
 pub async fn nobody_sees_or_touches_another(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let (one, two) = (tenant(&store, "cloud-a").await, tenant(&store, "cloud-b").await);
     let empty = view(&store, two).await;
     furnish(&store, one, "cloud-a").await;

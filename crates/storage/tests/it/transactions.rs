@@ -1,13 +1,4 @@
-//! Units of work: whole or not at all, alone among neighbours, answered after their commit; reads on
-//! one snapshot.
-//!
-//! A unit that waits for a gate holds the writer, so what is written meanwhile waits and is then run in
-//! the same group.
-
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::sync::mpsc::{Sender, channel};
-use std::task::Poll;
+//! Units of work: whole or not at all, alone among neighbours; reads on one snapshot.
 
 use guildhall_domain::{Definitions, OrganizationId, TenantId};
 use guildhall_storage::{Store, StoreError, WriteTx};
@@ -15,12 +6,12 @@ use guildhall_storage::{Store, StoreError, WriteTx};
 use crate::backend::Open;
 use crate::sample::{NOW, Refused, on_purpose, organization, tenant, write};
 
-async fn add(tx: &mut WriteTx<'_>, id: i64) -> Result<(), StoreError> {
+pub async fn add(tx: &mut WriteTx<'_>, id: i64) -> Result<(), StoreError> {
     let new = organization(id, &format!("Organization {id}"));
     tx.insert_organization(&new, &Definitions::default(), NOW).await
 }
 
-async fn there(store: &Store, tenant: TenantId) -> Vec<i64> {
+pub async fn there(store: &Store, tenant: TenantId) -> Vec<i64> {
     store
         .read(tenant, async |tx| {
             let mut found = Vec::new();
@@ -33,157 +24,29 @@ async fn there(store: &Store, tenant: TenantId) -> Vec<i64> {
         .unwrap()
 }
 
-/// Polls once, which hands the unit of work to the writer; it must not be answered yet.
-async fn submit<F: Future>(mut future: Pin<&mut F>) {
-    let answered = poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
-    assert!(!answered, "answered before its commit");
-}
-
-/// A unit that adds organization `id`, says that it runs, and holds the writer until it is told to go on.
-fn gate(
-    store: &Store,
-    tenant: TenantId,
-    id: i64,
-) -> (
-    impl Future<Output = Result<(), Refused>>,
-    std::sync::mpsc::Receiver<()>,
-    Sender<()>,
-) {
-    let (says, runs) = channel();
-    let (go, waits) = channel();
-    // Units of work can be cloned, so that a store may run them again.
-    let waits = std::sync::Arc::new(std::sync::Mutex::new(waits));
-    let store = store.clone();
-    let unit = async move {
-        store
-            .write(tenant, async move |tx| {
-                add(tx, id).await?;
-                says.send(()).unwrap();
-                waits.lock().unwrap().recv().unwrap();
-                Ok(())
-            })
-            .await
-    };
-    (unit, runs, go)
-}
-
-pub async fn a_refused_unit_leaves_nothing_and_its_neighbours_stay(open: Open<'_>) {
-    let store = open();
+pub async fn what_is_refused_leaves_nothing(open: Open<'_>) {
+    let store = open().await;
     let one = tenant(&store, "one").await;
-    let (first, runs, go) = gate(&store, one, 1);
-    let mut first = pin!(first);
-    submit(first.as_mut()).await;
-    runs.recv().unwrap();
-    let mut refused = pin!(store.write(one, async |tx| {
+    let refused = store.write(one, async |tx| {
         add(tx, 2).await?;
         add(tx, 3).await?;
         on_purpose::<()>("changed my mind")
-    }));
-    let mut fails = pin!(store.write(one, async |tx| {
+    });
+    let fails = store.write(one, async |tx| {
         add(tx, 4).await?;
         // The same name again: a statement of the unit itself fails.
         add(tx, 4).await
-    }));
-    let mut goes_on = pin!(store.write(one, async |tx| {
-        add(tx, 5).await?;
-        // A failed statement that the unit lives with.
-        assert!(add(tx, 5).await.is_err());
-        add(tx, 6).await
-    }));
-    submit(refused.as_mut()).await;
-    submit(fails.as_mut()).await;
-    submit(goes_on.as_mut()).await;
-    go.send(()).unwrap();
-    assert_eq!(first.await, Ok(()));
-    assert_eq!(refused.await, on_purpose("changed my mind"));
-    assert!(matches!(fails.await, Err(StoreError::Conflict { .. })));
-    assert_eq!(goes_on.await, Ok(()));
-    assert_eq!(there(&store, one).await, [1, 5, 6]);
-}
-
-pub async fn a_panicking_unit_leaves_nothing_and_its_neighbours_stay(open: Open<'_>) {
-    let store = open();
-    let one = tenant(&store, "one").await;
-    let (first, runs, go) = gate(&store, one, 1);
-    let mut first = pin!(first);
-    submit(first.as_mut()).await;
-    runs.recv().unwrap();
-    let mut panics = pin!(store.write(one, async |tx| -> Result<(), StoreError> {
-        add(tx, 2).await?;
-        panic!("on purpose, in a test")
-    }));
-    let mut last = pin!(store.write(one, async |tx| add(tx, 3).await));
-    submit(panics.as_mut()).await;
-    submit(last.as_mut()).await;
-    go.send(()).unwrap();
-    assert!(matches!(panics.await, Err(StoreError::Failed(_))));
-    assert_eq!((first.await, last.await), (Ok(()), Ok(())));
-    assert_eq!(there(&store, one).await, [1, 3]);
-    write(&store, one, async |tx| add(tx, 4).await).await;
-    assert_eq!(there(&store, one).await, [1, 3, 4]);
-}
-
-pub async fn a_unit_that_waits_is_refused(open: Open<'_>) {
-    let store = open();
-    let one = tenant(&store, "one").await;
-    let waits: Result<(), StoreError> = store
-        .write(one, async |tx| {
-            add(tx, 1).await?;
-            std::future::pending().await
-        })
-        .await;
-    assert!(matches!(waits, Err(StoreError::Failed(_))), "{waits:?}");
-    assert!(there(&store, one).await.is_empty());
-}
-
-pub async fn answers_come_after_the_commit(open: Open<'_>) {
-    let store = open();
-    let one = tenant(&store, "one").await;
-    let (opening, opens, go_on) = gate(&store, one, 1);
-    let (closing, closes, finish) = gate(&store, one, 4);
-    let (mut opening, mut closing) = (pin!(opening), pin!(closing));
-    submit(opening.as_mut()).await;
-    opens.recv().unwrap();
-    let mut kept = pin!(store.write(one, async |tx| add(tx, 2).await));
-    let mut refused = pin!(store.write(one, async |tx| {
-        add(tx, 3).await?;
-        on_purpose::<()>("no")
-    }));
-    submit(kept.as_mut()).await;
-    submit(refused.as_mut()).await;
-    submit(closing.as_mut()).await;
-    go_on.send(()).unwrap();
-    closes.recv().unwrap();
-    // Three units have run, and nothing is committed: nobody may hear anything, not even a refusal,
-    // since it may rest on a neighbour.
-    submit(opening.as_mut()).await;
-    submit(kept.as_mut()).await;
-    submit(refused.as_mut()).await;
-    assert!(there(&store, one).await.is_empty());
-    finish.send(()).unwrap();
-    assert_eq!(
-        (opening.await, kept.await, closing.await),
-        (Ok(()), Ok(()), Ok(()))
-    );
-    assert_eq!(refused.await, on_purpose("no"));
-    assert_eq!(there(&store, one).await, [1, 2, 4]);
-}
-
-pub async fn a_unit_sees_its_neighbours_before_it(open: Open<'_>) {
-    let store = open();
-    let one = tenant(&store, "one").await;
-    let (first, runs, go) = gate(&store, one, 1);
-    let mut first = pin!(first);
-    submit(first.as_mut()).await;
-    runs.recv().unwrap();
-    let mut looks = pin!(store.write(one, async |tx| tx.organization_id_used(OrganizationId(1)).await));
-    submit(looks.as_mut()).await;
-    go.send(()).unwrap();
-    assert_eq!((first.await, looks.await), (Ok(()), Ok(true)));
+    });
+    let kept = store.write(one, async |tx| add(tx, 5).await);
+    let (refused, fails, kept) = tokio::join!(refused, fails, kept);
+    assert_eq!(refused, on_purpose("changed my mind"));
+    assert!(matches!(fails, Err(StoreError::Conflict { .. })), "{fails:?}");
+    assert_eq!(kept, Ok(()));
+    assert_eq!(there(&store, one).await, [5]);
 }
 
 pub async fn a_read_is_one_snapshot(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let writer = store.clone();
     store
@@ -201,55 +64,9 @@ pub async fn a_read_is_one_snapshot(open: Open<'_>) {
     assert_eq!(there(&store, one).await, [1]);
 }
 
-pub async fn a_caller_that_leaves_changes_nothing(open: Open<'_>) {
-    let store = open();
-    let one = tenant(&store, "one").await;
-    let (first, runs, go) = gate(&store, one, 1);
-    let mut first = pin!(first);
-    submit(first.as_mut()).await;
-    runs.recv().unwrap();
-    {
-        let mut leaves = pin!(store.write(one, async |tx| add(tx, 2).await));
-        submit(leaves.as_mut()).await;
-    }
-    go.send(()).unwrap();
-    assert_eq!(first.await, Ok(()));
-    write(&store, one, async |tx| add(tx, 3).await).await;
-    assert_eq!(
-        there(&store, one).await,
-        [1, 2, 3],
-        "what was handed over is done, heard or not"
-    );
-}
-
-pub async fn more_writes_than_fit_are_refused(open: Open<'_>) {
-    let store = open();
-    let one = tenant(&store, "one").await;
-    let (first, runs, go) = gate(&store, one, 1);
-    let mut first = pin!(first);
-    submit(first.as_mut()).await;
-    runs.recv().unwrap();
-    let mut waiting = Vec::new();
-    let refused = loop {
-        let mut next = Box::pin(store.write(one, async |tx| tx.definitions_stamp().await));
-        match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
-            Poll::Pending => waiting.push(next),
-            Poll::Ready(answer) => break answer,
-        }
-        assert!(waiting.len() < 1_000_000, "writes pile up without end");
-    };
-    assert_eq!(refused, Err(StoreError::Overloaded));
-    go.send(()).unwrap();
-    assert_eq!(first.await, Ok(()));
-    for unit in waiting {
-        assert_eq!(unit.await, Ok(0), "what was taken is done");
-    }
-    write(&store, one, async |tx| add(tx, 2).await).await;
-}
-
 pub async fn many_at_once_are_all_kept(open: Open<'_>) {
     const UNITS: i64 = 3_000;
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     let units: Vec<_> = (1..=UNITS)
         .map(|id| {
@@ -280,12 +97,12 @@ pub async fn many_at_once_are_all_kept(open: Open<'_>) {
 }
 
 pub async fn what_was_written_is_there_after_reopening(open: Open<'_>) {
-    let store = open();
+    let store = open().await;
     let one = tenant(&store, "one").await;
     drop(store);
     for id in 1..=3 {
-        let store = open();
+        let store = open().await;
         write(&store, one, async move |tx| add(tx, id).await).await;
     }
-    assert_eq!(there(&open(), one).await, [1, 2, 3]);
+    assert_eq!(there(&open().await, one).await, [1, 2, 3]);
 }

@@ -137,7 +137,8 @@ impl Connection {
         result.map_err(|error| {
             let (error, again) = sort(&error);
             self.again |= again;
-            self.failed = Some(error.clone());
+            // What follows the first error is only that the transaction has failed.
+            self.failed.get_or_insert_with(|| error.clone());
             error
         })
     }

@@ -7,7 +7,9 @@ mod tls;
 use std::str::FromStr;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
+};
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
@@ -63,7 +65,7 @@ impl Postgres {
     pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
         match self.pool.get().await {
             Ok(client) => Ok(Connection::new(client)),
-            Err(PoolError::Timeout(_)) => Err(StoreError::Overloaded),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StoreError::Overloaded),
             Err(error) => Err(StoreError::Unavailable(words(&error))),
         }
     }

@@ -1,0 +1,11 @@
+//! Every test, on the store of the module that this file is loaded as.
+
+mod definitions;
+#[path = "../fresh/mod.rs"]
+mod fresh;
+mod ids;
+mod model;
+mod operations;
+mod races;
+mod tokens;
+mod world;

@@ -1,0 +1,652 @@
+//! Every test of bulk tasks, on the store of the module that this file is loaded as.
+
+#[path = "../fresh/mod.rs"]
+mod fresh;
+mod harness;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use guildhall_domain::bulk::{DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
+use guildhall_domain::task::{Outcome, TaskStatus, TaskType};
+use guildhall_domain::{Rejection, Timestamp};
+use guildhall_service::worker::{Step, Worker};
+use guildhall_service::{Error, ItemFilter, Settings};
+use guildhall_storage::Claim;
+use guildhall_testkit::SeededRandom;
+use harness::{World, submission};
+
+/// An item that creates or updates the organization of this name.
+fn upsert(name: &str) -> Item {
+    manage(Manage::Upsert, None, Some(name))
+}
+
+fn manage(operation: Manage, id: Option<&str>, name: Option<&str>) -> Item {
+    Item::Manage(ManageItem {
+        operation,
+        id: id.map(Into::into),
+        name: name.map(Into::into),
+        details: Vec::new(),
+        customer_ids: Vec::new(),
+        product_ids: Vec::new(),
+    })
+}
+
+fn upserts(count: usize) -> Vec<Item> {
+    (0..count).map(|n| upsert(&format!("Organization {n}"))).collect()
+}
+
+/// A random item over few names, ids and values, so that items meet each other.
+fn random_item(random: &SeededRandom, world: &World) -> Item {
+    let values = |random: &SeededRandom| -> Vec<String> {
+        (0..random.below(3))
+            .map(|_| (*random.pick(&["EU", "US", "x", "y", "z"])).to_owned())
+            .collect()
+    };
+    let field = |random: &SeededRandom| (*random.pick(&["Region", "tags", "Note", "Nothing"])).to_owned();
+    let id = |random: &SeededRandom| (*random.pick(&["1", "2", "3", "4", "6", "300", "x"])).to_owned();
+    if random.chance(0.25) {
+        let edits = (0..1 + random.below(3)).map(|_| DetailEdit {
+            operation: *random.pick(&[Edit::Update, Edit::Patch, Edit::Delete]),
+            name: field(random),
+            values: Some(values(random)),
+        });
+        return Item::Details(DetailsItem {
+            id: id(random),
+            operations: edits.collect(),
+        });
+    }
+    let names = ["Acme", "ACME ", "Globex", "Initech", "Straße", "STRASSE"];
+    let some = |given: bool, text: String| given.then_some(text);
+    let pick = |list: &[String]| -> Vec<String> {
+        (0..random.below(3)).map(|_| random.pick(list).clone()).collect()
+    };
+    let mut details: Vec<FieldValues> = Vec::new();
+    for name in ["Region", "Tags", "Note", "Nothing"]
+        .into_iter()
+        .filter(|_| random.chance(0.4))
+    {
+        details.push(FieldValues {
+            name: name.into(),
+            values: values(random),
+        });
+    }
+    let item = ManageItem {
+        operation: *random.pick(&[Manage::Create, Manage::Update, Manage::Upsert, Manage::Upsert]),
+        id: some(random.chance(0.4), id(random)),
+        name: some(random.chance(0.8), (*random.pick(&names)).to_owned()),
+        details,
+        customer_ids: pick(&world.customers),
+        product_ids: pick(&world.products),
+    };
+    match item.check() {
+        Ok(item) => Item::Manage(item),
+        Err(_) => upsert(names[0]),
+    }
+}
+
+/// The law, over the real store: two tenants in the same state, one gets a batch as one task, the
+/// other gets its items one by one. State and receipts are the same.
+#[tokio::test]
+async fn bulk_is_its_items_one_by_one() {
+    let cases = std::env::var("GUILDHALL_LAW_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(if fresh::is_on_postgres() { 10 } else { 60 });
+    let random = SeededRandom::new(4);
+    for case in 0..cases {
+        let mut world = World::new().await;
+        let one = world.tenant("bulk").await;
+        let other = world.tenant("singles").await;
+        for _ in 0..3 {
+            let batch: Vec<Item> = (0..1 + random.below(12))
+                .map(|_| random_item(&random, &world))
+                .collect();
+            let bulk = world
+                .run(&one, TaskType::OrganizationProfiles, batch.clone())
+                .await;
+            let mut singles = Vec::new();
+            for item in &batch {
+                singles.extend(
+                    world
+                        .run(&other, TaskType::OrganizationProfiles, vec![item.clone()])
+                        .await,
+                );
+            }
+            assert_eq!(bulk, singles, "receipts, case {case}: {batch:#?}");
+            assert_eq!(
+                world.dump(&one).await,
+                world.dump(&other).await,
+                "state, case {case}: {batch:#?}"
+            );
+        }
+    }
+}
+
+/// A worker dies after each number of steps; another takes over when the lease has ended. Every item
+/// has one receipt, and the state is that of a run without a death.
+#[tokio::test]
+async fn a_worker_may_die_between_any_two_steps() {
+    let items = |world: &World| {
+        let random = SeededRandom::new(8);
+        let mut items = upserts(120);
+        items.extend((0..40).map(|_| random_item(&random, world)));
+        items
+    };
+    let mut undisturbed = World::new().await;
+    let tenant = undisturbed.tenant("t").await;
+    let batch = items(&undisturbed);
+    let expected = undisturbed
+        .run(&tenant, TaskType::OrganizationProfiles, batch.clone())
+        .await;
+    let state = undisturbed.dump(&tenant).await;
+    for steps in 0..8 {
+        let world = World::new().await;
+        let tenant = world.tenant("t").await;
+        let task = world
+            .submit(&tenant, TaskType::OrganizationProfiles, batch.clone())
+            .await
+            .unwrap();
+        for _death in 0..3 {
+            let mut worker = Worker::new(Arc::clone(&world.service));
+            for _ in 0..steps {
+                worker.step().await.unwrap();
+            }
+            drop(worker);
+        }
+        world.finish_others_work().await;
+        assert_eq!(world.receipts(&tenant, &task.id).await, expected, "{steps} steps");
+        assert_eq!(world.dump(&tenant).await, state, "{steps} steps");
+        assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
+    }
+}
+
+/// A server dies in the middle of a task; another one finishes it when nine seconds have passed on its own
+/// steady clock, and not before. Nothing is done twice.
+#[tokio::test]
+async fn another_server_finishes_what_one_left() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(200))
+        .await
+        .unwrap();
+    let mut dies = Worker::new(Arc::clone(&world.service));
+    dies.step().await.unwrap();
+    dies.step().await.unwrap();
+    drop(dies);
+    let done = world.receipts(&tenant, &task.id).await;
+    assert_eq!(done.len(), 100);
+    let other = world.another(2).await;
+    let mut worker = Worker::new(Arc::clone(&other));
+    assert_eq!(worker.step().await.unwrap(), Step::Idle);
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_millis(2_200));
+        assert_eq!(
+            worker.step().await.unwrap(),
+            Step::Idle,
+            "its lease has not ended"
+        );
+    }
+    assert_eq!(world.receipts(&tenant, &task.id).await.len(), 100);
+    // 8.8 s have passed; the next look is after 2 s at most.
+    world.clock.advance(Duration::from_millis(2_200));
+    world.finish(&mut worker).await;
+    let receipts = world.receipts(&tenant, &task.id).await;
+    assert_eq!(receipts.len(), 200);
+    assert_eq!(receipts[..100], done, "what was done stays as it was");
+    let ids: BTreeSet<&str> = receipts.iter().map(|(_, id, _)| id.as_str()).collect();
+    assert_eq!(ids.len(), 200, "an id was given twice");
+    assert!(receipts.iter().all(|(outcome, ..)| *outcome == Outcome::Created));
+    assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
+    let seen = other.task(&tenant, &task.id).await.unwrap();
+    assert_eq!(seen.task.status, TaskStatus::Finished);
+}
+
+/// Two servers at work on many tasks at the same time: each item is done once, by one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_servers_share_the_work() {
+    let world = World::with(Settings {
+        max_active_tasks: 100,
+        ..Settings::default()
+    })
+    .await;
+    let tenants = [world.tenant("one").await, world.tenant("two").await];
+    let mut tasks = Vec::new();
+    for n in 0..12 {
+        let items = (0..60).map(|item| upsert(&format!("{n} {item}"))).collect();
+        let tenant = &tenants[n % 2];
+        let task = world
+            .submit(tenant, TaskType::OrganizationProfiles, items)
+            .await
+            .unwrap();
+        tasks.push((tenant, task.id));
+    }
+    let mut workers = Vec::new();
+    for seed in [2, 3] {
+        let mut worker = Worker::new(world.another(seed).await);
+        workers.push(tokio::spawn(async move {
+            while worker.step().await.unwrap() == Step::Worked {}
+        }));
+    }
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    for tenant in &tenants {
+        let mut ids = BTreeSet::new();
+        for (_, task) in tasks.iter().filter(|(of, _)| of.tenant == tenant.tenant) {
+            assert_eq!(world.status(tenant, task).await, TaskStatus::Finished);
+            for (outcome, id, _) in world.receipts(tenant, task).await {
+                assert_eq!(outcome, Outcome::Created);
+                assert!(ids.insert(id), "an id was given twice");
+            }
+        }
+        assert_eq!(ids.len(), 6 * 60);
+    }
+}
+
+/// A worker that stops gives its tasks back: the next one goes on at once, and nobody is counted dead.
+#[tokio::test]
+async fn a_parked_task_is_taken_at_once() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(120))
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        worker.step().await.unwrap();
+        worker.park().await.unwrap();
+    }
+    assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
+    assert!(
+        world
+            .receipts(&tenant, &task.id)
+            .await
+            .iter()
+            .all(|(outcome, ..)| *outcome == Outcome::Created)
+    );
+}
+
+/// The wall clock jumps a day forth or back while a worker is at work: another worker leaves the task
+/// alone as long as the first one renews, and nothing runs twice.
+#[tokio::test]
+async fn jumps_of_the_clock_take_no_task_from_a_worker_that_lives() {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    for jump in [DAY, -DAY] {
+        let world = World::new().await;
+        let tenant = world.tenant("t").await;
+        let task = world
+            .submit(&tenant, TaskType::OrganizationProfiles, upserts(500))
+            .await
+            .unwrap();
+        let mut first = Worker::new(Arc::clone(&world.service));
+        let mut second = Worker::new(Arc::clone(&world.service));
+        first.step().await.unwrap();
+        world.clock.jump_wall(jump);
+        for _ in 0..8 {
+            world.clock.advance(Duration::from_secs(3));
+            first.step().await.unwrap();
+            assert_eq!(
+                second.step().await.unwrap(),
+                Step::Idle,
+                "the second worker took the task"
+            );
+        }
+        world.finish(&mut first).await;
+        let receipts = world.receipts(&tenant, &task.id).await;
+        assert_eq!(receipts.len(), 500);
+        assert!(
+            receipts.iter().all(|(outcome, ..)| *outcome == Outcome::Created),
+            "jump {jump}"
+        );
+        assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
+    }
+}
+
+/// A worker that was thought dead and is not: what it still does is refused by the epoch.
+#[tokio::test]
+async fn a_worker_that_lost_its_task_writes_nothing() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(200))
+        .await
+        .unwrap();
+    let mut slow = Worker::new(Arc::clone(&world.service));
+    slow.step().await.unwrap();
+    let mut other = Worker::new(Arc::clone(&world.service));
+    other.step().await.unwrap();
+    // The slow one sleeps longer than its lease; the other takes over.
+    world.clock.advance(Duration::from_secs(10));
+    while world.receipts(&tenant, &task.id).await.len() == 50 {
+        other.step().await.unwrap();
+    }
+    let done = world.receipts(&tenant, &task.id).await.len();
+    slow.step().await.unwrap();
+    slow.step().await.unwrap();
+    assert_eq!(
+        world.receipts(&tenant, &task.id).await.len(),
+        done,
+        "an outdated worker wrote"
+    );
+    world.finish(&mut other).await;
+    assert_eq!(world.receipts(&tenant, &task.id).await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_task_that_is_too_old_ends_as_failed() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(120))
+        .await
+        .unwrap();
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    worker.step().await.unwrap();
+    worker.park().await.unwrap();
+    world.clock.advance(Duration::from_secs(30 * 60 - 1));
+    assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::InProgress);
+    world.clock.advance(Duration::from_secs(3));
+    world.finish(&mut worker).await;
+    assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Failed);
+    let receipts = world.receipts(&tenant, &task.id).await;
+    let started = receipts
+        .iter()
+        .filter(|(outcome, ..)| *outcome == Outcome::Created)
+        .count();
+    assert_eq!((receipts.len(), started), (120, 50));
+    for (_, _, failures) in &receipts[50..] {
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].error.starts_with("TIMED_OUT"), "{failures:?}");
+    }
+    // What was done stays done; what was not is not.
+    assert_eq!(world.dump(&tenant).await.len(), 50);
+}
+
+/// A task that is being worked on for too long is ended by its own worker, by the clock that no jump
+/// of the wall clock touches.
+#[tokio::test]
+async fn a_held_task_times_out_by_the_steady_clock() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(120))
+        .await
+        .unwrap();
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    worker.step().await.unwrap();
+    world.clock.advance(Duration::from_secs(30 * 60));
+    worker.step().await.unwrap();
+    assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Failed);
+    assert_eq!(world.receipts(&tenant, &task.id).await.len(), 120);
+}
+
+#[tokio::test]
+async fn results_are_kept_three_days_and_their_keys_with_them() {
+    let mut world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let request = submission(TaskType::Organizations, vec![upsert("Acme")], "key");
+    let task = world.service.submit(&tenant, request.clone()).await.unwrap();
+    world.work().await;
+    world.clock.advance(Duration::from_secs(72 * 60 * 60 - 1));
+    while world.service.purge_tasks_once().await.unwrap() {}
+    assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
+    let again = world.service.submit(&tenant, request.clone()).await.unwrap();
+    assert_eq!((again.id.as_str(), again.replayed), (task.id.as_str(), true));
+    world.clock.advance(Duration::from_secs(6 * 60));
+    while world.service.purge_tasks_once().await.unwrap() {}
+    let gone = world.service.task(&tenant, &task.id).await;
+    assert!(
+        matches!(gone, Err(Error::Rejected(Rejection::NotFound { .. }))),
+        "{gone:?}"
+    );
+    let items = world
+        .service
+        .task_items(&tenant, &task.id, ItemFilter::default(), None, None)
+        .await;
+    assert!(items.is_err());
+    let anew = world.service.submit(&tenant, request).await.unwrap();
+    assert!(!anew.replayed && anew.id != task.id);
+}
+
+/// An item that kills its worker three times is given up; the others are applied.
+#[tokio::test]
+async fn a_poison_item_is_given_up_after_three_deaths() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(60))
+        .await
+        .unwrap();
+    for seen_epoch in 0..4 {
+        // A worker that claims the task and dies in its first chunk, before it could commit.
+        let id = task.id.clone();
+        let claimed = world
+            .store
+            .write(tenant.tenant, async move |tx| {
+                let until = Timestamp(1);
+                tx.claim_task(
+                    &id,
+                    Claim {
+                        owner: "dead",
+                        until,
+                        seen_epoch,
+                        chunk_items: 50,
+                    },
+                    Timestamp(0),
+                )
+                .await
+            })
+            .await;
+        assert!(claimed.unwrap().is_some());
+    }
+    world.finish_others_work().await;
+    let receipts = world.receipts(&tenant, &task.id).await;
+    let failed: Vec<usize> = (0..60).filter(|n| receipts[*n].0 == Outcome::Failed).collect();
+    assert_eq!((receipts.len(), failed), (60, vec![0]));
+    assert!(
+        receipts[0].2[0].error.starts_with("POISON"),
+        "{:?}",
+        receipts[0].2
+    );
+}
+
+/// A row that this program never writes: the items that meet it fail alone, and nothing loops.
+#[tokio::test]
+async fn a_defect_fails_its_item_alone() {
+    let mut world = World::new().await;
+    let tenant = world.tenant("t").await;
+    world.run(&tenant, TaskType::Organizations, upserts(10)).await;
+    let changed = world.tamper("UPDATE organization SET details = 'broken' WHERE name = 'Organization 3'");
+    assert_eq!(changed, 1);
+    let receipts = world
+        .run(&tenant, TaskType::OrganizationProfiles, upserts(20))
+        .await;
+    let of = |wanted: Outcome| receipts.iter().filter(|(outcome, ..)| *outcome == wanted).count();
+    assert_eq!(
+        (of(Outcome::Unchanged), of(Outcome::Created), of(Outcome::Failed)),
+        (9, 10, 1)
+    );
+    assert!(
+        receipts[3].2[0].error.starts_with("INTERNAL"),
+        "{:?}",
+        receipts[3].2
+    );
+    assert!(
+        !receipts[3].2[0].error.contains("broken"),
+        "a failure shows what is stored"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_identical_requests_make_one_task() {
+    let world = Arc::new(World::new().await);
+    let tenant = Arc::new(world.tenant("t").await);
+    let mut all = tokio::task::JoinSet::new();
+    let services = [Arc::clone(&world.service), world.another(2).await];
+    for n in 0..1_000 {
+        let (service, tenant) = (Arc::clone(&services[n % 2]), Arc::clone(&tenant));
+        all.spawn(async move {
+            let request = submission(TaskType::Organizations, vec![upsert("Acme")], "the key");
+            service.submit(&tenant, request).await.unwrap()
+        });
+    }
+    let answers = all.join_all().await;
+    let ids: BTreeSet<&str> = answers.iter().map(|answer| answer.id.as_str()).collect();
+    let fresh = answers.iter().filter(|answer| !answer.replayed).count();
+    assert_eq!((ids.len(), fresh), (1, 1));
+    assert_eq!(
+        world
+            .service
+            .tasks(&tenant, None, None, None)
+            .await
+            .unwrap()
+            .tasks
+            .len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn exactly_the_limit_of_tasks_is_accepted_and_retries_always() {
+    let world = Arc::new(World::new().await);
+    let tenant = Arc::new(world.tenant("t").await);
+    let mut all = tokio::task::JoinSet::new();
+    let services = [Arc::clone(&world.service), world.another(2).await];
+    for n in 0..64 {
+        let (service, tenant) = (Arc::clone(&services[n % 2]), Arc::clone(&tenant));
+        all.spawn(async move {
+            let request = submission(TaskType::Organizations, vec![upsert("Acme")], &format!("key {n}"));
+            (request.clone(), service.submit(&tenant, request).await)
+        });
+    }
+    let answers = all.join_all().await;
+    let limit = usize::try_from(Settings::default().max_active_tasks).unwrap();
+    assert_eq!(answers.iter().filter(|(_, answer)| answer.is_ok()).count(), limit);
+    for (request, answer) in answers {
+        match answer {
+            Ok(task) => {
+                let again = world.service.submit(&tenant, request).await.unwrap();
+                assert_eq!((again.id, again.replayed), (task.id, true));
+            }
+            Err(error) => {
+                assert_eq!(error, Error::Rejected(Rejection::TooManyTasks));
+                let again = world.service.submit(&tenant, request).await;
+                assert_eq!(again, Err(Error::Rejected(Rejection::TooManyTasks)));
+            }
+        }
+    }
+    // Another tenant has a limit of its own, and old tasks do not count.
+    let other = world.tenant("other").await;
+    world
+        .submit(&other, TaskType::Organizations, upserts(1))
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(30 * 60));
+    world
+        .submit(&tenant, TaskType::Organizations, upserts(1))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_key_with_another_request_is_refused() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let first = submission(TaskType::Organizations, upserts(1), "key");
+    let id = world.service.submit(&tenant, first.clone()).await.unwrap().id;
+    let mut other = submission(TaskType::Organizations, upserts(2), "key");
+    other.fingerprint.push('x');
+    let refused = world.service.submit(&tenant, other).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("can only be retried with the same request data"),
+        "{refused}"
+    );
+    // Another operation and another tenant have keys of their own.
+    let elsewhere = submission(TaskType::OrganizationProfiles, upserts(1), "key");
+    assert_ne!(world.service.submit(&tenant, elsewhere).await.unwrap().id, id);
+    let stranger = world.tenant("stranger").await;
+    assert_ne!(world.service.submit(&stranger, first).await.unwrap().id, id);
+    assert!(
+        world.service.task(&stranger, &id).await.is_err(),
+        "another tenant's task is seen"
+    );
+}
+
+/// A hundred tasks of one tenant wait; another tenant's one is the next but one.
+#[tokio::test]
+async fn one_tenants_queue_does_not_make_another_wait() {
+    let world = World::with(Settings {
+        max_active_tasks: 200,
+        ..Settings::default()
+    })
+    .await;
+    let busy = world.tenant("busy").await;
+    for _ in 0..100 {
+        world
+            .submit(&busy, TaskType::OrganizationProfiles, upserts(100))
+            .await
+            .unwrap();
+    }
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    for _ in 0..5 {
+        worker.step().await.unwrap();
+    }
+    let other = world.tenant("other").await;
+    let task = world
+        .submit(&other, TaskType::Organizations, upserts(1))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        worker.step().await.unwrap();
+    }
+    assert_eq!(world.status(&other, &task.id).await, TaskStatus::Finished);
+    let unfinished = world
+        .service
+        .tasks(&busy, Some(TaskStatus::NotStarted), None, None)
+        .await
+        .unwrap();
+    assert!(unfinished.tasks.len() > 90);
+}
+
+#[tokio::test]
+async fn definitions_are_created_all_or_none() {
+    use guildhall_domain::NewDefinition;
+    use guildhall_domain::bulk::DefinitionItem;
+    let mut world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let define = |names: &[&str]| -> Vec<Item> {
+        let item = |name: &&str| {
+            let new = NewDefinition::check(name, "TEXT", None).unwrap();
+            Item::Definition(DefinitionItem::from(&new))
+        };
+        names.iter().map(item).collect()
+    };
+    let kind = TaskType::OrganizationDefinitions;
+    let clash = world
+        .submit(&tenant, kind, define(&["New", "REGION"]))
+        .await
+        .unwrap_err();
+    assert!(clash.to_string().starts_with("detailFields[1].name"), "{clash}");
+    // Two requests for one name, both submitted before either ran: the second reports it.
+    let first = world.submit(&tenant, kind, define(&["A", "B"])).await.unwrap();
+    let second = world.submit(&tenant, kind, define(&["b", "C"])).await.unwrap();
+    world.work().await;
+    let outcomes = |receipts: Vec<harness::Receipt>| -> Vec<Outcome> {
+        receipts.into_iter().map(|(outcome, ..)| outcome).collect()
+    };
+    let first = outcomes(world.receipts(&tenant, &first.id).await);
+    assert_eq!(first, [Outcome::Created, Outcome::Created]);
+    let second = outcomes(world.receipts(&tenant, &second.id).await);
+    assert_eq!(second, [Outcome::Failed, Outcome::Created]);
+    let many: Vec<String> = (0..46).map(|n| format!("F{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    // Region, Tags, Note, A, B and C are there: 44 more fit.
+    assert!(world.submit(&tenant, kind, define(&many[..45])).await.is_err());
+    assert!(world.submit(&tenant, kind, define(&many[..44])).await.is_ok());
+}

@@ -1,0 +1,211 @@
+//! Every statement of the crate, run once.
+
+use guildhall_domain::bulk::Need;
+use guildhall_domain::field::{Definition, Definitions, EntityKind, FieldType, Values};
+use guildhall_domain::task::{Outcome, Receipt, TaskStatus, TaskType};
+use guildhall_domain::{
+    Customer, Entity, FieldId, Organization, OrganizationId, Product, TenantId, Timestamp,
+};
+
+use crate::{Claim, Counter, ItemFilter, NewTask, StoreError, Sweep, SystemTx, TokenRow, WriteTx};
+
+const NOW: Timestamp = Timestamp(1);
+
+/// Runs every method of a tenant's transaction.
+pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let (organization, customer, product, field) = sample();
+    let (fields, none) = (Definitions::new(vec![field.clone()]), Values::default());
+    let mut some = Values::default();
+    some.set(FieldId(1), vec!["x".into()]);
+    for kind in [
+        EntityKind::Organization,
+        EntityKind::Customer,
+        EntityKind::Entitlement,
+    ] {
+        tx.fields(kind).await?;
+    }
+    tx.insert_field(EntityKind::Organization, &field, 1).await?;
+    tx.update_field(&field, 2).await?;
+    tx.definitions_stamp().await?;
+    tx.take_numbers(Counter::Field, 1).await?;
+    tx.raise_counter(Counter::Field, 5).await?;
+
+    tx.insert_organization(&organization, &fields, NOW).await?;
+    tx.rename_organization(organization.id, "P", "p", NOW).await?;
+    tx.put_organization_details(organization.id, &none, &some, &fields, NOW)
+        .await?;
+    tx.put_organization_details(organization.id, &some, &none, &fields, NOW)
+        .await?;
+    tx.organization(organization.id).await?;
+    tx.organization_by_key("p").await?;
+    tx.organization_id_used(organization.id).await?;
+    tx.lock_organization(organization.id).await?;
+    tx.next_number(Counter::Field).await?;
+    tx.lock_tenant().await?;
+    tx.share_tenant().await?;
+
+    tx.insert_customer(&customer, &fields, NOW).await?;
+    tx.rename_customer(1, "P", NOW).await?;
+    tx.put_customer_details(1, &none, &some, &fields, NOW).await?;
+    tx.customer("c1").await?;
+    tx.customer_number("c1").await?;
+    tx.customer_email_used("c1").await?;
+    tx.lock_customer("c1").await?;
+    tx.add_member(organization.id, 1).await?;
+    tx.members(organization.id).await?;
+    tx.organizations_of(1).await?;
+
+    tx.insert_product(&product, NOW).await?;
+    tx.rename_product(1, "P", "p", NOW).await?;
+    tx.product("p1").await?;
+    tx.products_after(0, 10).await?;
+    tx.lock_product("p1").await?;
+    tx.share_product("p1").await?;
+    tx.insert_entitlement(1, "e1", Entity::Customer(1), 1, NOW)
+        .await?;
+    tx.put_entitlement_details(1, &none, &some, &fields, NOW).await?;
+    tx.entitlement("e1").await?;
+    tx.lock_entitlement("e1").await?;
+    let mut need = Need::default();
+    need.organization_ids.insert(1);
+    need.organization_keys.insert("o".into());
+    need.customer_ids.insert("c1".into());
+    need.product_ids.insert("p1".into());
+    tx.load_facts(&need).await?;
+    tx.used_ids(&need.organization_ids).await?;
+    tx.organization_entitlements(organization.id).await?;
+    tx.customer_entitlements(1).await?;
+    tx.inherited_entitlements(1).await?;
+    tx.delete_entitlement(1, &some, &fields).await?;
+
+    tx.insert_token(&token()).await?;
+    tx.tokens().await?;
+    tx.touch_token("k1", NOW).await?;
+    tx.revoke_token("k1", NOW).await?;
+
+    tasks(tx).await?;
+
+    // The sweep of a field visits its holders, of every kind.
+    tx.put_organization_details(organization.id, &none, &some, &fields, NOW)
+        .await?;
+    tx.insert_entitlement(2, "e2", Entity::Customer(1), 1, NOW)
+        .await?;
+    tx.put_entitlement_details(2, &none, &some, &fields, NOW).await?;
+    tx.delete_field(FieldId(1), 3).await?;
+    tx.sweep(Sweep::Field(FieldId(1)), &fields).await?;
+    tx.delete_product(1).await?;
+    tx.delete_customer(&customer, &fields).await?;
+    tx.delete_organization(&organization, &fields).await?;
+    for sweep in [
+        Sweep::Product(1),
+        Sweep::Customer(1),
+        Sweep::Organization(organization.id),
+        Sweep::Field(FieldId(1)),
+    ] {
+        tx.sweep(sweep, &fields).await?;
+        tx.sweep(sweep, &fields).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn everything_across_tenants(tx: &mut SystemTx<'_>) -> Result<TenantId, StoreError> {
+    let tenant = tx.insert_tenant("cloud", "Tenant", NOW).await?;
+    tx.tenant("cloud").await?;
+    tx.tenants().await?;
+    tx.probe(NOW).await?;
+    tx.token_by_hash("h").await?;
+    tx.waiting_sweeps(10).await?;
+    tx.open_tasks(10).await?;
+    tx.end_all_leases().await?;
+    tx.tasks_finished_before(NOW, 10).await?;
+    Ok(tenant)
+}
+
+async fn tasks(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let new = NewTask {
+        id: "t1".into(),
+        task_type: TaskType::Organizations,
+        idempotency_key: "key".into(),
+        fingerprint: "f".into(),
+        submitted_by: "k1".into(),
+        request: "[]".into(),
+        items: 1,
+    };
+    tx.insert_task(&new, NOW).await?;
+    tx.task_by_key(new.task_type, "key").await?;
+    tx.task("t1").await?;
+    tx.tasks_before(None, None, 10).await?;
+    tx.count_open_tasks(NOW).await?;
+    let claim = Claim {
+        owner: "w",
+        until: NOW,
+        seen_epoch: 0,
+        chunk_items: 1,
+    };
+    tx.claim_task("t1", claim, NOW).await?;
+    tx.renew_lease("t1", 1, NOW).await?;
+    tx.advance_task("t1", 1, 0, 1, NOW).await?;
+    let receipt = Receipt {
+        entity_id: "1".into(),
+        outcome: Outcome::Created,
+        failures: Vec::new(),
+    };
+    tx.insert_receipt("t1", 0, &receipt).await?;
+    tx.touch_task("t1", NOW).await?;
+    tx.task_items("t1", ItemFilter::default(), 10).await?;
+    tx.count_outcomes("t1").await?;
+    tx.release_task("t1", 1).await?;
+    tx.finish_task("t1", TaskStatus::Finished, NOW).await?;
+    tx.purge_task("t1").await
+}
+
+fn sample() -> (Organization, Customer, Product, Definition) {
+    let text = |text: &str| text.to_owned();
+    let organization = Organization {
+        id: OrganizationId(1),
+        name: text("O"),
+        name_key: text("o"),
+        details: Values::default(),
+    };
+    let customer = Customer {
+        number: 1,
+        id: text("c1"),
+        email: text("c1"),
+        email_key: text("c1"),
+        display_name: text("C"),
+        details: Values::default(),
+    };
+    let product = Product {
+        number: 1,
+        id: text("p1"),
+        name: text("P"),
+        name_key: text("p"),
+    };
+    let field = Definition {
+        id: FieldId(1),
+        name: text("F"),
+        key: text("f"),
+        field_type: FieldType::Text,
+        options: Vec::new(),
+        position: 1,
+    };
+    (organization, customer, product, field)
+}
+
+fn token() -> TokenRow {
+    TokenRow {
+        tenant: TenantId(1),
+        cloud_id: "cloud".into(),
+        id: "k1".into(),
+        hash: "h".into(),
+        last4: "1234".into(),
+        name: "K".into(),
+        role: "admin".into(),
+        scopes: String::new(),
+        account: None,
+        created_at: NOW,
+        expires_at: NOW,
+        last_used_at: None,
+        revoked_at: None,
+    }
+}
