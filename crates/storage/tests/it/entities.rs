@@ -292,26 +292,6 @@ pub async fn members_added_at_once_are_all_there(open: Open<'_>) {
         .collect();
     members.sort_unstable();
     assert_eq!(members, (1..=CUSTOMERS).collect::<Vec<_>>());
-    // Without the lock, two at once may get in each other's way: never silently.
-    write(&store, one, async |tx| {
-        tx.insert_organization(&organization(2, "Globex"), &Definitions::default(), NOW)
-            .await
-    })
-    .await;
-    let add = async |number| {
-        let added: Result<bool, StoreError> = store
-            .write(one, async move |tx| {
-                tx.add_member(OrganizationId(2), number).await
-            })
-            .await;
-        added
-    };
-    let both = tokio::join!(add(1), add(2));
-    assert_eq!(both, (Ok(true), Ok(true)));
-    let members = store
-        .read(one, async |tx| tx.members(OrganizationId(2)).await)
-        .await;
-    assert_eq!(members.unwrap().len(), 2);
 }
 
 pub async fn entitlements(open: Open<'_>) {

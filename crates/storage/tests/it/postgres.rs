@@ -10,7 +10,7 @@ use guildhall_testkit::{Cluster, ClusterOptions, Database};
 use tokio::sync::Notify;
 
 use crate::backend::{open_at, postgres_database, runtime};
-use crate::sample::{NOW, definitions, field, organization, tenant, values, write};
+use crate::sample::{NOW, customer, definitions, field, organization, tenant, values, write};
 use crate::transactions::{add, there};
 
 /// How soon a store works again after its database does.
@@ -210,6 +210,52 @@ fn deadlocks_are_nobodys_errors() {
             found.0[..1],
             found.1[..1],
             "one of them has the last word: {found:?}"
+        );
+    });
+}
+
+/// Two members that are added at once, without a lock, meet at one position: both are there in the end.
+#[test]
+fn members_that_meet_are_both_added() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        write(&store, one, async |tx| {
+            add(tx, 1).await?;
+            for number in [1, 2] {
+                tx.insert_customer(&customer(number), &Definitions::default(), NOW)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await;
+        let (meeting, first) = (Meeting::default(), store.clone());
+        let inside = meeting.clone();
+        let first = tokio::spawn(async move {
+            write(&first, one, async move |tx| {
+                let is_new = tx.add_member(OrganizationId(1), 1).await?;
+                inside.meet().await;
+                Ok(is_new)
+            })
+            .await
+        });
+        meeting.reached.notified().await;
+        let second = store.clone();
+        let second = tokio::spawn(async move {
+            write(&second, one, async |tx| tx.add_member(OrganizationId(1), 2).await).await
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        meeting.go_on.notify_one();
+        assert!(
+            first.await.unwrap() && second.await.unwrap(),
+            "both links are new"
+        );
+        let members = store
+            .read(one, async |tx| tx.members(OrganizationId(1)).await)
+            .await
+            .unwrap();
+        assert_eq!(
+            members.iter().map(|member| member.number).collect::<Vec<_>>(),
+            [1, 2]
         );
     });
 }
