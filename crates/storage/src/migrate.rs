@@ -73,6 +73,11 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
     let failed = |e: tokio_postgres::Error| OpenError(format!("PostgreSQL: cannot migrate: {e:?}"));
     for (number, sql) in (1_i64..).zip(POSTGRES) {
         let transaction = client.transaction().await.map_err(failed)?;
+        // A step may take long, and so may another server's.
+        transaction
+            .batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+            .await
+            .map_err(failed)?;
         transaction
             .execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
             .await
