@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             commands::say(&format!("guildhall: {failure}"));
-            ExitCode::FAILURE
+            ExitCode::from(failure.exit_code())
         }
     }
 }

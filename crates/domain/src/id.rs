@@ -18,14 +18,20 @@ pub struct OrganizationId(pub i64);
 pub struct FieldId(pub i64);
 
 impl OrganizationId {
-    /// Reads 1 to 18 decimal digits without a leading zero; all else can be no organization's id
-    /// (docs/api.md, "Data rules").
+    /// Reads a positive decimal that fits 64 bits, without a leading zero; all else can be no
+    /// organization's id (docs/api.md, "Data rules").
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits || text.len() > ORGANIZATION_ID_DIGITS_MAX || text.starts_with('0') {
+        if !digits || text.starts_with('0') {
             return None;
         }
         text.parse().ok().map(Self)
+    }
+
+    /// Reads an id that somebody wishes for: at most 18 digits, so that the counter, which moves to
+    /// it, still has room above it.
+    pub fn parse_wish(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|_| text.len() <= ORGANIZATION_ID_DIGITS_MAX)
     }
 }
 

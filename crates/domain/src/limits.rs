@@ -19,6 +19,9 @@ pub const PRODUCTS_PAGE_MAX: usize = 100;
 /// Customers, or products, that one payload may associate (ours): what is written in one transaction
 /// must not hold others up.
 pub const ASSOCIATIONS_MAX: usize = 10_000;
+/// Detail values that one payload may hold in all its fields together (ours), for the same reason: each
+/// is a row of an index.
+pub const PAYLOAD_VALUES_MAX: usize = 5_000;
 /// Bytes in the body of a request (ours).
 pub const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Levels of nesting in a JSON document (ours).

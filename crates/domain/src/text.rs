@@ -33,6 +33,10 @@ pub fn key(raw: &str) -> String {
     if trimmed.is_ascii() {
         return trimmed.to_ascii_lowercase();
     }
+    if trimmed.len() > NORMALIZED_BYTES_MAX {
+        // Equal to nothing that is stored, whatever becomes of its case.
+        return trimmed.to_owned();
+    }
     let composed = nfc(trimmed);
     let folded = const { CaseMapper::new() }.fold_string(&composed);
     // Folding takes some characters apart, such as U+01F0; composed they compare with typed ones.
@@ -55,9 +59,13 @@ pub fn free_text(raw: &str, max_chars: usize) -> Result<(), String> {
     refuse_control(raw, |character| matches!(character, '\t' | '\n' | '\r'))
 }
 
-/// The text in Unicode normalization form C.
+/// Bytes beyond which a text is not normalized: no name and no value that is compared is so long, and
+/// normalizing megabytes of combining marks takes seconds.
+const NORMALIZED_BYTES_MAX: usize = 32 * 1024;
+
+/// The text in Unicode normalization form C; a text too long to be any name or value is left as it is.
 pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
+    if text.is_ascii() || text.len() > NORMALIZED_BYTES_MAX {
         return Cow::Borrowed(text);
     }
     const { ComposingNormalizer::new_nfc() }.normalize(text)

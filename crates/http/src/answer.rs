@@ -92,12 +92,6 @@ impl Api {
             Found::Public(public) => return self.public(public).await,
             Found::Operation(index, params) => (&self.routes[index], params),
             Found::WrongMethod { allow } => return Err(wrong_method(&head.method, &allow)),
-            Found::BadPath => {
-                return Err(ApiError::invalid(
-                    "",
-                    "The path holds an escape (%XX) that is not UTF-8",
-                ));
-            }
             Found::Unknown => {
                 let message = "There is nothing at this path; /docs on this server lists all there is";
                 return Err(ApiError::new(StatusCode::NOT_FOUND, message));

@@ -45,8 +45,6 @@ pub enum Found {
         /// The value of the `Allow` header.
         allow: String,
     },
-    /// The path holds an escape that is no UTF-8.
-    BadPath,
     /// Nothing.
     Unknown,
 }
@@ -137,10 +135,9 @@ impl Router {
             let Some(name) = self.names.iter().find(|known| **known == name) else {
                 continue;
             };
-            match percent_decode_str(value).decode_utf8() {
-                Ok(value) => parameters.push((name, value.into_owned())),
-                Err(_) => return Found::BadPath,
-            }
+            // What is no UTF-8 becomes U+FFFD, which is in no name and no id: it is not found.
+            let value = percent_decode_str(value).decode_utf8_lossy();
+            parameters.push((name, value.into_owned()));
         }
         parameters.extend(operation.fixed.map(|(name, value)| (name, value.to_owned())));
         Found::Operation(operation.route, parameters)
@@ -264,10 +261,8 @@ mod tests {
     fn parameters_are_decoded() {
         let (_, parameters) = found(&Method::PUT, "/api/v1/organization/details/A%2FB%20%C3%A4%25");
         assert_eq!(parameters, [("fieldName", "A/B ä%".to_owned())]);
-        assert_eq!(
-            finds_nothing(&Method::PUT, "/api/v1/organization/details/%FF"),
-            Found::BadPath
-        );
+        let (_, parameters) = found(&Method::PUT, "/api/v1/organization/details/a%FF");
+        assert_eq!(parameters, [("fieldName", "a\u{fffd}".to_owned())]);
     }
 
     #[test]

@@ -163,27 +163,6 @@ impl<T: In> In for Vec<T> {
     }
 }
 
-/// Ids in lists: strings, and numbers too, since a live client of the vendor's API sends those.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdIn(pub String);
-
-impl Schema for IdIn {
-    fn schema(_all: &mut Schemas) -> Value {
-        json!({ "type": "string" })
-    }
-}
-
-impl In for IdIn {
-    const EXPECTED: &'static str = "a string";
-
-    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
-        match node {
-            Node::Number(number) => Ok(Self((*number).to_owned())),
-            other => String::read(other, at).map(Self),
-        }
-    }
-}
-
 /// Declares an object of a request: the struct, how it is read, and its schema.
 macro_rules! body {
     ($(#[doc = $doc:literal])* $name:ident {

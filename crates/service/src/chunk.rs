@@ -60,7 +60,11 @@ impl Service {
         tenant: guildhall_domain::TenantId,
         chunk: Chunk,
     ) -> Result<bool, ChunkError> {
-        let need = Need::of(&chunk.items[chunk.range.clone()]);
+        // What is refused without being run needs nothing.
+        let need = match chunk.refuse {
+            Some(_) => Need::default(),
+            None => Need::of(&chunk.items[chunk.range.clone()]),
+        };
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
         let mut numbered = Numbered::default();
         if creations > 0 {
@@ -70,6 +74,7 @@ impl Service {
                 .take_past(tenant, Counter::Organization, creations, wishes)
                 .await?;
             numbered.organizations = (taken.start, taken.end);
+            numbered.unused_organizations_from = taken.start;
         }
         if entitlements > 0 {
             numbered.first_entitlement = self

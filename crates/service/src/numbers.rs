@@ -76,7 +76,7 @@ impl Numbers {
     pub(crate) async fn give_back(&self, tenant: TenantId, counter: Counter, unused: Range<i64>) {
         if let Some(block) = self.block(tenant, counter) {
             let mut block = block.lock().await;
-            if block.start == unused.end {
+            if block.start == unused.end && !unused.is_empty() {
                 block.start = unused.start;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use guildhall_domain::bulk::{FieldValues, check_associations, check_fields_named_once};
+use guildhall_domain::bulk::{FieldValues, check_associations, check_fields_named_once, check_value_count};
 use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
 use guildhall_domain::{
     Caller, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Thing, limits,
@@ -86,6 +86,8 @@ impl Service {
     ) -> Result<OrganizationProfile, Error> {
         let name = organization_name(&new.name)?;
         check_fields_named_once(&new.details)?;
+        check_value_count(new.details.iter().map(|detail| detail.values.len()))
+            .map_err(|e| e.inside("details"))?;
         check_associations(&new.customer_ids, &new.product_ids)?;
         let name_key = text::key(&name);
         let tenant = caller.tenant;

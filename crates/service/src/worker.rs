@@ -127,9 +127,19 @@ impl Worker {
                 // Those that are held come first; this one keeps its place in the line.
                 return Ok(Step::Worked);
             }
-            if !self.claim(&task).await? {
-                self.queue.remove(task.tenant, &task.id);
-                return Ok(Step::Worked);
+            match self.claim(&task).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.queue.remove(task.tenant, &task.id);
+                    return Ok(Step::Worked);
+                }
+                // One task that cannot be read harms no other.
+                Err(Error::Store(error)) if !is_passing(&error) => {
+                    tracing::error!(%error, task = task.id, "a task cannot be claimed");
+                    self.queue.remove(task.tenant, &task.id);
+                    return Ok(Step::Worked);
+                }
+                Err(error) => return Err(error),
             }
         }
         self.work(&place).await?;
@@ -168,7 +178,12 @@ impl Worker {
             if let Some(lease) = self.watch(&place, &task, monotonic) {
                 watched.insert(place, lease);
             } else if now.since(task.created_at) >= self.service.settings.task_timeout {
-                self.time_out(place, task.lease_epoch).await?;
+                match self.time_out(place, task.lease_epoch).await {
+                    Err(Error::Store(error)) if !is_passing(&error) => {
+                        tracing::error!(%error, task = task.id, "a task that is too old cannot be ended");
+                    }
+                    other => other?,
+                }
             } else {
                 self.queue.push(Queued {
                     tenant: task.tenant,
@@ -330,10 +345,8 @@ impl Worker {
                 let Some(claimed) = tx.claim_task(&id, claim, now).await? else {
                     return Ok(());
                 };
-                let items: Vec<Item> =
-                    serde_json::from_str(&claimed.request).map_err(|e| StoreError::Inconsistent {
-                        what: format!("task_open.request: {e}"),
-                    })?;
+                // What cannot be read cannot be reported item by item; the task ends all the same.
+                let items: Vec<Item> = serde_json::from_str(&claimed.request).unwrap_or_default();
                 let next = usize::try_from(claimed.next_item).unwrap_or(0);
                 for (number, item) in items.iter().enumerate().skip(next) {
                     let words = format!(

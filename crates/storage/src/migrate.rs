@@ -17,6 +17,7 @@ const SQLITE: &[&str] = &[
 pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> Result<(), OpenError> {
     let failed = |e: rusqlite::Error| OpenError(format!("{}: cannot migrate: {e}", path.display()));
     let inner = connection.inner();
+    refuse_foreign(inner, path)?;
     inner
         .execute_batch(
             "CREATE TABLE IF NOT EXISTS schema_version \
@@ -72,6 +73,11 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
     let failed = |e: tokio_postgres::Error| OpenError(format!("PostgreSQL: cannot migrate: {e:?}"));
     for (number, sql) in (1_i64..).zip(POSTGRES) {
         let transaction = client.transaction().await.map_err(failed)?;
+        // A step may take long, and so may another server's.
+        transaction
+            .batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+            .await
+            .map_err(failed)?;
         transaction
             .execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
             .await
@@ -106,6 +112,21 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// A database of another program is not taken over.
+fn refuse_foreign(connection: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
+    const SQL: &str = "SELECT COUNT(*), COUNT(CASE name WHEN 'schema_version' THEN 1 END) FROM sqlite_schema";
+    let (all, ours): (i64, i64) = connection
+        .query_row(SQL, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|e| OpenError(format!("{}: cannot read the database: {e}", path.display())))?;
+    match all > 0 && ours == 0 {
+        false => Ok(()),
+        true => Err(OpenError(format!(
+            "{}: this is the database of another program; Guildhall makes one of its own where there is none",
+            path.display()
+        ))),
+    }
 }
 
 fn version(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {

@@ -4,9 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use guildhall_domain::Clock;
-use guildhall_storage::{CopyProgress, Location, OnFatal, Settings, Store};
+use guildhall_storage::{CopyProgress, OnFatal, Settings, Store};
 
-use super::{Failure, print, say};
+use super::{Failure, location, print, say};
 use crate::machine::SystemClock;
 
 pub fn run(from: &str, to: &str) -> Result<(), Failure> {
@@ -18,9 +18,9 @@ pub fn run(from: &str, to: &str) -> Result<(), Failure> {
 
 async fn copy(from: &str, to: &str) -> Result<(), Failure> {
     let clock = SystemClock::new();
-    let (from, to) = (Location::parse(from)?, Location::parse(to)?);
+    let (from, to) = (location(from)?, location(to)?);
     if from == to {
-        return Err(Failure("a database cannot be copied into itself".into()));
+        return Err(Failure::new("a database cannot be copied into itself"));
     }
     let on_fatal: OnFatal = Arc::new(|why| {
         say(&format!("guildhall: the disk failed: {why}"));
@@ -38,11 +38,9 @@ async fn copy(from: &str, to: &str) -> Result<(), Failure> {
     if source
         .is_being_copied_into()
         .await
-        .map_err(|e| Failure(e.to_string()))?
+        .map_err(|e| Failure::new(e.to_string()))?
     {
-        return Err(Failure(
-            "the source is itself a copy that was not finished".into(),
-        ));
+        return Err(Failure::new("the source is itself a copy that was not finished"));
     }
     let target = Store::open(&open(to, true)).await?;
     let mut bar = Bar::new();

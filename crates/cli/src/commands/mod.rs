@@ -18,29 +18,55 @@ use crate::machine::{SystemClock, SystemRandom};
 
 /// Why a command failed, in words for the person who gave it.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure {
+    words: String,
+    usage: bool,
+}
+
+impl Failure {
+    /// A command that was right and could not be done.
+    pub fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            usage: false,
+        }
+    }
+
+    /// A command that was given wrongly.
+    pub fn usage(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            usage: true,
+        }
+    }
+
+    /// 1: failed; 2: wrong usage.
+    pub fn exit_code(&self) -> u8 {
+        if self.usage { 2 } else { 1 }
+    }
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
@@ -59,6 +85,11 @@ pub fn say(line: &str) {
     let _nobody_listens = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Where a URL of the command line leads.
+fn location(url: &str) -> Result<Location, Failure> {
+    Location::parse(url).map_err(|e| Failure::usage(e.to_string()))
+}
+
 /// The operations over the database of the command line.
 async fn service(
     database: &str,
@@ -67,7 +98,7 @@ async fn service(
     on_fatal: OnFatal,
 ) -> Result<Service, Failure> {
     let clock = SystemClock::new();
-    let location = Location::parse(database)?;
+    let location = location(database)?;
     let now_ms = clock.now().0;
     let store = Store::open(&guildhall_storage::Settings {
         location,

@@ -47,7 +47,7 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     // First the address: a port that is taken leaves no new database behind.
     let listener = runtime
         .block_on(TcpListener::bind(args.listen))
-        .map_err(|e| Failure(format!("cannot listen on {}: {e}", args.listen)))?;
+        .map_err(|e| Failure::new(format!("cannot listen on {}: {e}", args.listen)))?;
     let service = runtime.block_on(service(database, (true, true), settings, on_fatal))?;
     let service = Arc::new(service);
     runtime.block_on(async {
@@ -81,16 +81,19 @@ async fn serve(
     signals: Signals,
 ) -> Result<(), Failure> {
     if service.is_being_copied_into().await? {
-        return Err(Failure(
-            "the database is half filled by a copy; run guildhall copy again until it is done".into(),
+        return Err(Failure::new(
+            "the database is half filled by a copy; run guildhall copy again until it is done",
         ));
+    }
+    if let Err(error) = service.end_dead_leases().await {
+        tracing::warn!(%error, "cannot end dead leases; their tasks go on when they have run out");
     }
     let settings = ApiSettings {
         organization_management: args.organization_management.into(),
         experimental_header: args.experimental_header.into(),
     };
-    let api =
-        Api::new(Arc::clone(&service), settings).map_err(|e| Failure(format!("the route table: {e}")))?;
+    let api = Api::new(Arc::clone(&service), settings)
+        .map_err(|e| Failure::new(format!("the route table: {e}")))?;
     let api = Arc::new(api);
     let address = listener.local_addr()?;
     if args.demo {
@@ -103,7 +106,6 @@ async fn serve(
         }
     }
     say(&format!("guildhall listening on http://{address}"));
-    service.end_dead_leases().await?;
     let hands = tokio::spawn(background(Arc::clone(&service)));
     let (stop_worker, worker_stops) = oneshot::channel::<()>();
     let worker = tokio::spawn(worker::run(Arc::clone(&service), async move {
@@ -119,11 +121,11 @@ async fn serve(
     let stopping = Arc::clone(&api);
     let stop = async move {
         signals.wait().await;
+        drop(stop_worker);
         stopping.stopping();
     };
     shell::serve(listener, api, shell, stop).await?;
     hands.abort();
-    drop(stop_worker);
     if let Err(error) = worker.await {
         tracing::error!(%error, "the worker ended badly");
     }

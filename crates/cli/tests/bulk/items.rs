@@ -168,9 +168,12 @@ fn identification() {
         item("UPDATE", &json!({ "name": "Nobody" })),
         item("UPDATE", &json!({ "id": "77777", "name": "Nobody" })),
         item("UPDATE", &json!({ "name": "x".repeat(300) })),
-        // A number is taken for an id too.
-        item("UPDATE", &json!({ "id": 2, "name": "Globex Corporation" })),
+        item("UPDATE", &json!({ "id": "2", "name": "Globex Corporation" })),
     ] });
+    // An id is a string: a number is another type.
+    let number = json!({ "organizations": [item("UPDATE", &json!({ "id": 2, "name": "Globex" }))] });
+    let message = site.bulk(ORGANIZATIONS, "number", &number).refused(400);
+    assert!(message.starts_with("organizations[0].payload.id: "), "{message}");
     let task = site.run(ORGANIZATIONS, "key", &body);
     assert_eq!(task["type"], "BULK_ORGANIZATION_CREATE_UPDATE");
     let receipts = site.receipts(task["id"].as_str().unwrap());

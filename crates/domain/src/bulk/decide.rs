@@ -1,5 +1,7 @@
 //! The decision on one item: pure, from the facts alone.
 
+use std::collections::HashSet;
+
 use crate::entity::Organization;
 use crate::field::{Definition, FieldType, Values};
 use crate::id::OrganizationId;
@@ -9,6 +11,9 @@ use crate::{Excerpt, Rejection, Thing, text};
 use super::facts::{Change, Decision, Facts};
 use super::{DetailEdit, DetailsItem, Edit, Item, Manage, ManageItem};
 
+/// Failures of one item that name the closest option.
+const HINTS_MAX: usize = 10;
+
 /// A decision in the making.
 struct Making {
     changes: Vec<Change>,
@@ -17,6 +22,11 @@ struct Making {
 }
 
 impl Making {
+    /// The closest option is looked for in the first failures of an item only: more would hold up others.
+    fn may_hint(&self) -> bool {
+        self.failures.len() < HINTS_MAX
+    }
+
     fn fail(&mut self, operated_on: OperatedOn, id: &str, error: String) {
         let operation = self.operation.to_owned();
         self.failures.push(Failure {
@@ -129,7 +139,7 @@ impl Facts {
         let wished = item
             .id
             .as_deref()
-            .and_then(OrganizationId::parse)
+            .and_then(OrganizationId::parse_wish)
             .filter(|id| !self.id_used(*id));
         let (id, taken) = match wished {
             Some(id) => (id, false),
@@ -193,7 +203,7 @@ impl Facts {
         for detail in &item.details {
             let checked = find_field(&self.definitions, &detail.name).and_then(|definition| {
                 let values = definition
-                    .check(&detail.values, self.phone)
+                    .check_hinting(&detail.values, self.phone, making.may_hint())
                     .map_err(|e| problem(&e))?;
                 Ok((definition, values))
             });
@@ -260,12 +270,13 @@ impl Facts {
         let old = organization.details.clone();
         for edit in &item.operations {
             making.operation = edit.operation.name();
+            let hint = making.may_hint();
             let edited = find_field(&self.definitions, &edit.name).and_then(|definition| {
                 let values = edit_values(
                     definition,
                     edit,
                     organization.details.get(definition.id),
-                    |given| definition.check(given, self.phone),
+                    |given| definition.check_hinting(given, self.phone, hint),
                 );
                 Ok((definition.id, values.map_err(|e| problem(&e))?))
             });
@@ -294,13 +305,9 @@ fn edit_values(
     let given = edit.values.as_deref().unwrap_or_default();
     match edit.operation {
         Edit::Patch if multiple => {
-            let mut values = present.to_vec();
-            for value in check(given)? {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            }
-            Ok(values)
+            let known: HashSet<&String> = present.iter().collect();
+            let new = check(given)?.into_iter().filter(|value| !known.contains(value));
+            Ok(present.iter().cloned().chain(new).collect())
         }
         Edit::Update | Edit::Patch => check(given),
         Edit::Delete if multiple && !given.is_empty() => Ok(present

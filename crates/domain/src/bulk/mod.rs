@@ -127,6 +127,12 @@ impl ManageItem {
             let problem = "names no organization: give its id, its name, or both";
             return Err(Rejection::invalid("payload", problem));
         }
+        if self.id.as_deref().is_some_and(|id| id.trim().is_empty()) {
+            return Err(Rejection::invalid(
+                "payload.id",
+                "must not be blank: it is the id of an organization",
+            ));
+        }
         if let Some(name) = &self.name {
             let only_finds = self.operation == Manage::Update && self.id.is_none();
             match text::name(name, limits::ORGANIZATION_NAME_CHARS_MAX) {
@@ -137,6 +143,8 @@ impl ManageItem {
             }
         }
         check_fields_named_once(&self.details).map_err(|e| e.inside("payload"))?;
+        check_value_count(self.details.iter().map(|detail| detail.values.len()))
+            .map_err(|e| e.inside("payload.details"))?;
         check_associations(&self.customer_ids, &self.product_ids).map_err(|e| e.inside("payload"))?;
         Ok(self)
     }
@@ -177,6 +185,11 @@ impl DetailsItem {
                 "must hold at least one operation",
             ));
         }
+        let values = self
+            .operations
+            .iter()
+            .map(|edit| edit.values.as_ref().map_or(0, Vec::len));
+        check_value_count(values).map_err(|e| e.inside("operations"))?;
         for (index, edit) in self.operations.iter().enumerate() {
             let at = format!("operations[{index}].payload");
             if edit.name.trim().is_empty() {
@@ -229,9 +242,11 @@ impl Item {
     pub fn subject(&self) -> &str {
         match self {
             // What is to be created has no id yet, whichever it wishes for.
-            Self::Manage(item) if item.operation == Manage::Create => {
-                item.name.as_deref().unwrap_or_default()
-            }
+            Self::Manage(ManageItem {
+                operation: Manage::Create | Manage::Upsert,
+                name: Some(name),
+                ..
+            }) => name,
             Self::Manage(item) => item.id.as_deref().or(item.name.as_deref()).unwrap_or_default(),
             Self::Details(item) => &item.id,
             Self::Definition(item) => &item.name,
@@ -253,8 +268,16 @@ impl Item {
     /// How much work the item is: its parts, and one for itself.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Manage(item) => 1 + item.details.len() + item.customer_ids.len() + item.product_ids.len(),
-            Self::Details(item) => 1 + item.operations.len(),
+            Self::Manage(item) => {
+                let values: usize = item.details.iter().map(|detail| 1 + detail.values.len()).sum();
+                1 + values + item.customer_ids.len() + item.product_ids.len()
+            }
+            Self::Details(item) => {
+                let edits = item.operations.iter();
+                1 + edits
+                    .map(|edit| 1 + edit.values.as_ref().map_or(0, Vec::len))
+                    .sum::<usize>()
+            }
             Self::Definition(item) => 1 + item.options.len() / 10,
         }
     }
@@ -292,4 +315,16 @@ pub fn check_associations(customer_ids: &[String], product_ids: &[String]) -> Re
         }
     }
     Ok(())
+}
+
+/// The limit of the values that one payload may hold, over all its fields.
+pub fn check_value_count(counts: impl Iterator<Item = usize>) -> Result<(), Rejection> {
+    let (count, max) = (counts.sum::<usize>(), limits::PAYLOAD_VALUES_MAX);
+    match count > max {
+        false => Ok(()),
+        true => Err(Rejection::invalid(
+            "",
+            format!("hold {count} values in all; at most {max} are taken at once"),
+        )),
+    }
 }

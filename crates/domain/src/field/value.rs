@@ -43,11 +43,25 @@ impl Definition {
     ///
     /// `Invalid` at `values`, or at `values[1]` of a MULTISELECT.
     pub fn check(&self, values: &[String], phone: PhoneFormat) -> Result<Vec<String>, Rejection> {
+        self.check_hinting(values, phone, true)
+    }
+
+    /// The same; with `hint` a refusal names the closest option, which costs a walk through them all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check`].
+    pub fn check_hinting(
+        &self,
+        values: &[String],
+        phone: PhoneFormat,
+        hint: bool,
+    ) -> Result<Vec<String>, Rejection> {
         match values {
             [] => Ok(Vec::new()),
-            values if self.field_type == FieldType::MultiSelect => self.check_choices(values),
+            values if self.field_type == FieldType::MultiSelect => self.check_choices(values, hint),
             [value] => self
-                .check_one(value, phone)
+                .check_one(value, phone, hint)
                 .map(|stored| vec![stored])
                 .map_err(|problem| Rejection::invalid("values", self.complaint(value, &problem))),
             many => Err(Rejection::invalid(
@@ -71,14 +85,14 @@ impl Definition {
         )
     }
 
-    fn check_choices(&self, values: &[String]) -> Result<Vec<String>, Rejection> {
+    fn check_choices(&self, values: &[String], hint: bool) -> Result<Vec<String>, Rejection> {
         let known: HashSet<&str> = self.options.iter().map(String::as_str).collect();
         let mut chosen = HashSet::new();
         let mut stored = Vec::new();
         for (index, value) in values.iter().enumerate() {
             let choice = text::nfc(value.trim());
             let Some(choice) = known.get(choice.as_ref()) else {
-                let problem = self.complaint(value, &self.no_option(&choice));
+                let problem = self.complaint(value, &self.no_option(&choice, hint));
                 return Err(Rejection::invalid(format!("values[{index}]"), problem));
             };
             if chosen.insert(*choice) {
@@ -89,7 +103,7 @@ impl Definition {
     }
 
     /// The value as it is stored, or the problem.
-    fn check_one(&self, raw: &str, phone: PhoneFormat) -> Result<String, String> {
+    fn check_one(&self, raw: &str, phone: PhoneFormat, hint: bool) -> Result<String, String> {
         if self.field_type == FieldType::Text {
             return text::free_text(raw, TEXT_CHARS_MAX).map(|()| raw.to_owned());
         }
@@ -105,7 +119,7 @@ impl Definition {
             FieldType::Text | FieldType::Select | FieldType::MultiSelect => {
                 let choice = text::nfc(value);
                 let known = self.options.iter().find(|option| **option == choice);
-                return known.cloned().ok_or_else(|| self.no_option(&choice));
+                return known.cloned().ok_or_else(|| self.no_option(&choice, hint));
             }
             FieldType::Number => check_number(value)?,
             FieldType::Boolean => {
@@ -122,8 +136,8 @@ impl Definition {
         Ok(value.to_owned())
     }
 
-    fn no_option(&self, value: &str) -> String {
-        let known = self.options.iter().map(String::as_str);
+    fn no_option(&self, value: &str, hint: bool) -> String {
+        let known = self.options.iter().map(String::as_str).filter(|_| hint);
         match text::closest(value, known) {
             Some(near) => format!("not one of its options. Did you mean {:?}?", Excerpt(near)),
             None => format!("not one of its options; {}", options::list(&self.options)),
@@ -260,8 +274,18 @@ fn check_url(value: &str) -> Result<(), String> {
     if !begins("http://") && !begins("https://") {
         return Err(format!("does not begin with http:// or https://; {example}"));
     }
+    let authority = value.split_once("://").map_or("", |(_, rest)| rest);
+    if authority.starts_with('/') || value.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^']) {
+        return Err(format!("is not written as an address is; {example}"));
+    }
     match url::Url::parse(value) {
-        Ok(url) if url.has_host() => Ok(()),
+        Ok(url)
+            if url
+                .host_str()
+                .is_some_and(|host| host.chars().any(char::is_alphanumeric) && !host.contains('*')) =>
+        {
+            Ok(())
+        }
         Ok(_) => Err(format!("has no host; {example}")),
         Err(error) => Err(format!("not an address ({error}); {example}")),
     }

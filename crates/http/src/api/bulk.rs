@@ -14,13 +14,13 @@ use super::fields::CreateDetailFieldRequest;
 use super::profiles::{AssociateCustomers, AssociateProducts, ProfileDetailFieldValueRequest};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
-use crate::wire::{IdIn, In, answer, body};
+use crate::wire::{In, answer, body};
 
 body! {
     /// What a profile shall be.
     BulkOrganizationProfilePayload {
         /// The organization's id: finds it; in CREATE, and in an UPSERT that creates, the id wished for.
-        "id" id: Option<IdIn>,
+        "id" id: Option<String>,
         /// The organization's name: finds it when there is no id, else becomes its name.
         "name" name: Option<String>,
         /// Values to set; fields that are not named stay as they are.
@@ -54,7 +54,7 @@ body! {
     /// What an organization shall be.
     BulkOrganizationPayload {
         /// The organization's id: finds it; in CREATE, and in an UPSERT that creates, the id wished for.
-        "id" id: Option<IdIn>,
+        "id" id: Option<String>,
         /// The organization's name: finds it when there is no id, else becomes its name.
         "name" name: Option<String>,
     }
@@ -103,7 +103,7 @@ body! {
     /// Changes of one organization's detail values, in order.
     BulkOrganizationDetailFieldOperation {
         /// The organization's id.
-        "id" id: IdIn,
+        "id" id: String,
         /// The changes.
         "operations" operations: Vec<BulkDetailFieldOperation>,
     }
@@ -153,7 +153,7 @@ pub async fn profiles(call: Call) -> Result<Reply, ApiError> {
                 let details = details.unwrap_or_default();
                 let item = ManageItem {
                     operation: Manage::parse(&item.operation)?,
-                    id: id.map(|IdIn(id)| id),
+                    id,
                     name,
                     details: details
                         .into_iter()
@@ -178,7 +178,7 @@ pub async fn organizations(call: Call) -> Result<Reply, ApiError> {
         items("organizations", body.items, limits::BULK_ENTITIES_MAX, |item| {
             let item = ManageItem {
                 operation: Manage::parse(&item.operation)?,
-                id: item.payload.id.map(|IdIn(id)| id),
+                id: item.payload.id,
                 name: item.payload.name,
                 details: Vec::new(),
                 customer_ids: Vec::new(),
@@ -211,7 +211,7 @@ pub async fn details(call: Call) -> Result<Reply, ApiError> {
                 });
             }
             DetailsItem {
-                id: item.id.0,
+                id: item.id,
                 operations,
             }
             .check()

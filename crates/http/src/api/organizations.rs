@@ -5,7 +5,7 @@ use guildhall_service::{OrganizationName, Target};
 use super::details::{self, DetailFieldOut};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
-use crate::wire::{IdIn, answer, body};
+use crate::wire::{answer, body};
 
 body! {
     /// The name of an organization.
@@ -19,7 +19,7 @@ body! {
     /// The organizations to fetch: at most 50, by id, by name, or both.
     FetchOrganizationsRequest {
         /// Ids of organizations.
-        "organizationIds" ids: Option<Vec<IdIn>>,
+        "organizationIds" ids: Option<Vec<String>>,
         /// Names of organizations, compared without case.
         "organizationNames" names: Option<Vec<String>>,
     }
@@ -64,11 +64,6 @@ impl<'a> From<&'a OrganizationName> for OrganizationReferenceOut<'a> {
     }
 }
 
-/// Ids of a fetch as plain strings.
-pub fn ids(ids: Option<Vec<IdIn>>) -> Vec<String> {
-    ids.unwrap_or_default().into_iter().map(|IdIn(id)| id).collect()
-}
-
 /// `POST /organization`
 pub async fn create(call: Call) -> Result<Reply, ApiError> {
     let body: OrganizationNameRequest = call.body()?;
@@ -95,7 +90,7 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
 /// `POST /organization/fetch`
 pub async fn fetch(call: Call) -> Result<Reply, ApiError> {
     let body: FetchOrganizationsRequest = call.body()?;
-    let (ids, names) = (ids(body.ids), body.names.unwrap_or_default());
+    let (ids, names) = (body.ids.unwrap_or_default(), body.names.unwrap_or_default());
     let found = call
         .service
         .fetch_organizations(call.caller(), &ids, &names)

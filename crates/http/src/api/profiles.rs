@@ -5,10 +5,9 @@ use guildhall_service::{NewProfile, OrganizationProfile};
 
 use super::details::{self, ProfileDetailOut};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
-use super::organizations::ids;
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
-use crate::wire::{IdIn, answer, body};
+use crate::wire::{answer, body};
 
 body! {
     /// Values for one detail field.
@@ -54,7 +53,7 @@ body! {
     /// The profiles to fetch: at most 25, by id, by name, or both.
     FetchOrganizationProfilesRequest {
         /// Ids of organizations.
-        "organizationIds" ids: Option<Vec<IdIn>>,
+        "organizationIds" ids: Option<Vec<String>>,
         /// Names of organizations, compared without case.
         "organizationNames" names: Option<Vec<String>>,
     }
@@ -169,7 +168,7 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
 /// `POST /organization/profile/fetch`
 pub async fn fetch(call: Call) -> Result<Reply, ApiError> {
     let body: FetchOrganizationProfilesRequest = call.body()?;
-    let (ids, names) = (ids(body.ids), body.names.unwrap_or_default());
+    let (ids, names) = (body.ids.unwrap_or_default(), body.names.unwrap_or_default());
     let found = call.service.fetch_profiles(call.caller(), &ids, &names).await?;
     let profiles = found.iter().map(OrganizationProfileOut::from).collect();
     Reply::json(&FetchOrganizationProfilesResponseOut { profiles })

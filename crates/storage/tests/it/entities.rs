@@ -1,5 +1,6 @@
 //! Facts about organizations, customers, products, memberships, entitlements and fields.
 
+use guildhall_domain::bulk::Need;
 use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Values};
 use guildhall_storage::StoreError;
 
@@ -291,26 +292,6 @@ pub async fn members_added_at_once_are_all_there(open: Open<'_>) {
         .collect();
     members.sort_unstable();
     assert_eq!(members, (1..=CUSTOMERS).collect::<Vec<_>>());
-    // Without the lock, two at once may get in each other's way: never silently.
-    write(&store, one, async |tx| {
-        tx.insert_organization(&organization(2, "Globex"), &Definitions::default(), NOW)
-            .await
-    })
-    .await;
-    let add = async |number| {
-        let added: Result<bool, StoreError> = store
-            .write(one, async move |tx| {
-                tx.add_member(OrganizationId(2), number).await
-            })
-            .await;
-        added
-    };
-    let both = tokio::join!(add(1), add(2));
-    assert_eq!(both, (Ok(true), Ok(true)));
-    let members = store
-        .read(one, async |tx| tx.members(OrganizationId(2)).await)
-        .await;
-    assert_eq!(members.unwrap().len(), 2);
 }
 
 pub async fn entitlements(open: Open<'_>) {
@@ -567,4 +548,32 @@ pub async fn changing_what_is_not_there(open: Open<'_>) {
     let unknown = guildhall_domain::TenantId(99);
     let stamp = store.read(unknown, async |tx| tx.definitions_stamp().await).await;
     assert!(matches!(stamp, Err(StoreError::Inconsistent { .. })), "{stamp:?}");
+}
+
+/// Some databases keep no U+0000, and a client may ask for anything.
+pub async fn ids_with_a_nul_find_nothing(open: Open<'_>) {
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    write(&store, one, async |tx| {
+        tx.insert_customer(&customer(1), &Definitions::default(), NOW)
+            .await
+    })
+    .await;
+    let (known, wrong) = (customer(1).id, format!("{}\0", customer(1).id));
+    let asked = [known.clone(), wrong.clone()].into();
+    let found = write(&store, one, async move |tx| tx.customer_numbers(&asked).await).await;
+    assert_eq!(found, [(known, 1)].into());
+    let found = store.read(one, async |tx| tx.customer(&wrong).await).await;
+    assert_eq!(found, Ok(None));
+    let used = write(&store, one, async move |tx| {
+        let need = Need {
+            organization_keys: [wrong.clone()].into(),
+            customer_ids: [wrong.clone()].into(),
+            product_ids: [wrong].into(),
+            ..Need::default()
+        };
+        tx.load_facts(&need).await
+    })
+    .await;
+    assert!(used.customers.is_empty());
 }

@@ -11,6 +11,7 @@ mod backend;
 mod copy;
 mod counters;
 mod entities;
+mod postgres;
 mod sample;
 mod schemas;
 mod sqlite;
@@ -36,6 +37,7 @@ macro_rules! conformance {
             entities::fields_and_their_stamp,
             entities::unique_indexes_have_the_last_word,
             entities::changing_what_is_not_there,
+            entities::ids_with_a_nul_find_nothing,
             sweeps::of_an_organization,
             sweeps::of_a_customer,
             sweeps::of_a_product,

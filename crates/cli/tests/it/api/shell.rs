@@ -272,7 +272,7 @@ fn hosts_and_heads() {
         (b"GET /healthz HTTP/3.0\r\nHost: a\r\n\r\n", 400),
         (b"G\0T /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"nonsense\r\n\r\n", 400),
-        (b"GET /api/v1/organization/%FF HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /api/v1/organization/%FF HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 401),
         (b"POST /api/v1/product HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     ] {
         let (answered, _) = raw(&world, bytes);

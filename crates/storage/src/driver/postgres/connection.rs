@@ -66,7 +66,7 @@ impl Connection {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let result = self.query(sql, params).await;
+        let result = in_time(self.query(sql, params)).await;
         self.note(result)
     }
 
@@ -75,7 +75,7 @@ impl Connection {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
-        let result = self.run(sql, params).await;
+        let result = in_time(self.run(sql, params)).await;
         self.note(result)
     }
 
@@ -133,9 +133,8 @@ impl Connection {
         begin
     }
 
-    fn note<T>(&mut self, result: Result<T, tokio_postgres::Error>) -> Result<T, StoreError> {
-        result.map_err(|error| {
-            let (error, again) = sort(&error);
+    fn note<T>(&mut self, result: Result<T, (StoreError, bool)>) -> Result<T, StoreError> {
+        result.map_err(|(error, again)| {
             self.again |= again;
             // What follows the first error is only that the transaction has failed.
             self.failed.get_or_insert_with(|| error.clone());
@@ -177,17 +176,15 @@ impl Connection {
         if !self.open {
             return Ok(Ended::Committed);
         }
-        match self.client()?.batch_execute("COMMIT").await {
+        match in_time(self.client()?.batch_execute("COMMIT")).await {
             Ok(()) => {
                 self.open = false;
                 Ok(Ended::Committed)
             }
-            Err(error) => match sort(&error) {
-                (error, true) => Ok(Ended::Again(error)),
-                // The server answered that it did not commit.
-                (error, false) if !matches!(error, StoreError::Unavailable(_)) => Err(error),
-                (error, false) => Err(StoreError::Unknown(error.to_string())),
-            },
+            Err((error, true)) => Ok(Ended::Again(error)),
+            // The server answered that it did not commit.
+            Err((error, false)) if !matches!(error, StoreError::Unavailable(_)) => Err(error),
+            Err((error, false)) => Err(StoreError::Unknown(error.to_string())),
         }
     }
 
@@ -198,10 +195,16 @@ impl Connection {
         again
     }
 
+    /// Whether the connection can no longer be trusted.
+    fn is_lost(&self) -> bool {
+        matches!(self.failed, Some(StoreError::Unavailable(_))) && !self.again
+    }
+
     async fn roll_back(&mut self) {
         if self.open
+            && !self.is_lost()
             && let Some(client) = &self.client
-            && client.batch_execute("ROLLBACK").await.is_ok()
+            && in_time(client.batch_execute("ROLLBACK")).await.is_ok()
         {
             self.open = false;
         }
@@ -210,12 +213,24 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        let lost = self.open || self.is_lost();
         if let Some(client) = self.client.take()
-            && (self.open || matches!(self.failed, Some(StoreError::Unavailable(_))))
+            && lost
         {
             // Its transaction may be open, or its server no longer takes writes: it is closed.
             drop(Client::take(client));
         }
+    }
+}
+
+/// What the server answers, or that it does not. The second value of an error says whether running the
+/// unit again may go better.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, (StoreError, bool)> {
+    match tokio::time::timeout(super::ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(|error| sort(&error)),
+        Err(_) => Err((StoreError::Unavailable("no answer in time".into()), false)),
     }
 }
 

@@ -22,9 +22,14 @@ use crate::migrate;
 const CONNECTIONS_MAX: usize = 24;
 /// How long a connection may take to be made, or to become free.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an answer may take: longer than the server itself gives a statement. One that is halted, or
+/// whose machine is gone, gives none; a commit may wait for a standby that is gone.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long what was sent may stay without any sign that the other machine has got it.
+const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// What every session is set to. A statement or a lock that takes longer than a client waits is given
 /// up; a transaction that its server has forgotten does not hold locks for ever.
-const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s \
+const SESSION: &str = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s \
      -c default_transaction_isolation=read\\ committed -c client_min_messages=warning";
 
 /// An open PostgreSQL database.
@@ -86,7 +91,10 @@ fn configure(url: &str) -> Result<(Config, tls::Connector), OpenError> {
     };
     config.options(session);
     config.connect_timeout(CONNECT_TIMEOUT);
-    config.keepalives_idle(Duration::from_secs(15));
+    config.tcp_user_timeout(LINK_TIMEOUT);
+    config.keepalives_idle(LINK_TIMEOUT);
+    config.keepalives_interval(Duration::from_secs(1));
+    config.keepalives_retries(3);
     if config.get_application_name().is_none() {
         config.application_name("guildhall");
     }

@@ -1,8 +1,8 @@
 //! Files for their owner alone, and the lock that keeps a second `serve` off a database.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::OpenError;
@@ -18,7 +18,17 @@ pub(crate) fn create_private(path: &Path) -> Result<(), OpenError> {
         .mode(0o600)
         .open(path)
         .map_err(|e| OpenError(format!("{}: cannot open the database: {e}", path.display())))?;
-    let mode = file.metadata().map_or(0o600, |m| m.permissions().mode() & 0o777);
+    let metadata = file
+        .metadata()
+        .map_err(|e| OpenError(format!("{}: cannot open the database: {e}", path.display())))?;
+    if metadata.nlink() > 1 {
+        return Err(OpenError(format!(
+            "{}: the file has another name (a hard link), under which SQLite would keep a write-ahead file of its \
+             own, and writes would be lost. Remove the other name.",
+            path.display()
+        )));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         tracing::warn!(
             mode = format!("{mode:03o}"),
@@ -28,28 +38,25 @@ pub(crate) fn create_private(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Held while a `serve` runs. The operating system lets go of it when the process ends, however it ends.
+/// Held while a `serve` runs: a lock on the database file itself, so that no other name of the file
+/// leads around it. The operating system lets go of it when the process ends, however it ends. SQLite's
+/// own locks are of another kind and do not meet it.
 pub(super) struct ServeLock {
     _file: File,
 }
 
 impl ServeLock {
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
-        let path = lock_path(database);
-        let cannot = |e: std::io::Error| OpenError(format!("{}: cannot lock: {e}", path.display()));
-        let mut file = OpenOptions::new()
+        let cannot = |e: std::io::Error| OpenError(format!("{}: cannot lock: {e}", database.display()));
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
+            .open(database)
             .map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _unknown_is_fine = file.read_to_string(&mut holder);
+                let holder = std::fs::read_to_string(holder_path(database)).unwrap_or_default();
                 return Err(OpenError(format!(
                     "{}: another guildhall serve (process {}) has this database open. One server runs on \
                      an SQLite file at a time; stop that one first.",
@@ -59,17 +66,24 @@ impl ServeLock {
             }
             Err(TryLockError::Error(e)) => return Err(cannot(e)),
         }
-        let write = |file: &mut File| -> std::io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            write!(file, "{}", std::process::id())
-        };
-        write(&mut file).map_err(cannot)?;
+        tell_holder(database).map_err(cannot)?;
         Ok(Self { _file: file })
     }
 }
 
-fn lock_path(database: &Path) -> PathBuf {
+/// Writes who serves the database beside it: for people, and for the refusal of a second server.
+fn tell_holder(database: &Path) -> std::io::Result<()> {
+    let path = holder_path(database);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    write!(file, "{}", std::process::id())
+}
+
+fn holder_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     name.into()

@@ -30,6 +30,11 @@ impl Sqlite {
     /// Opens or creates the file, migrates it, and starts the writer. With `serve`, at most one
     /// process can hold the database open this way.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, OpenError> {
+        // SQLite reads a name such as `file:x` as more than a name; an absolute path is only a path. And
+        // where the path is a link, all of the database's files stand beside the file itself.
+        let path = &std::path::absolute(path)
+            .map(|path| path.canonicalize().unwrap_or(path))
+            .map_err(|e| OpenError(format!("{}: {e}", path.display())))?;
         if !settings.create && !path.exists() {
             return Err(OpenError(format!(
                 "{}: there is no such database; guildhall serve or guildhall tenant create makes one",

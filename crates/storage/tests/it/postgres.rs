@@ -1,0 +1,512 @@
+//! PostgreSQL alone: units of work that wait for each other, callers that leave, connections that are
+//! lost, servers that die.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, TenantId};
+use guildhall_storage::{Counter, Location, Store, StoreError, Sweep};
+use guildhall_testkit::{Cluster, ClusterOptions, Database};
+use tokio::sync::Notify;
+
+use crate::backend::{open_at, postgres_database, runtime};
+use crate::sample::{NOW, customer, definitions, field, organization, tenant, values, write};
+use crate::transactions::{add, there};
+
+/// How soon a store works again after its database does.
+const SOON: Duration = Duration::from_secs(5);
+
+async fn store_of(url: String) -> Store {
+    open_at(&Location::Postgres(url), true).await.unwrap()
+}
+
+/// A fresh database, its store and a tenant.
+async fn fresh() -> (Database, Store, TenantId) {
+    let database = postgres_database();
+    let store = store_of(database.url()).await;
+    let one = tenant(&store, "one").await;
+    (database, store, one)
+}
+
+/// Ends all connections to the database but the one that says so.
+fn terminate(database: &Database) {
+    let ended = database.sql(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    assert!(ended.contains('t'), "nobody was connected");
+}
+
+/// Waits until the store takes writes again.
+async fn works_soon(store: &Store, tenant: TenantId, id: i64) {
+    let start = Instant::now();
+    loop {
+        match store.write(tenant, async move |tx| add(tx, id).await).await {
+            Ok(()) => return,
+            Err(StoreError::Unavailable(_)) if start.elapsed() < SOON => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => panic!("{other:?} after {:?}", start.elapsed()),
+        }
+    }
+}
+
+/// Two places where a unit of work and its test meet.
+#[derive(Clone, Default)]
+struct Meeting {
+    reached: Arc<Notify>,
+    go_on: Arc<Notify>,
+}
+
+impl Meeting {
+    async fn meet(&self) {
+        self.reached.notify_one();
+        self.go_on.notified().await;
+    }
+}
+
+/// Starts a unit that adds organization `id`, meets the test, and then reads, if it is told to.
+fn unit(
+    store: &Store,
+    tenant: TenantId,
+    id: i64,
+    reads: bool,
+) -> (Meeting, tokio::task::JoinHandle<Result<(), StoreError>>) {
+    let (meeting, store) = (Meeting::default(), store.clone());
+    let inside = meeting.clone();
+    let unit = tokio::spawn(async move {
+        store
+            .write(tenant, async move |tx| {
+                add(tx, id).await?;
+                inside.meet().await;
+                if reads {
+                    tx.organization(OrganizationId(id)).await?;
+                }
+                Ok(())
+            })
+            .await
+    });
+    (meeting, unit)
+}
+
+#[test]
+fn servers_that_start_together_migrate_once() {
+    runtime().block_on(async {
+        let database = Cluster::shared().database();
+        let open = || store_of(database.url());
+        let (one, two, three) = tokio::join!(open(), open(), open());
+        let first = tenant(&one, "first").await;
+        write(&two, first, async |tx| add(tx, 1).await).await;
+        assert_eq!(there(&three, first).await, [1]);
+        database.sql("INSERT INTO schema_version (version, applied_at) VALUES (4711, 0)");
+        let newer = open_at(&Location::Postgres(database.url()), true).await;
+        let words = newer.map(drop).unwrap_err().to_string();
+        assert!(
+            words.contains("version 4711") && words.contains("up to "),
+            "{words}"
+        );
+    });
+}
+
+#[test]
+fn a_caller_that_leaves_holds_nothing() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        let (meeting, unit) = unit(&store, one, 1, false);
+        meeting.reached.notified().await;
+        unit.abort();
+        assert!(unit.await.unwrap_err().is_cancelled());
+        // Neither its row nor its lock on the name is left.
+        write(&store, one, async |tx| add(tx, 1).await).await;
+        assert_eq!(there(&store, one).await, [1]);
+    });
+}
+
+#[test]
+fn a_unit_that_panics_holds_nothing() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        let panicking = store.clone();
+        let unit = tokio::spawn(async move {
+            let never: Result<(), StoreError> = panicking
+                .write(one, async |tx| {
+                    add(tx, 1).await?;
+                    panic!("on purpose, in a test")
+                })
+                .await;
+            never
+        });
+        assert!(unit.await.unwrap_err().is_panic());
+        write(&store, one, async |tx| add(tx, 1).await).await;
+        assert_eq!(there(&store, one).await, [1]);
+    });
+}
+
+/// A unit that meets another's name waits for its end, and then sees it.
+#[test]
+fn who_comes_second_sees_the_first() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        let (meeting, first) = unit(&store, one, 1, false);
+        meeting.reached.notified().await;
+        let second = store.clone();
+        let second = tokio::spawn(async move {
+            second
+                .write(one, async |tx| {
+                    let is_there = tx.organization(OrganizationId(1)).await?.is_some();
+                    if !is_there {
+                        add(tx, 1).await?;
+                    }
+                    Ok::<_, StoreError>(is_there)
+                })
+                .await
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!second.is_finished(), "it waits");
+        meeting.go_on.notify_one();
+        assert_eq!(first.await.unwrap(), Ok(()));
+        assert_eq!(second.await.unwrap(), Ok(true));
+    });
+}
+
+/// Two units that lock the same in different orders: PostgreSQL ends one, and it is run again.
+#[test]
+fn deadlocks_are_nobodys_errors() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        write(&store, one, async |tx| {
+            add(tx, 1).await?;
+            add(tx, 2).await
+        })
+        .await;
+        let rename = |first: i64, second: i64, by: &'static str| {
+            let store = store.clone();
+            async move {
+                let renamed: Result<(), StoreError> = store
+                    .write(one, async move |tx| {
+                        for id in [first, second] {
+                            let name = format!("{by} {id}");
+                            tx.rename_organization(OrganizationId(id), &name, &name, NOW)
+                                .await?;
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                        }
+                        Ok(())
+                    })
+                    .await;
+                renamed
+            }
+        };
+        let both = tokio::join!(rename(1, 2, "a"), rename(2, 1, "b"));
+        assert_eq!(both, (Ok(()), Ok(())));
+        let found = store
+            .read(one, async |tx| {
+                let first = tx.organization(OrganizationId(1)).await?.unwrap().name;
+                let second = tx.organization(OrganizationId(2)).await?.unwrap().name;
+                Ok::<_, StoreError>((first, second))
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            found.0[..1],
+            found.1[..1],
+            "one of them has the last word: {found:?}"
+        );
+    });
+}
+
+/// Two members that are added at once, without a lock, meet at one position: both are there in the end.
+#[test]
+fn members_that_meet_are_both_added() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        write(&store, one, async |tx| {
+            add(tx, 1).await?;
+            for number in [1, 2] {
+                tx.insert_customer(&customer(number), &Definitions::default(), NOW)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await;
+        let (meeting, first) = (Meeting::default(), store.clone());
+        let inside = meeting.clone();
+        let first = tokio::spawn(async move {
+            write(&first, one, async move |tx| {
+                let is_new = tx.add_member(OrganizationId(1), 1).await?;
+                inside.meet().await;
+                Ok(is_new)
+            })
+            .await
+        });
+        meeting.reached.notified().await;
+        let second = store.clone();
+        let second = tokio::spawn(async move {
+            write(&second, one, async |tx| tx.add_member(OrganizationId(1), 2).await).await
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        meeting.go_on.notify_one();
+        assert!(
+            first.await.unwrap() && second.await.unwrap(),
+            "both links are new"
+        );
+        let members = store
+            .read(one, async |tx| tx.members(OrganizationId(1)).await)
+            .await
+            .unwrap();
+        assert_eq!(
+            members.iter().map(|member| member.number).collect::<Vec<_>>(),
+            [1, 2]
+        );
+    });
+}
+
+/// A sweep takes a field's values out of a row that a unit is writing at the same time: what that unit
+/// wrote stays.
+#[test]
+fn a_sweep_waits_for_who_writes() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        let note = field(2, "Note", FieldType::Text);
+        let both = definitions(&[field(1, "Old", FieldType::Text), note.clone()]);
+        write(&store, one, async move |tx| {
+            let mut new = organization(1, "Acme");
+            new.details = values(&[(1, &["old"]), (2, &["before"])]);
+            tx.insert_organization(&new, &both, NOW).await?;
+            tx.insert_field(EntityKind::Organization, &field(1, "Old", FieldType::Text), 1)
+                .await?;
+            tx.delete_field(FieldId(1), 3).await
+        })
+        .await;
+        let (meeting, writer) = (Meeting::default(), store.clone());
+        let inside = meeting.clone();
+        let writer = tokio::spawn(async move {
+            write(&writer, one, async move |tx| {
+                let id = OrganizationId(1);
+                let found = tx.lock_organization(id).await?.unwrap();
+                let mut new = found.details.clone();
+                new.set(FieldId(2), vec!["after".into()]);
+                let note = definitions(&[note]);
+                tx.put_organization_details(id, &found.details, &new, &note, NOW)
+                    .await?;
+                inside.meet().await;
+                Ok(())
+            })
+            .await;
+        });
+        meeting.reached.notified().await;
+        let sweeper = store.clone();
+        let sweeper = tokio::spawn(async move {
+            write(&sweeper, one, async |tx| {
+                tx.sweep(Sweep::Field(FieldId(1)), &Definitions::default()).await
+            })
+            .await;
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        meeting.go_on.notify_one();
+        writer.await.unwrap();
+        sweeper.await.unwrap();
+        let found = store
+            .read(one, async |tx| tx.organization(OrganizationId(1)).await)
+            .await;
+        assert_eq!(found.unwrap().unwrap().details, values(&[(2, &["after"])]));
+    });
+}
+
+#[test]
+fn a_connection_that_is_lost_between_statements() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        let (meeting, lost) = unit(&store, one, 1, true);
+        meeting.reached.notified().await;
+        terminate(&database);
+        meeting.go_on.notify_one();
+        let answer = lost.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        works_soon(&store, one, 2).await;
+        assert_eq!(there(&store, one).await, [2]);
+    });
+}
+
+#[test]
+fn a_connection_that_is_lost_before_the_commit() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        let (meeting, lost) = unit(&store, one, 1, false);
+        meeting.reached.notified().await;
+        terminate(&database);
+        meeting.go_on.notify_one();
+        let answer = lost.await.unwrap();
+        let says_so = matches!(answer, Err(StoreError::Unknown(_) | StoreError::Unavailable(_)));
+        assert!(says_so, "{answer:?}");
+        works_soon(&store, one, 2).await;
+        assert_eq!(there(&store, one).await, [2]);
+    });
+}
+
+#[test]
+fn a_connection_that_is_lost_in_a_read() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        let answer: Result<i64, StoreError> = store
+            .read(one, async |tx| {
+                tx.definitions_stamp().await?;
+                terminate(&database);
+                tx.next_number(Counter::Field).await
+            })
+            .await;
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        works_soon(&store, one, 2).await;
+    });
+}
+
+#[test]
+fn statements_and_locks_are_given_up_in_time() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        write(&store, one, async |tx| add(tx, 1).await).await;
+        for setting in ["statement_timeout", "lock_timeout"] {
+            let url = format!("{}?options=-c%20{setting}%3D200ms", database.url());
+            let hasty = store_of(url).await;
+            let (meeting, holder) = (Meeting::default(), store.clone());
+            let inside = meeting.clone();
+            let holder = tokio::spawn(async move {
+                write(&holder, one, async move |tx| {
+                    tx.lock_organization(OrganizationId(1)).await?;
+                    inside.meet().await;
+                    Ok(())
+                })
+                .await;
+            });
+            meeting.reached.notified().await;
+            let start = Instant::now();
+            let answer = hasty
+                .write(one, async |tx| tx.lock_organization(OrganizationId(1)).await)
+                .await;
+            assert!(
+                matches!(answer, Err(StoreError::Unavailable(_))),
+                "{setting}: {answer:?}"
+            );
+            assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+            meeting.go_on.notify_one();
+            holder.await.unwrap();
+            let answer = hasty
+                .write(one, async |tx| tx.lock_organization(OrganizationId(1)).await)
+                .await;
+            assert!(matches!(answer, Ok(Some(_))), "{answer:?}");
+        }
+    });
+}
+
+/// All connections are in use: who comes next is told so, and is served when there is one.
+#[test]
+fn more_than_there_are_connections() {
+    runtime().block_on(async {
+        let (_database, store, one) = fresh().await;
+        let units: Vec<_> = (1..=24).map(|id| unit(&store, one, id, false)).collect();
+        for (meeting, _) in &units {
+            meeting.reached.notified().await;
+        }
+        let next = store.read(one, async |tx| tx.definitions_stamp().await).await;
+        assert_eq!(next, Err(StoreError::Overloaded));
+        for (meeting, _) in &units {
+            meeting.go_on.notify_one();
+        }
+        for (_, unit) in units {
+            assert_eq!(unit.await.unwrap(), Ok(()));
+        }
+        let next = store.read(one, async |tx| tx.definitions_stamp().await).await;
+        assert_eq!(next, Ok(0));
+    });
+}
+
+/// The server is killed under load and started again, some times: what was acknowledged is there, what was
+/// refused is not, and the store works again without being opened again.
+#[test]
+fn a_server_that_is_killed_under_load() {
+    const WRITERS: i64 = 8;
+    let cluster = Arc::new(Cluster::start(&ClusterOptions::default()));
+    let database = cluster.database();
+    runtime().block_on(async {
+        let store = store_of(database.url()).await;
+        let one = tenant(&store, "one").await;
+        let mut acknowledged = Vec::new();
+        let mut first = 1_000;
+        for _ in 0..3 {
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|writer| {
+                    let store = store.clone();
+                    tokio::spawn(async move {
+                        let (mut kept, mut unknown) = (Vec::new(), Vec::new());
+                        for id in (first + writer..).step_by(WRITERS as usize) {
+                            match store.write(one, async move |tx| add(tx, id).await).await {
+                                Ok(()) => kept.push(id),
+                                Err(StoreError::Unknown(_)) => {
+                                    unknown.push(id);
+                                    break;
+                                }
+                                Err(StoreError::Unavailable(_)) => break,
+                                Err(other) => panic!("{other:?}"),
+                            }
+                        }
+                        (kept, unknown)
+                    })
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // On a thread of its own, so that the writers go on meanwhile.
+            let killed = Arc::clone(&cluster);
+            tokio::task::spawn_blocking(move || killed.kill()).await.unwrap();
+            let mut unknown_of_all = Vec::new();
+            for writer in writers {
+                let (kept, unknown) = writer.await.unwrap();
+                acknowledged.extend(kept);
+                unknown_of_all.extend(unknown);
+            }
+            let refused = store.read(one, async |tx| tx.definitions_stamp().await).await;
+            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+            cluster.start_again();
+            first += 1_000_000;
+            works_soon(&store, one, first - 1).await;
+            acknowledged.push(first - 1);
+            let kept = database.sql("SELECT id FROM organization ORDER BY id");
+            let kept: Vec<i64> = kept.lines().map(|id| id.parse().unwrap()).collect();
+            for id in &acknowledged {
+                assert!(
+                    kept.binary_search(id).is_ok(),
+                    "{id} was acknowledged and is lost"
+                );
+            }
+            for id in kept {
+                let is_known = acknowledged.contains(&id) || unknown_of_all.contains(&id);
+                assert!(is_known, "{id} was refused and is there");
+            }
+            // What was unknown is known now.
+            let there = database.sql("SELECT id FROM organization ORDER BY id");
+            acknowledged = there.lines().map(|id| id.parse().unwrap()).collect();
+        }
+        assert!(acknowledged.len() > 50, "{} writes in all", acknowledged.len());
+    });
+}
+
+/// A server that is halted answers nothing, and keeps its connections open.
+#[test]
+fn a_server_that_is_halted() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    let database = cluster.database();
+    runtime().block_on(async {
+        let store = store_of(database.url()).await;
+        let one = tenant(&store, "one").await;
+        cluster.pause();
+        let start = Instant::now();
+        let (read, written) = tokio::join!(
+            store.read(one, async |tx| tx.definitions_stamp().await),
+            store.write(one, async |tx| add(tx, 1).await),
+        );
+        for error in [read.map(drop), written].map(Result::unwrap_err) {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        cluster.resume();
+        works_soon(&store, one, 2).await;
+    });
+}
