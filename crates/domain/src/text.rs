@@ -169,6 +169,14 @@ mod tests {
     use proptest::prelude::*;
     use std::time::{Duration, Instant};
 
+    /// Megabytes of combining marks take seconds to normalize, and can be no name.
+    #[test]
+    fn what_is_too_long_is_not_normalized() {
+        let marks = format!("a{}", "\u{323}\u{301}".repeat(1_250_000));
+        assert_eq!(key(&marks), marks);
+        assert!(name(&marks, 255).is_err());
+    }
+
     #[test]
     fn names_are_trimmed_composed_and_bounded() {
         assert_eq!(name("\u{a0}\u{2003} Cafe\u{301}\n", 5), Ok("Café".to_owned()));

@@ -175,9 +175,9 @@ fn failures_exit_1_and_say_why() {
         with(&nowhere, missing);
         with(&a_folder, &["cannot open the database", "directory"]);
         with(&no_database, &["text", "not a database"]);
-        with("mysql://ann:secret@host/x", &["sqlite:PATH"]);
-        with("sqlite:", &["sqlite:PATH"]);
-        with("guildhall.db", &["sqlite:PATH"]);
+        for malformed in ["mysql://ann:secret@host/x", "sqlite:", "guildhall.db"] {
+            misused(&[command, &["--database", malformed]].concat(), &["sqlite:PATH"]);
+        }
         // Port 1 is nobody's.
         let unreachable = "postgres://ann:secret@127.0.0.1:1/guildhall";
         with(unreachable, &["PostgreSQL", "cannot connect", "refused"]);
@@ -264,7 +264,7 @@ fn only_serve_and_tenant_create_make_a_database() {
         assert_eq!(files(), 0, "{command:?} made a file");
     }
     // Nor do commands that are refused before they begin.
-    fails(
+    misused(
         &["tenant", "create", "--database", "mysql:", "--name", "x"],
         &["sqlite:PATH"],
     );

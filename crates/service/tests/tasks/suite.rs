@@ -447,11 +447,64 @@ async fn a_poison_item_is_given_up_after_three_deaths() {
     let receipts = world.receipts(&tenant, &task.id).await;
     let failed: Vec<usize> = (0..60).filter(|n| receipts[*n].0 == Outcome::Failed).collect();
     assert_eq!((receipts.len(), failed), (60, vec![0]));
+    // What was refused took no id, and gave none back that it had not taken.
+    let next = world.service.create_organization(&tenant, "Next").await.unwrap();
+    assert!(next.id.0 > 60, "id {}", next.id);
     assert!(
         receipts[0].2[0].error.starts_with("POISON"),
         "{:?}",
         receipts[0].2
     );
+}
+
+/// A task whose items cannot be read: it ends in time, and the others do not wait for it.
+#[tokio::test]
+async fn a_task_that_cannot_be_read_harms_no_other() {
+    let world = World::new().await;
+    let (broken, other) = (world.tenant("broken").await, world.tenant("other").await);
+    let task = world
+        .submit(&broken, TaskType::Organizations, upserts(2))
+        .await
+        .unwrap();
+    assert_eq!(
+        world.tamper("UPDATE task_open SET request = '[{\"Later\":{}}]'"),
+        1
+    );
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    for _ in 0..4 {
+        let fine = world
+            .submit(&other, TaskType::Organizations, upserts(1))
+            .await
+            .unwrap();
+        world.finish(&mut worker).await;
+        assert_eq!(world.status(&other, &fine.id).await, TaskStatus::Finished);
+        world.clock.advance(Duration::from_secs(10 * 60));
+    }
+    world.finish(&mut worker).await;
+    world.clock.advance(Duration::from_secs(10));
+    world.finish(&mut worker).await;
+    assert_eq!(world.status(&broken, &task.id).await, TaskStatus::Failed);
+}
+
+/// The greatest id that can be wished for leaves room: what is created after it can be found.
+#[tokio::test]
+async fn after_the_greatest_wish_ids_still_work() {
+    let mut world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let wish = manage(Manage::Create, Some("999999999999999999"), Some("Huge"));
+    let too_long = manage(Manage::Create, Some("9999999999999999999"), Some("Longer"));
+    let receipts = world
+        .run(&tenant, TaskType::Organizations, vec![wish, too_long])
+        .await;
+    assert_eq!(receipts[0].1, "999999999999999999");
+    let single = world.service.create_organization(&tenant, "After").await.unwrap();
+    for id in [
+        receipts[0].1.clone(),
+        receipts[1].1.clone(),
+        single.id.to_string(),
+    ] {
+        assert!(world.service.organization(&tenant, &id).await.is_ok(), "{id}");
+    }
 }
 
 /// A row that this program never writes: the items that meet it fail alone, and nothing loops.

@@ -111,6 +111,44 @@ fn locations() {
     }
 }
 
+/// No other name of a file leads around the lock, and none makes a second write-ahead file.
+#[test]
+fn a_served_file_is_served_under_every_name() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let server = open(&path, true).unwrap();
+    let link = folder.join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(refusal(open(&link, true)).contains("another guildhall serve"));
+    std::fs::remove_file(folder.join("guildhall.db.lock")).unwrap();
+    assert!(refusal(open(&path, true)).contains("another guildhall serve"));
+    let hard = folder.join("hard.db");
+    std::fs::hard_link(&path, &hard).unwrap();
+    assert!(refusal(open(&hard, true)).contains("hard link"));
+    assert!(refusal(open(&hard, false)).contains("hard link"));
+    drop(server);
+}
+
+#[test]
+fn a_name_is_only_a_name() {
+    let folder = TempFolder::new();
+    let path = folder.join("file:odd?mode=memory.db");
+    drop(open(&path, true).unwrap());
+    assert!(path.metadata().unwrap().len() > 4_096, "the data is elsewhere");
+}
+
+#[test]
+fn another_programs_database_is_left_alone() {
+    let folder = TempFolder::new();
+    let path = folder.join("theirs.db");
+    let theirs = rusqlite::Connection::open(&path).unwrap();
+    theirs
+        .execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        .unwrap();
+    drop(theirs);
+    assert!(refusal(open(&path, true)).contains("another program"));
+}
+
 #[test]
 fn one_serves_and_commands_work_beside() {
     let folder = TempFolder::new();

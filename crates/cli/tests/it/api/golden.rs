@@ -278,7 +278,7 @@ const READS: &[Case] = &[
         "organization/fetch",
         "POST /organization/fetch",
         "/organization/fetch",
-        r#"{"organizationIds": ["2", "77", 1, "2"], "organizationNames": ["ATLASSIAN", "Globex", "Nobody"]}"#,
+        r#"{"organizationIds": ["2", "77", "1", "2"], "organizationNames": ["ATLASSIAN", "Globex", "Nobody"]}"#,
         "",
     ),
     (

@@ -148,22 +148,16 @@ fn fetch_finds_each_once_ids_first() {
     );
     assert_eq!(each(&found, "name"), ["Org 2", "Org 0", "Org 3", "Org 1"]);
     // What cannot exist is not found.
-    let strange = json!([
-        ids[1],
-        "x",
-        "",
-        "-1",
-        "01",
-        "9".repeat(30),
-        1.5,
-        -7,
-        1e300,
-        "qm:1",
-        "a\tb"
-    ]);
+    let strange = json!([ids[1], "x", "", "-1", "01", "9".repeat(30), "qm:1", "a\tb"]);
     let names = json!(["", " ", "nobody", "x".repeat(5_000), "a\u{1}b"]);
     assert_eq!(each(&fetch(&site, strange, names), "id"), [ids[1].as_str()]);
     assert_eq!(fetch(&site, json!(["77"]), json!(null)), json!([]));
+    // Ids are strings.
+    let refused = site.post("/organization/fetch", &json!({ "organizationIds": [ids[1], 7] }));
+    assert_eq!(
+        refused.refused(400),
+        "organizationIds[1]: must be a string, not the number 7"
+    );
     // Only one of the two, and members that nobody knows.
     let body = json!({ "organizationNames": ["Org 1"], "organizations": 7, "x": { "y": [null] } });
     assert_eq!(

@@ -109,7 +109,7 @@ fn a_profile_is_created_wholly_or_not_at_all() {
     let fetched = site
         .post(
             "/organization/profile/fetch",
-            &json!({ "organizationIds": [id.parse::<i64>().unwrap()], "organizationNames": ["ACME"] }),
+            &json!({ "organizationIds": [id], "organizationNames": ["ACME"] }),
         )
         .ok();
     assert_eq!(fetched, json!({ "profiles": [made] }));
