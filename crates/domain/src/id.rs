@@ -71,11 +71,15 @@ mod tests {
             "1e3",
             "0x1",
             "١",
-            "1000000000000000000",
+            "9223372036854775808",
             "abc",
         ] {
             assert_eq!(OrganizationId::parse(refused), None, "{refused:?}");
         }
+        // Wishes leave room above them.
+        assert!(OrganizationId::parse_wish("999999999999999999").is_some());
+        assert!(OrganizationId::parse("1000000000000000000").is_some());
+        assert_eq!(OrganizationId::parse_wish("1000000000000000000"), None);
         assert_eq!(FieldId(321).to_string(), "321");
     }
 

@@ -353,7 +353,7 @@ fn names_that_are_taken() {
             "acme failed 1",
             "1 failed 1",
             "1 updated 0",
-            "50 failed 1",
+            "Globex failed 1",
             "Nobody failed 1",
             "1 updated 0",
             "4 created 0",

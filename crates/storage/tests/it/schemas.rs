@@ -74,11 +74,19 @@ fn both_databases_have_the_same_columns_and_indexes() {
 /// each unique index and each foreign key.
 #[test]
 fn the_tenant_comes_first() {
-    const WITHOUT_A_TENANT: [(&str, &str); 6] = [
+    const WITHOUT_A_TENANT: [(&str, &str); 8] = [
         ("table schema_version", "one schema for all tenants"),
         ("key schema_version", "one schema for all tenants"),
         ("table probe", "shows whether the database takes writes"),
         ("key probe", "shows whether the database takes writes"),
+        (
+            "table copying",
+            "marks a database that is being filled, all tenants of it",
+        ),
+        (
+            "key copying",
+            "marks a database that is being filled, all tenants of it",
+        ),
         ("unique tenant cloud_id", "the tenant is what is looked for"),
         (
             "unique token hash",

@@ -2,7 +2,7 @@
 //! against the values themselves.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, Values, value_key};
@@ -118,12 +118,12 @@ fn a_served_file_is_served_under_every_name() {
     let path = folder.join("guildhall.db");
     let server = open(&path, true).unwrap();
     let link = folder.join("link.db");
-    std::os::unix::fs::symlink(&path, &link).unwrap();
+    symlink(&path, &link).unwrap();
     assert!(refusal(open(&link, true)).contains("another guildhall serve"));
-    std::fs::remove_file(folder.join("guildhall.db.lock")).unwrap();
+    fs::remove_file(folder.join("guildhall.db.lock")).unwrap();
     assert!(refusal(open(&path, true)).contains("another guildhall serve"));
     let hard = folder.join("hard.db");
-    std::fs::hard_link(&path, &hard).unwrap();
+    fs::hard_link(&path, &hard).unwrap();
     assert!(refusal(open(&hard, true)).contains("hard link"));
     assert!(refusal(open(&hard, false)).contains("hard link"));
     drop(server);
