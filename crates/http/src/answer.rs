@@ -18,6 +18,7 @@ use http_body_util::Full;
 use crate::call::{Call, Reply};
 use crate::error::{ApiError, error_body};
 use crate::health::Health;
+use crate::kept::KeptAnswers;
 use crate::router::{Found, Public, Router};
 use crate::routes::{Experimental, Needs, Route, routes};
 use crate::shell::{Answer, BodyFault, RequestBody};
@@ -61,6 +62,7 @@ pub struct Api {
     routes: Vec<Route>,
     router: Router,
     health: Health,
+    kept: Arc<KeptAnswers>,
     openapi: Bytes,
     docs: Bytes,
 }
@@ -74,6 +76,7 @@ impl Api {
             openapi: openapi::text(&routes).into(),
             docs: docs::page(&routes).into(),
             health: Health::default(),
+            kept: Arc::default(),
             service,
             settings,
             routes,
@@ -111,6 +114,7 @@ impl Api {
             Some(handler) => {
                 handler(Call {
                     service: Arc::clone(&self.service),
+                    kept: Arc::clone(&self.kept),
                     who,
                     params,
                     query,

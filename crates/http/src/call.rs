@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use guildhall_domain::json::{self, At, Node};
-use guildhall_domain::{Caller, Excerpt};
+use guildhall_domain::{Caller, Excerpt, OrganizationId};
 use guildhall_service::{Authenticated, Service};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::kept::{Kept, KeptAnswers};
 use crate::wire::In;
+
+/// The type of the answers of operations.
+const JSON: &str = "application/json";
 
 /// What a handler gives back.
 pub struct Reply {
@@ -32,7 +36,7 @@ impl Reply {
                 format!("cannot write JSON: {e}"),
             )
         })?;
-        Ok(Self::content("application/json", body))
+        Ok(Self::content(JSON, body))
     }
 
     /// 200 with a body of this type.
@@ -68,6 +72,8 @@ pub type Handled = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>
 pub struct Call {
     /// The operations.
     pub service: Arc<Service>,
+    /// Answers that were made earlier.
+    pub kept: Arc<KeptAnswers>,
     /// Who calls.
     pub who: Arc<Authenticated>,
     /// Decoded parameters of the path, by name.
@@ -128,6 +134,31 @@ impl Call {
             Some(_) => Err(ApiError::invalid(name, "this header is given twice")),
             None => Ok(value),
         }
+    }
+
+    /// The answer about the organization that the path names: the one that was made earlier, if it is as
+    /// good as a new one, or else what `make` makes. Only for answers that are the same to every caller
+    /// who is let through to them.
+    pub async fn kept(
+        &self,
+        which: Kept,
+        make: impl AsyncFnOnce(&Self) -> Result<Reply, ApiError>,
+    ) -> Result<Reply, ApiError> {
+        let tenant = self.caller().tenant;
+        let id = OrganizationId::parse(self.path("organizationId"));
+        // The version comes first: what is read after it is as new, or newer.
+        let version = id.and_then(|id| self.service.organization_version(self.caller(), id));
+        let (Some(id), Some(version)) = (id, version) else {
+            return make(self).await;
+        };
+        if let Some(body) = self.kept.find((tenant, id, which), version) {
+            return Ok(Reply::content(JSON, body));
+        }
+        let reply = make(self).await?;
+        if let Some((JSON, body)) = &reply.content {
+            self.kept.keep((tenant, id, which), version, body);
+        }
+        Ok(reply)
     }
 
     /// The body as the operation wants it.

@@ -41,7 +41,7 @@ pub use entitlements::{EntitlementDetails, EntitlementsDetails};
 pub use error::Error;
 pub use guildhall_domain::bulk::FieldValues;
 pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
-pub use guildhall_storage::{StoreError, TenantRow};
+pub use guildhall_storage::{StoreError, TenantRow, Version};
 pub use organizations::{OrganizationDetails, OrganizationName};
 pub use products::ProductPage;
 pub use profiles::{NewProfile, OrganizationProfile};

@@ -7,7 +7,7 @@ use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{
     Caller, Excerpt, Organization, OrganizationId, Rejection, TenantId, Thing, limits, text,
 };
-use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
+use guildhall_storage::{Counter, ReadTx, StoreError, Version, WriteTx};
 
 use crate::{Error, Service};
 
@@ -128,6 +128,11 @@ impl Service {
         if used != first {
             self.numbers.raise(tenant, Counter::Organization, used.0).await;
         }
+    }
+
+    /// The version of an organization's answers, where one can be told: see [`guildhall_storage::Store::version`].
+    pub fn organization_version(&self, caller: &Caller, id: OrganizationId) -> Option<Version> {
+        self.store.version(caller.tenant, id)
     }
 
     /// An organization with all its values.

@@ -8,6 +8,7 @@ use crate::driver::Row;
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
+use crate::versions::Touched;
 
 fn row(row: &Row<'_>) -> Result<Customer, StoreError> {
     Ok(Customer {
@@ -62,7 +63,8 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO customer (tenant_id, number, id, email, email_key, display_name, \
              details, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
         let details = to_text(&customer.details)?;
-        self.execute_one(
+        self.execute_one_on(
+            Touched::Nothing,
             SQL,
             &[
                 customer.number.into(),
@@ -89,8 +91,12 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str =
             "UPDATE customer SET display_name = $3, updated_at = $4 WHERE tenant_id = $1 AND number = $2";
-        self.execute_one(SQL, &[number.into(), display_name.into(), now.0.into()])
-            .await
+        self.execute_one_on(
+            Touched::Nothing,
+            SQL,
+            &[number.into(), display_name.into(), now.0.into()],
+        )
+        .await
     }
 
     /// Replaces a customer's values.
@@ -105,8 +111,12 @@ impl WriteTx<'_> {
         const SQL: &str =
             "UPDATE customer SET details = $3, updated_at = $4 WHERE tenant_id = $1 AND number = $2";
         let details = to_text(new)?;
-        self.execute_one(SQL, &[number.into(), (&details).into(), now.0.into()])
-            .await?;
+        self.execute_one_on(
+            Touched::Nothing,
+            SQL,
+            &[number.into(), (&details).into(), now.0.into()],
+        )
+        .await?;
         self.index_values(EntityKind::Customer, number, old, new, definitions)
             .await
     }

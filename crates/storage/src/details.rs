@@ -6,6 +6,7 @@ use guildhall_domain::{Definitions, EntityKind, FieldId, Values, value_key};
 
 use crate::error::StoreError;
 use crate::tx::WriteTx;
+use crate::versions::Touched;
 
 /// The values as the row keeps them: `{"12":["EU"]}`.
 pub(crate) fn to_text(values: &Values) -> Result<String, StoreError> {
@@ -38,7 +39,7 @@ pub(crate) fn kind_text(kind: EntityKind) -> &'static str {
 }
 
 impl WriteTx<'_> {
-    /// Brings the index rows of an entity from its old values to its new ones. Fields that are not
+    /// Brings the index rows of an entity, whose own row is written beside, from its old values to its new ones. Fields that are not
     /// defined any more are left to the sweep.
     pub(crate) async fn index_values(
         &mut self,
@@ -67,7 +68,8 @@ impl WriteTx<'_> {
             let (old, new) = (keys(old), keys(new));
             for key in old.difference(&new) {
                 let field = definition.id.0;
-                self.execute(
+                self.execute_on(
+                    Touched::Nothing,
                     DELETE,
                     &[kind.into(), field.into(), key.into(), entity_number.into()],
                 )
@@ -75,7 +77,8 @@ impl WriteTx<'_> {
             }
             for key in new.difference(&old) {
                 let field = definition.id.0;
-                self.execute(
+                self.execute_on(
+                    Touched::Nothing,
                     INSERT,
                     &[kind.into(), field.into(), key.into(), entity_number.into()],
                 )

@@ -8,6 +8,7 @@ use crate::details::{from_text, to_text};
 use crate::driver::Row;
 use crate::error::StoreError;
 use crate::tx::{ReadTx, WriteTx};
+use crate::versions::Touched;
 
 const CUSTOMER: &str = "CUSTOMER";
 const ORGANIZATION: &str = "ORGANIZATION";
@@ -120,7 +121,13 @@ impl WriteTx<'_> {
              SELECT $1, $2, $3, $4, $5, 1 + COALESCE(MAX(position), 0), $6, '{}', $7, $7 FROM entitlement \
              WHERE tenant_id = $1 AND entity_kind = $4 AND entity_number = $5";
         let (kind, entity_number) = entity_key(entity);
-        self.execute_one(
+        let touched = match entity {
+            Entity::Organization(id) => Touched::Organization(id.0),
+            // An organization's answers show no entitlements of customers.
+            Entity::Customer(_) => Touched::Nothing,
+        };
+        self.execute_one_on(
+            touched,
             SQL,
             &[
                 number.into(),

@@ -34,13 +34,14 @@ mod tasks;
 mod tenants;
 mod tokens;
 mod tx;
+mod versions;
 
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use guildhall_domain::TenantId;
+use guildhall_domain::{OrganizationId, TenantId};
 use tokio::sync::oneshot;
 
 pub use copy::{CopiedTable, CopyProgress};
@@ -50,6 +51,7 @@ pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, Task
 pub use tenants::{Counter, TenantRow};
 pub use tokens::TokenRow;
 pub use tx::{ReadTx, SystemTx, WriteTx};
+pub use versions::Version;
 
 use driver::Session;
 use driver::postgres::{self, Postgres};
@@ -126,6 +128,18 @@ impl Store {
     /// Whether no other server can be running on this database.
     pub fn is_for_one_server(&self) -> bool {
         matches!(self.driver, Driver::Sqlite(_))
+    }
+
+    /// The version of an organization and all that its answers are made of, taken before they are read.
+    /// An answer that was made under a version is as good as a new one as long as the version is the same.
+    /// `None` where others may write without this process knowing: then nothing may be kept.
+    pub fn version(&self, tenant: TenantId, organization: OrganizationId) -> Option<Version> {
+        match &self.driver {
+            Driver::Sqlite(sqlite) if sqlite.is_the_only_server() => {
+                Some(sqlite.versions.of(tenant, organization))
+            }
+            Driver::Sqlite(_) | Driver::Postgres(_) => None,
+        }
     }
 
     /// Reads one tenant's data on one snapshot.

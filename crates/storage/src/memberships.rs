@@ -5,6 +5,7 @@ use guildhall_domain::{Member, OrganizationId};
 
 use crate::error::StoreError;
 use crate::tx::{ReadTx, WriteTx};
+use crate::versions::Touched;
 
 impl ReadTx<'_> {
     /// The customers of an organization, in the order they were added.
@@ -49,7 +50,11 @@ impl WriteTx<'_> {
              WHERE tenant_id = $1 AND organization_id = $2 \
              ON CONFLICT (tenant_id, customer_number, organization_id) DO NOTHING";
         Ok(self
-            .execute(SQL, &[organization.0.into(), customer_number.into()])
+            .execute_on(
+                Touched::Organization(organization.0),
+                SQL,
+                &[organization.0.into(), customer_number.into()],
+            )
             .await?
             == 1)
     }

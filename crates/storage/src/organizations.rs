@@ -8,6 +8,7 @@ use crate::driver::Row;
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
+use crate::versions::Touched;
 
 pub(crate) fn row(row: &Row<'_>) -> Result<Organization, StoreError> {
     Ok(Organization {
@@ -64,7 +65,8 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO organization (tenant_id, id, name, name_key, details, created_at, \
              updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)";
         let details = to_text(&organization.details)?;
-        self.execute_one(
+        self.execute_one_on(
+            Touched::Organization(organization.id.0),
             SQL,
             &[
                 organization.id.0.into(),
@@ -90,8 +92,12 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE organization SET name = $3, name_key = $4, updated_at = $5 \
              WHERE tenant_id = $1 AND id = $2";
-        self.execute_one(SQL, &[id.0.into(), name.into(), name_key.into(), now.0.into()])
-            .await
+        self.execute_one_on(
+            Touched::Organization(id.0),
+            SQL,
+            &[id.0.into(), name.into(), name_key.into(), now.0.into()],
+        )
+        .await
     }
 
     /// Replaces an organization's values.
@@ -106,8 +112,12 @@ impl WriteTx<'_> {
         const SQL: &str =
             "UPDATE organization SET details = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2";
         let details = to_text(new)?;
-        self.execute_one(SQL, &[id.0.into(), (&details).into(), now.0.into()])
-            .await?;
+        self.execute_one_on(
+            Touched::Organization(id.0),
+            SQL,
+            &[id.0.into(), (&details).into(), now.0.into()],
+        )
+        .await?;
         self.index_values(EntityKind::Organization, id.0, old, new, definitions)
             .await
     }
@@ -121,8 +131,9 @@ impl WriteTx<'_> {
         const DELETE: &str = "DELETE FROM organization WHERE tenant_id = $1 AND id = $2";
         const SPEND: &str = "INSERT INTO organization_spent (tenant_id, id) VALUES ($1, $2)";
         let id = organization.id.0;
-        self.execute_one(DELETE, &[id.into()]).await?;
-        self.execute_one(SPEND, &[id.into()]).await?;
+        self.execute_one_on(Touched::Organization(id), DELETE, &[id.into()])
+            .await?;
+        self.execute_one_on(Touched::Nothing, SPEND, &[id.into()]).await?;
         let (kind, none) = (EntityKind::Organization, Values::default());
         self.index_values(kind, id, &organization.details, &none, definitions)
             .await?;

@@ -6,6 +6,7 @@ use crate::driver::Row;
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
+use crate::versions::Touched;
 
 fn row(row: &Row<'_>) -> Result<Product, StoreError> {
     Ok(Product {
@@ -50,7 +51,8 @@ impl WriteTx<'_> {
     pub async fn insert_product(&mut self, product: &Product, now: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO product (tenant_id, number, id, name, name_key, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $6)";
-        self.execute_one(
+        self.execute_one_on(
+            Touched::Nothing,
             SQL,
             &[
                 product.number.into(),

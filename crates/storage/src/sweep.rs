@@ -7,6 +7,7 @@ use crate::details::{from_text, kind_text, to_text};
 use crate::entitlements::entity_key;
 use crate::error::StoreError;
 use crate::tx::{SystemTx, WriteTx};
+use crate::versions::Touched;
 
 /// Rows that one batch removes at most.
 pub const SWEEP_ROWS_MAX: i64 = 500;
@@ -74,7 +75,9 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO sweep (tenant_id, what, target) VALUES ($1, $2, $3) \
              ON CONFLICT DO NOTHING";
         let (what, target) = sweep.key();
-        self.execute(SQL, &[what.into(), target.into()]).await.map(drop)
+        self.execute_on(Touched::Nothing, SQL, &[what.into(), target.into()])
+            .await
+            .map(drop)
     }
 
     /// Whether a sweep still waits. Servers that sweep the same take turns, a batch each: else one that
@@ -104,7 +107,9 @@ impl WriteTx<'_> {
                 const SQL: &str = "DELETE FROM membership WHERE tenant_id = $1 AND organization_id = $2 \
                      AND position IN (SELECT position FROM membership \
                          WHERE tenant_id = $1 AND organization_id = $2 LIMIT $3)";
-                let members = self.execute(SQL, &[id.0.into(), SWEEP_ROWS_MAX.into()]).await?;
+                let members = self
+                    .execute_on(Touched::Nothing, SQL, &[id.0.into(), SWEEP_ROWS_MAX.into()])
+                    .await?;
                 members
                     + self
                         .sweep_entity(Entity::Organization(id), entitlement_fields)
@@ -114,7 +119,9 @@ impl WriteTx<'_> {
                 const SQL: &str = "DELETE FROM membership WHERE tenant_id = $1 AND customer_number = $2 \
                      AND organization_id IN (SELECT organization_id FROM membership \
                          WHERE tenant_id = $1 AND customer_number = $2 LIMIT $3)";
-                let members = self.execute(SQL, &[number.into(), SWEEP_ROWS_MAX.into()]).await?;
+                let members = self
+                    .execute_on(Touched::Nothing, SQL, &[number.into(), SWEEP_ROWS_MAX.into()])
+                    .await?;
                 members
                     + self
                         .sweep_entity(Entity::Customer(number), entitlement_fields)
@@ -126,7 +133,8 @@ impl WriteTx<'_> {
         if removed > 0 {
             return Ok(Swept::More);
         }
-        self.execute(FORGET, &[what.into(), target.into()]).await?;
+        self.execute_on(Touched::Nothing, FORGET, &[what.into(), target.into()])
+            .await?;
         Ok(Swept::Finished)
     }
 
@@ -191,7 +199,7 @@ impl WriteTx<'_> {
                     (&key).into(),
                     number.into(),
                 ];
-                self.execute(FORGET, &params).await?;
+                self.execute_on(Touched::Nothing, FORGET, &params).await?;
             }
         }
         Ok(removed)
@@ -226,7 +234,8 @@ impl WriteTx<'_> {
         let mut values: Values = from_text(&text)?;
         if values.0.remove(&field).is_some() {
             let text = to_text(&values)?;
-            self.execute_one(write, &[number.into(), (&text).into()]).await?;
+            self.execute_one_on(Touched::Nothing, write, &[number.into(), (&text).into()])
+                .await?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use guildhall_domain::{TenantId, Timestamp};
 use crate::driver::Row;
 use crate::error::StoreError;
 use crate::tx::{ReadTx, SystemTx, WriteTx};
+use crate::versions::Touched;
 
 /// A task as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,7 +284,8 @@ impl WriteTx<'_> {
         const OPEN: &str = "INSERT INTO task_open (tenant_id, task_id, created_at, request, next_item, \
              careful_until, crashes, lease_owner, lease_epoch, lease_until) \
              VALUES ($1, $2, $3, $4, 0, 0, 0, NULL, 0, 0)";
-        self.execute_one(
+        self.execute_one_on(
+            Touched::Nothing,
             TASK,
             &[
                 (&new.id).into(),
@@ -296,8 +298,12 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        self.execute_one(OPEN, &[(&new.id).into(), now.0.into(), (&new.request).into()])
-            .await
+        self.execute_one_on(
+            Touched::Nothing,
+            OPEN,
+            &[(&new.id).into(), now.0.into(), (&new.request).into()],
+        )
+        .await
     }
 
     /// Claims a task; `None` when somebody was faster or it is done. A holder that is taken over
@@ -327,7 +333,7 @@ impl WriteTx<'_> {
             claim.chunk_items.into(),
         ];
         let claimed = self
-            .fetch_optional(CLAIM, &params, |row| {
+            .fetch_optional_on(Touched::Nothing, CLAIM, &params, |row| {
                 Ok((row.text(0)?, row.int(1)?, row.int(2)?, row.int(3)?, row.int(4)?))
             })
             .await?;
@@ -335,7 +341,7 @@ impl WriteTx<'_> {
             return Ok(None);
         };
         let started = self
-            .fetch_optional(START, &[id.into(), now.0.into()], |row| {
+            .fetch_optional_on(Touched::Nothing, START, &[id.into(), now.0.into()], |row| {
                 Ok((parse_type(&row.text(0)?)?, row.int(1)?, Timestamp(row.int(2)?)))
             })
             .await?;
@@ -359,7 +365,7 @@ impl WriteTx<'_> {
         const SQL: &str = "UPDATE task_open SET lease_until = $4 \
              WHERE tenant_id = $1 AND task_id = $2 AND lease_epoch = $3";
         Ok(self
-            .execute(SQL, &[id.into(), epoch.into(), until.0.into()])
+            .execute_on(Touched::Nothing, SQL, &[id.into(), epoch.into(), until.0.into()])
             .await?
             == 1)
     }
@@ -368,7 +374,10 @@ impl WriteTx<'_> {
     pub async fn release_task(&mut self, id: &str, epoch: i64) -> Result<bool, StoreError> {
         const SQL: &str = "UPDATE task_open SET lease_owner = NULL, lease_until = 0 \
              WHERE tenant_id = $1 AND task_id = $2 AND lease_epoch = $3";
-        Ok(self.execute(SQL, &[id.into(), epoch.into()]).await? == 1)
+        Ok(self
+            .execute_on(Touched::Nothing, SQL, &[id.into(), epoch.into()])
+            .await?
+            == 1)
     }
 
     /// Moves a task's cursor from one item to another and renews the lease. `false`: the task is
@@ -384,7 +393,7 @@ impl WriteTx<'_> {
         const SQL: &str = "UPDATE task_open SET next_item = $5, crashes = 0, lease_until = $6 \
              WHERE tenant_id = $1 AND task_id = $2 AND lease_epoch = $3 AND next_item = $4";
         let params = [id.into(), epoch.into(), from.into(), to.into(), until.0.into()];
-        Ok(self.execute(SQL, &params).await? == 1)
+        Ok(self.execute_on(Touched::Nothing, SQL, &params).await? == 1)
     }
 
     /// Records what became of an item.
@@ -407,13 +416,14 @@ impl WriteTx<'_> {
             (&receipt.entity_id).into(),
             failures.as_deref().into(),
         ];
-        self.execute_one(SQL, &params).await
+        self.execute_one_on(Touched::Nothing, SQL, &params).await
     }
 
     /// Sets when a task last came further.
     pub async fn touch_task(&mut self, id: &str, now: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE task SET updated_at = $3 WHERE tenant_id = $1 AND id = $2";
-        self.execute_one(SQL, &[id.into(), now.0.into()]).await
+        self.execute_one_on(Touched::Nothing, SQL, &[id.into(), now.0.into()])
+            .await
     }
 
     /// Ends a task.
@@ -426,17 +436,21 @@ impl WriteTx<'_> {
         const TASK: &str = "UPDATE task SET status = $3, updated_at = $4, finished_at = $4 \
              WHERE tenant_id = $1 AND id = $2";
         const OPEN: &str = "DELETE FROM task_open WHERE tenant_id = $1 AND task_id = $2";
-        self.execute_one(TASK, &[id.into(), status.name().into(), now.0.into()])
-            .await?;
-        self.execute_one(OPEN, &[id.into()]).await
+        self.execute_one_on(
+            Touched::Nothing,
+            TASK,
+            &[id.into(), status.name().into(), now.0.into()],
+        )
+        .await?;
+        self.execute_one_on(Touched::Nothing, OPEN, &[id.into()]).await
     }
 
     /// Removes an ended task with its receipts and its key.
     pub async fn purge_task(&mut self, id: &str) -> Result<(), StoreError> {
         const ITEMS: &str = "DELETE FROM task_item WHERE tenant_id = $1 AND task_id = $2";
         const TASK: &str = "DELETE FROM task WHERE tenant_id = $1 AND id = $2 AND finished_at IS NOT NULL";
-        if self.execute(TASK, &[id.into()]).await? == 1 {
-            self.execute(ITEMS, &[id.into()]).await?;
+        if self.execute_on(Touched::Nothing, TASK, &[id.into()]).await? == 1 {
+            self.execute_on(Touched::Nothing, ITEMS, &[id.into()]).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use guildhall_domain::{TenantId, Timestamp};
 use crate::driver::Row;
 use crate::error::StoreError;
 use crate::tx::{ReadTx, SystemTx, WriteTx};
+use crate::versions::Touched;
 
 /// A tenant as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +146,12 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO counter (tenant_id, name, next) VALUES ($1, $2, 1 + $3) \
              ON CONFLICT (tenant_id, name) DO UPDATE SET next = counter.next + $3 RETURNING next";
         let next = self
-            .fetch_optional(SQL, &[counter.name().into(), count.into()], |row| row.int(0))
+            .fetch_optional_on(
+                Touched::Nothing,
+                SQL,
+                &[counter.name().into(), count.into()],
+                |row| row.int(0),
+            )
             .await?
             .ok_or_else(|| StoreError::inconsistent("a counter has no value"))?;
         Ok(next - count)
@@ -156,7 +162,7 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO counter (tenant_id, name, next) VALUES ($1, $2, $3 + 1) \
              ON CONFLICT (tenant_id, name) DO UPDATE SET next = excluded.next \
              WHERE excluded.next > counter.next";
-        self.execute(SQL, &[counter.name().into(), number.into()])
+        self.execute_on(Touched::Nothing, SQL, &[counter.name().into(), number.into()])
             .await
             .map(drop)
     }

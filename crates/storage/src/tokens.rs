@@ -5,6 +5,7 @@ use guildhall_domain::{TenantId, Timestamp};
 use crate::driver::Row;
 use crate::error::StoreError;
 use crate::tx::{ReadTx, SystemTx, WriteTx};
+use crate::versions::Touched;
 
 /// A token as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,8 @@ impl WriteTx<'_> {
     pub async fn insert_token(&mut self, token: &TokenRow) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO token (tenant_id, id, hash, last4, name, role, scopes, account, \
              created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        self.execute_one(
+        self.execute_one_on(
+            Touched::Nothing,
             SQL,
             &[
                 (&token.id).into(),
@@ -102,12 +104,17 @@ impl WriteTx<'_> {
     pub async fn revoke_token(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
         const SQL: &str =
             "UPDATE token SET revoked_at = COALESCE(revoked_at, $3) WHERE tenant_id = $1 AND id = $2";
-        Ok(self.execute(SQL, &[id.into(), now.0.into()]).await? == 1)
+        Ok(self
+            .execute_on(Touched::Nothing, SQL, &[id.into(), now.0.into()])
+            .await?
+            == 1)
     }
 
     /// Records a use.
     pub async fn touch_token(&mut self, id: &str, used_at: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE token SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
-        self.execute(SQL, &[id.into(), used_at.0.into()]).await.map(drop)
+        self.execute_on(Touched::Nothing, SQL, &[id.into(), used_at.0.into()])
+            .await
+            .map(drop)
     }
 }

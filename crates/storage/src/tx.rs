@@ -8,6 +8,7 @@ use guildhall_domain::TenantId;
 
 use crate::driver::{Param, Row, Session};
 use crate::error::StoreError;
+use crate::versions::Touched;
 
 /// Parameters of a statement, the tenant's place first. Statements have at most a dozen.
 const PARAMS_MAX: usize = 16;
@@ -61,23 +62,49 @@ impl<'c> WriteTx<'c> {
         }
     }
 
-    /// How many rows changed.
-    pub(crate) async fn execute(
+    /// How many rows changed, by a statement that outdates these answers only.
+    pub(crate) async fn execute_on(
         &mut self,
+        touched: Touched,
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
-        let (all, count) = with_tenant(self.read.tenant, params)?;
+        let tenant = self.read.tenant;
+        let (all, count) = with_tenant(tenant, params)?;
+        self.read.session.touch(tenant, touched);
         self.read.session.execute(sql, &all[..count]).await
     }
 
-    /// Runs a statement that must change exactly one row.
+    /// The row that a statement returns, which outdates these answers only.
+    pub(crate) async fn fetch_optional_on<T>(
+        &mut self,
+        touched: Touched,
+        sql: &'static str,
+        params: &[Param<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read.session.touch(self.read.tenant, touched);
+        self.read.fetch_optional(sql, params, read).await
+    }
+
+    /// Runs a statement that must change exactly one row. Answers made before, of whatever of the tenant,
+    /// are outdated by it: a statement that is known to touch less says so, by [`Self::execute_one_on`].
     pub(crate) async fn execute_one(
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<(), StoreError> {
-        match self.execute(sql, params).await? {
+        self.execute_one_on(Touched::Tenant, sql, params).await
+    }
+
+    /// Runs a statement that must change exactly one row, and outdates these answers only.
+    pub(crate) async fn execute_one_on(
+        &mut self,
+        touched: Touched,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<(), StoreError> {
+        match self.execute_on(touched, sql, params).await? {
             1 => Ok(()),
             rows => Err(StoreError::inconsistent(format!(
                 "{rows} rows changed instead of one by: {sql}"
@@ -115,12 +142,18 @@ impl<'c> SystemTx<'c> {
         WriteTx::new(self.session.again(), tenant)
     }
 
+    /// Tenants, tokens, leases and the probe: no answer with a version shows them.
+    fn touches_nothing(&mut self) {
+        self.session.touch(TenantId(0), Touched::Nothing);
+    }
+
     pub(crate) async fn fetch<T>(
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        self.touches_nothing();
         self.session.fetch(sql, params, read).await
     }
 
@@ -130,6 +163,7 @@ impl<'c> SystemTx<'c> {
         params: &[Param<'_>],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        self.touches_nothing();
         self.session.fetch_optional(sql, params, read).await
     }
 
@@ -138,6 +172,7 @@ impl<'c> SystemTx<'c> {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
+        self.touches_nothing();
         self.session.execute(sql, params).await
     }
 }

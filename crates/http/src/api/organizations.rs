@@ -5,6 +5,7 @@ use guildhall_service::{OrganizationName, Target};
 use super::details::{self, DetailFieldOut};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
+use crate::kept::Kept;
 use crate::wire::{answer, body};
 
 body! {
@@ -76,15 +77,18 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
 
 /// `GET /organization/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
-    let found = call
-        .service
-        .organization(call.caller(), call.path("organizationId"))
-        .await?;
-    Reply::json(&OrganizationOut {
-        id: found.organization.id.to_string(),
-        name: &found.organization.name,
-        details: details::all(&found.definitions, &found.organization.details),
+    call.kept(Kept::Organization, async |call| {
+        let found = call
+            .service
+            .organization(call.caller(), call.path("organizationId"))
+            .await?;
+        Reply::json(&OrganizationOut {
+            id: found.organization.id.to_string(),
+            name: &found.organization.name,
+            details: details::all(&found.definitions, &found.organization.details),
+        })
     })
+    .await
 }
 
 /// `POST /organization/fetch`

@@ -7,6 +7,7 @@ use super::details::{self, ProfileDetailOut};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
+use crate::kept::Kept;
 use crate::wire::{answer, body};
 
 body! {
@@ -132,11 +133,14 @@ impl<'a> From<&'a OrganizationProfile> for OrganizationProfileOut<'a> {
 
 /// `GET /organization/profile/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
-    let profile = call
-        .service
-        .profile(call.caller(), call.path("organizationId"))
-        .await?;
-    Reply::json(&OrganizationProfileOut::from(&profile))
+    call.kept(Kept::OrganizationProfile, async |call| {
+        let profile = call
+            .service
+            .profile(call.caller(), call.path("organizationId"))
+            .await?;
+        Reply::json(&OrganizationProfileOut::from(&profile))
+    })
+    .await
 }
 
 /// `POST /organization/profile`

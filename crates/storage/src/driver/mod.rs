@@ -4,7 +4,10 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
+use guildhall_domain::TenantId;
+
 use crate::error::StoreError;
+use crate::versions::Touched;
 
 /// A parameter of a statement. `$1` is always the tenant in a tenant's transaction.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +100,14 @@ impl Session<'_> {
         match self {
             Session::Sqlite(connection) => Session::Sqlite(connection),
             Session::Postgres(connection) => Session::Postgres(connection),
+        }
+    }
+
+    /// Notes what the transaction is about to change. Over PostgreSQL nobody asks: other servers write
+    /// there too.
+    pub(crate) fn touch(&mut self, tenant: TenantId, touched: Touched) {
+        if let Session::Sqlite(connection) = self {
+            connection.touch(tenant, touched);
         }
     }
 

@@ -5,6 +5,7 @@ mod entitlements;
 mod fields;
 pub mod golden;
 mod isolation;
+mod kept;
 mod organizations;
 mod privileges;
 mod products;

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use guildhall_domain::TenantId;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ToSql, ffi};
 
 use crate::dialect;
 use crate::driver::Param;
 use crate::error::{OpenError, StoreError};
+use crate::versions::Touched;
 
 /// What a connection is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub(crate) struct Connection {
     /// Translated statements, by address and length of the text they come from: texts are `'static`.
     texts: HashMap<(usize, usize), Box<str>>,
     broken: Option<StoreError>,
+    /// What was changed since it was last asked for.
+    touched: Vec<(TenantId, Touched)>,
+    /// Whether it was said what the next statement changes.
+    is_touch_said: bool,
 }
 
 impl Connection {
@@ -61,6 +67,8 @@ impl Connection {
             inner,
             texts: HashMap::new(),
             broken: None,
+            touched: Vec::new(),
+            is_touch_said: false,
         };
         connection.check_settings(path)?;
         Ok(connection)
@@ -129,6 +137,19 @@ impl Connection {
     /// The failure of the disk that this connection has met, if it has met one.
     pub(crate) fn broken(&self) -> Option<&StoreError> {
         self.broken.as_ref()
+    }
+
+    /// Says what the next statement changes; without this, one that changes anything is refused.
+    pub(crate) fn touch(&mut self, tenant: TenantId, touched: Touched) {
+        self.is_touch_said = true;
+        if touched != Touched::Nothing && self.touched.last() != Some(&(tenant, touched)) {
+            self.touched.push((tenant, touched));
+        }
+    }
+
+    /// What was changed, or was to be changed, since this was last asked.
+    pub(super) fn take_touched(&mut self) -> Vec<(TenantId, Touched)> {
+        std::mem::take(&mut self.touched)
     }
 
     fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -200,11 +221,17 @@ impl Connection {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<CachedStatement<'_>, StoreError> {
+        let is_touch_said = std::mem::take(&mut self.is_touch_said);
         let Self { inner, texts, .. } = self;
         let text = texts
             .entry((sql.as_ptr() as usize, sql.len()))
             .or_insert_with(|| dialect::sqlite(sql).into());
         let mut statement = inner.prepare_cached(text).map_err(|e| store_error(&e))?;
+        if !is_touch_said && !statement.readonly() {
+            return Err(StoreError::Failed(format!(
+                "nobody said what this statement changes: {sql}"
+            )));
+        }
         for (index, param) in params.iter().enumerate() {
             statement
                 .raw_bind_parameter(index + 1, param)

@@ -16,6 +16,7 @@ pub(crate) use lock::create_private;
 pub(crate) use writer::{Done, Unit, Writer};
 
 use crate::error::{OpenError, StoreError};
+use crate::versions::Versions;
 use crate::{Settings, migrate};
 
 /// An open SQLite database.
@@ -23,7 +24,8 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     readers: Mutex<Vec<Connection>>,
     pub(crate) writer: Writer,
-    _lock: Option<lock::ServeLock>,
+    pub(crate) versions: Arc<Versions>,
+    lock: Option<lock::ServeLock>,
 }
 
 impl Sqlite {
@@ -50,13 +52,20 @@ impl Sqlite {
                 .map_err(|e| connection::cannot_open(path, &e))?;
         }
         migrate::sqlite(&mut connection, path, settings.now_ms)?;
-        let writer = Writer::start(connection, path, settings.on_fatal.clone())?;
+        let versions = Arc::new(Versions::default());
+        let writer = Writer::start(connection, path, settings.on_fatal.clone(), Arc::clone(&versions))?;
         Ok(Self {
             path: path.to_owned(),
             readers: Mutex::new(Vec::new()),
             writer,
-            _lock: lock,
+            versions,
+            lock,
         })
+    }
+
+    /// Whether nobody but this process changes what is kept of entities.
+    pub(crate) fn is_the_only_server(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// A connection on a snapshot of its own. It goes back to the pool when dropped.

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use everything::{everything, everything_across_tenants};
+use guildhall_domain::TenantId;
 use guildhall_testkit::TempFolder;
 use rusqlite::types::Value;
 
 use super::connection::Use;
 use super::{Connection, create_private};
 use crate::driver::Session;
+use crate::versions::Touched;
 use crate::{StoreError, SystemTx, WriteTx, dialect, migrate, ready};
 
 fn open(path: &Path, purpose: Use) -> Connection {
@@ -67,6 +69,7 @@ fn a_reading_connection_cannot_write() {
         "DELETE FROM probe",
         "CREATE TABLE t (x)",
     ] {
+        reader.touch(TenantId(1), Touched::Tenant);
         let refused = reader.execute(sql, &[]);
         assert!(
             matches!(refused, Err(StoreError::Unavailable(_))),
@@ -247,4 +250,30 @@ fn every_statement_finds_its_rows_by_an_index() {
             );
         }
     }
+}
+
+#[test]
+fn a_statement_that_changes_something_says_what() {
+    let folder = TempFolder::new();
+    let mut writer = open(&folder.join("guildhall.db"), Use::Write);
+    let sql = "UPDATE probe SET written_at = 1 RETURNING id";
+    let read = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(0).unwrap());
+    // Whichever way it is run: answers that are kept would not hear of it.
+    assert!(matches!(writer.execute(sql, &[]), Err(StoreError::Failed(_))));
+    assert!(matches!(writer.fetch(sql, &[], read), Err(StoreError::Failed(_))));
+    assert!(matches!(
+        writer.fetch_optional(sql, &[], read),
+        Err(StoreError::Failed(_))
+    ));
+    assert_eq!(
+        writer.fetch("SELECT written_at FROM probe", &[], read),
+        Ok(vec![0])
+    );
+    writer.touch(TenantId(1), Touched::Organization(7));
+    assert_eq!(writer.fetch(sql, &[], read), Ok(vec![1]));
+    assert_eq!(writer.take_touched(), [(TenantId(1), Touched::Organization(7))]);
+    assert!(
+        matches!(writer.execute(sql, &[]), Err(StoreError::Failed(_))),
+        "said once, good for one"
+    );
 }

@@ -13,6 +13,7 @@ use super::checkpoint::Checkpointer;
 use super::connection::Connection;
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
+use crate::versions::Versions;
 
 /// Units of work that may wait. Beyond it a write is refused as overload: at a few microseconds a
 /// unit, what waits here is already a good part of a second.
@@ -40,7 +41,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: &Path, on_fatal: OnFatal) -> Result<Self, OpenError> {
+    pub(super) fn start(
+        connection: Connection,
+        path: &Path,
+        on_fatal: OnFatal,
+        versions: Arc<Versions>,
+    ) -> Result<Self, OpenError> {
         let (queue, units) = sync_channel(WAITING_MAX);
         let broken = Arc::new(AtomicBool::new(false));
         let checkpointer = Checkpointer::start(path, Arc::clone(&broken), Arc::clone(&on_fatal))?;
@@ -50,6 +56,7 @@ impl Writer {
             checkpointer,
             broken: Arc::clone(&broken),
             on_fatal,
+            versions,
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -98,6 +105,7 @@ struct Room {
     checkpointer: Checkpointer,
     broken: Arc<AtomicBool>,
     on_fatal: OnFatal,
+    versions: Arc<Versions>,
 }
 
 impl Room {
@@ -147,7 +155,12 @@ impl Room {
                 next = self.units.try_recv().ok();
             }
         }
+        // Before, so that no answer is kept that the commit outdates while it is under way; and after,
+        // so that none is that was read in between. Who wrote is answered later still.
+        let touched = self.connection.take_touched();
+        self.versions.advance(&touched);
         let committed = self.connection.statement("COMMIT");
+        self.versions.advance(&touched);
         if committed.is_err() {
             self.abandon();
         }

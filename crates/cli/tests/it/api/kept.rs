@@ -1,0 +1,198 @@
+//! Answers that are kept are as good as new ones: after whatever changes an organization's profile, the
+//! kept answer is the one that a fetch makes anew, and no reader sees an older one than was acknowledged.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::world::{Expect, Site, World, fresh_key};
+
+/// A site with an organization that has a value, a customer and an entitlement with a value.
+struct Stage {
+    site: Site,
+    organization: String,
+    customer: String,
+    product: String,
+    entitlement: String,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let site = Site::shared();
+        let field = json!({"name": "Region", "type": {"name": "SELECT", "options": ["EU", "US"]}});
+        site.post("/organization/details", &field).ok();
+        let field = json!({"name": "Seats", "type": {"name": "NUMBER"}});
+        site.post("/entitlement/details", &field).ok();
+        let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        let customer = text(&site.post("/customer", &json!({"email": "ann@example.com"})).ok());
+        let product = text(&site.post("/product", &json!({"name": "Widget"})).ok());
+        let profile = site.post(
+            "/organization/profile",
+            &json!({
+                "name": "Acme",
+                "details": [{"name": "Region", "values": ["EU"]}],
+                "associateCustomers": {"customerIds": [customer]},
+                "associateProducts": {"productIds": [product]},
+            }),
+        );
+        let profile = profile.ok();
+        Self {
+            organization: text(&profile),
+            entitlement: text(&profile["entitlements"][0]),
+            site,
+            customer,
+            product,
+        }
+    }
+
+    /// The profile, which is kept from the second time on, must be the one that a fetch makes anew, and
+    /// the organization must say the same of its name and values.
+    #[track_caller]
+    fn check(&self, what: &str) -> Value {
+        let path = format!("/organization/profile/{}", self.organization);
+        let body = json!({"organizationIds": [self.organization]});
+        let anew = self.site.post("/organization/profile/fetch", &body).ok()["profiles"][0].clone();
+        for time in ["first", "second", "third"] {
+            assert_eq!(self.site.get(&path).ok(), anew, "{what}, {time} time");
+        }
+        let path = format!("/organization/{}", self.organization);
+        let first = self.site.get(&path).ok();
+        assert_eq!(self.site.get(&path).ok(), first, "{what}");
+        assert_eq!(first["name"], anew["name"], "{what}");
+        anew
+    }
+
+    fn bulk_profile(&self, payload: &Value) {
+        let mut payload = payload.clone();
+        payload["id"] = json!(self.organization);
+        let item = json!({"operationType": "UPDATE", "payload": payload});
+        let id = self.site.bulk(
+            "/organization/profile/bulk",
+            &json!({"organizationProfiles": [item]}),
+        );
+        assert_eq!(self.site.finished(&id)["failures"], json!([]));
+    }
+}
+
+#[test]
+fn every_change_of_a_profile_is_seen_at_once() {
+    let stage = Stage::new();
+    let (site, id) = (&stage.site, stage.organization.as_str());
+    let mut seen = vec![stage.check("as made")];
+    let mut changed = |what: &str| {
+        let profile = stage.check(what);
+        assert_ne!(Some(&profile), seen.last(), "{what} changes the profile");
+        seen.push(profile);
+    };
+    site.put(&format!("/organization/{id}"), &json!({"name": "Acme 2"}))
+        .ok();
+    changed("a new name");
+    let path = format!("/organization/{id}/details?fieldName=Region");
+    site.put(&path, &json!({"values": ["US"]})).ok();
+    changed("a value");
+    site.put("/organization/details/Region", &json!({"name": "Area"}))
+        .ok();
+    changed("a renamed field");
+    let path = format!("/entitlement/{}/details?fieldName=Seats", stage.entitlement);
+    site.put(&path, &json!({"values": ["12"]})).ok();
+    changed("a value of an entitlement");
+    site.put("/entitlement/details/Seats", &json!({"name": "Chairs"}))
+        .ok();
+    changed("a renamed field of entitlements");
+    site.put(&format!("/product/{}", stage.product), &json!({"name": "Gadget"}))
+        .ok();
+    changed("a renamed product");
+    let added = site
+        .post(
+            &format!("/organization/{id}/entitlement"),
+            &json!({"productId": stage.product}),
+        )
+        .ok();
+    changed("an entitlement");
+    site.delete(&format!("/entitlement/{}", added["id"].as_str().unwrap()))
+        .gone();
+    changed("an entitlement less");
+    stage.bulk_profile(&json!({"name": "Acme 3", "details": [{"name": "Area", "values": ["EU"]}]}));
+    changed("a name and a value in bulk");
+    let bob = site.post("/customer", &json!({"email": "bob@example.com"})).ok();
+    stage.bulk_profile(&json!({"associateCustomers": {"customerIds": [bob["id"]]}}));
+    changed("a customer in bulk");
+    let operations = json!([{"operationType": "DELETE", "payload": {"name": "Area"}}]);
+    site.bulk(
+        "/organization/details/bulk",
+        &json!({"organizations": [{"id": id, "operations": operations}]}),
+    );
+    changed("a value less, in bulk");
+    site.delete(&format!("/customer/account/{}", stage.customer))
+        .gone();
+    changed("a customer less");
+    site.delete("/entitlement/details/Chairs").gone();
+    changed("a field of entitlements less");
+    site.delete(&format!("/product/{}", stage.product)).gone();
+    changed("a product less");
+    site.delete(&format!("/organization/{id}")).gone();
+    site.get(&format!("/organization/profile/{id}")).refused(404);
+    site.get(&format!("/organization/{id}")).refused(404);
+    // The id under which it was kept may be wished for, but it stays spent.
+    let wish =
+        json!({"organizations": [{"operationType": "CREATE", "payload": {"id": id, "name": "Again"}}]});
+    site.submit("/organization/bulk", &fresh_key(), &wish).ok();
+    site.get(&format!("/organization/{id}")).refused(404);
+}
+
+#[test]
+fn another_tenants_organization_with_the_same_id_is_another_answer() {
+    let world = World::shared();
+    let (a, b) = (world.site(), world.site());
+    let made =
+        |site: &Site, name: &str| site.post("/organization", &json!({"name": name})).ok()["id"].clone();
+    assert_eq!(made(&a, "Of A"), made(&b, "Of B"));
+    for _ in 0..2 {
+        assert_eq!(a.get("/organization/1").ok()["name"], "Of A");
+        assert_eq!(b.get("/organization/1").ok()["name"], "Of B");
+    }
+    a.delete("/organization/1").gone();
+    a.get("/organization/1").refused(404);
+    b.get("/organization/1").ok();
+}
+
+/// While one renames an organization again and again, others read it: what was acknowledged before a read
+/// began is the least that it sees, and nobody ever sees the name go back.
+#[test]
+fn readers_never_see_less_than_was_acknowledged() {
+    let stage = Stage::new();
+    let (acknowledged, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let number = |profile: &Value| -> u64 {
+        let name = profile["name"].as_str().unwrap();
+        name.strip_prefix("Acme ")
+            .map_or(0, |number| number.parse().unwrap())
+    };
+    thread::scope(|scope| {
+        for path in [
+            "/organization/profile/",
+            "/organization/",
+            "/organization/profile/",
+        ] {
+            let (stage, acknowledged, done) = (&stage, &acknowledged, &done);
+            scope.spawn(move || {
+                let path = format!("{path}{}", stage.organization);
+                let mut last = 0;
+                while !done.load(Ordering::Acquire) {
+                    let least = acknowledged.load(Ordering::Acquire).max(last);
+                    last = number(&stage.site.get(&path).ok());
+                    assert!(last >= least, "{last} was seen after {least}");
+                }
+            });
+        }
+        let path = format!("/organization/{}", stage.organization);
+        for number in 1..=300 {
+            stage
+                .site
+                .put(&path, &json!({"name": format!("Acme {number}")}))
+                .ok();
+            acknowledged.store(number, Ordering::Release);
+        }
+        done.store(true, Ordering::Release);
+    });
+}
