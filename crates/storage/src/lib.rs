@@ -110,6 +110,8 @@ enum Driver {
     Postgres(Arc<Postgres>),
 }
 
+/// Whose line units across tenants wait in.
+const NO_TENANT: TenantId = TenantId(0);
 /// How often a unit of work is run when another one got in its way.
 const RUNS_MAX: u32 = 8;
 
@@ -177,7 +179,7 @@ impl Store {
                 let unit = move |connection: &mut Connection| {
                     ready(op(&mut WriteTx::new(Session::Sqlite(connection), tenant)))?
                 };
-                self.submit(sqlite, unit).await
+                self.submit(sqlite, tenant, unit).await
             }
             Driver::Postgres(postgres) => {
                 on_postgres(postgres, async move |connection| {
@@ -221,7 +223,7 @@ impl Store {
                 let unit = move |connection: &mut Connection| {
                     ready(op(&mut SystemTx::new(Session::Sqlite(connection))))?
                 };
-                self.submit(sqlite, unit).await
+                self.submit(sqlite, NO_TENANT, unit).await
             }
             Driver::Postgres(postgres) => {
                 on_postgres(postgres, async move |connection| {
@@ -235,6 +237,7 @@ impl Store {
     async fn submit<T, E>(
         &self,
         sqlite: &Sqlite,
+        tenant: TenantId,
         op: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -261,7 +264,7 @@ impl Store {
                 })
             }
         });
-        sqlite.writer.submit(unit)?;
+        sqlite.writer.submit(tenant, unit)?;
         receiver.await.unwrap_or_else(|_| {
             Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
         })

@@ -78,6 +78,7 @@ mod on_sqlite {
         writer::a_unit_sees_its_neighbours_before_it,
         writer::a_caller_that_leaves_changes_nothing,
         writer::more_writes_than_fit_are_refused,
+        writer::a_flood_of_one_tenant_waits_behind_anothers_write,
     }
 }
 

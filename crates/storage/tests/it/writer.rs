@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use guildhall_domain::{OrganizationId, TenantId};
@@ -35,7 +36,7 @@ fn gate(
     let (says, runs) = channel();
     let (go, waits) = channel();
     // Units of work can be cloned, so that a store may run them again.
-    let waits = std::sync::Arc::new(std::sync::Mutex::new(waits));
+    let waits = Arc::new(Mutex::new(waits));
     let store = store.clone();
     let unit = async move {
         store
@@ -209,4 +210,32 @@ pub async fn more_writes_than_fit_are_refused(open: Open<'_>) {
         assert_eq!(unit.await, Ok(0), "what was taken is done");
     }
     write(&store, one, async |tx| add(tx, 2).await).await;
+}
+
+pub async fn a_flood_of_one_tenant_waits_behind_anothers_write(open: Open<'_>) {
+    let store = open().await;
+    let (one, two) = (tenant(&store, "one").await, tenant(&store, "two").await);
+    let (first, runs, go) = gate(&store, one, 1);
+    let mut first = pin!(first);
+    submit(first.as_mut()).await;
+    runs.recv().unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut waiting = Vec::new();
+    for (tenant, name) in std::iter::repeat_n((one, "flood"), 100).chain([(two, "other")]) {
+        let order = Arc::clone(&order);
+        let mut unit = Box::pin(store.write(tenant, async move |_| {
+            order.lock().unwrap().push(name);
+            Ok::<_, StoreError>(())
+        }));
+        submit(unit.as_mut()).await;
+        waiting.push(unit);
+    }
+    go.send(()).unwrap();
+    first.await.unwrap();
+    for unit in waiting {
+        unit.await.unwrap();
+    }
+    let order = order.lock().unwrap();
+    assert_eq!(order.len(), 101);
+    assert!(order[..2].contains(&"other"), "{:?}", &order[..5]);
 }

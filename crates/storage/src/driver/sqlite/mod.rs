@@ -4,6 +4,7 @@
 mod checkpoint;
 mod connection;
 mod lock;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -6,22 +6,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use guildhall_domain::TenantId;
 
 use super::checkpoint::Checkpointer;
 use super::connection::Connection;
+use super::queue::Queue;
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
 use crate::versions::Versions;
 
-/// Units of work that may wait. Beyond it a write is refused as overload: at a few microseconds a
-/// unit, what waits here is already a good part of a second.
+/// Units of work that may wait, of all tenants together; of one alone, half of them. Beyond it a write is
+/// refused as overload: at some ten microseconds a unit, what waits here is a good part of a second.
 const WAITING_MAX: usize = 8_192;
 /// Units committed together at most.
 const GROUP_UNITS_MAX: usize = 1_024;
 /// Rows changed in one group at most (a unit that changes more is a group of its own).
 const GROUP_ROWS_MAX: u64 = 2_048;
+/// A commit that takes longer makes it worth waiting for those who were just answered: see [`Room::run`].
+const SLOW_COMMIT: Duration = Duration::from_micros(500);
 
 /// What a unit of work leaves behind: whether its changes stay, and how its caller hears of it.
 pub(crate) struct Done {
@@ -35,7 +40,7 @@ pub(crate) type Unit = Box<dyn FnOnce(Result<&mut Connection, StoreError>) -> Op
 
 /// The queue to the writer thread. Dropping it ends the thread when the queue is empty.
 pub(crate) struct Writer {
-    queue: Option<SyncSender<Unit>>,
+    queue: Arc<Queue<Unit>>,
     broken: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,12 +52,12 @@ impl Writer {
         on_fatal: OnFatal,
         versions: Arc<Versions>,
     ) -> Result<Self, OpenError> {
-        let (queue, units) = sync_channel(WAITING_MAX);
+        let queue = Queue::new(WAITING_MAX);
         let broken = Arc::new(AtomicBool::new(false));
         let checkpointer = Checkpointer::start(path, Arc::clone(&broken), Arc::clone(&on_fatal))?;
         let room = Room {
             connection,
-            units,
+            units: Arc::clone(&queue),
             checkpointer,
             broken: Arc::clone(&broken),
             on_fatal,
@@ -60,33 +65,30 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || room.run())
+            .spawn(move || {
+                let _closes = CloseAtTheEnd(Arc::clone(&room.units));
+                room.run();
+            })
             .map_err(|e| OpenError(format!("cannot start the writer thread: {e}")))?;
         Ok(Self {
-            queue: Some(queue),
+            queue,
             broken,
             thread: Some(thread),
         })
     }
 
-    /// Puts a unit of work into the queue, or says why it never will run.
-    pub(crate) fn submit(&self, unit: Unit) -> Result<(), StoreError> {
+    /// Puts a unit of work into its tenant's line, or says why it never will run.
+    pub(crate) fn submit(&self, tenant: TenantId, unit: Unit) -> Result<(), StoreError> {
         if self.broken.load(Ordering::Acquire) {
             return Err(StoreError::Broken("an earlier write failed".into()));
         }
-        let Some(queue) = &self.queue else {
-            return Err(stopped());
-        };
-        queue.try_send(unit).map_err(|e| match e {
-            TrySendError::Full(_) => StoreError::Overloaded,
-            TrySendError::Disconnected(_) => stopped(),
-        })
+        self.queue.push(tenant, unit)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             // A panic of the writer was logged where it happened.
             let _ended = thread.join();
@@ -98,10 +100,20 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".into())
 }
 
+/// Whatever ends the thread, nobody waits for it in vain: a unit that is dropped tells its caller.
+struct CloseAtTheEnd(Arc<Queue<Unit>>);
+
+impl Drop for CloseAtTheEnd {
+    fn drop(&mut self) {
+        self.0.close();
+        while self.0.try_pop().is_some() {}
+    }
+}
+
 /// The writer thread's own things.
 struct Room {
     connection: Connection,
-    units: Receiver<Unit>,
+    units: Arc<Queue<Unit>>,
     checkpointer: Checkpointer,
     broken: Arc<AtomicBool>,
     on_fatal: OnFatal,
@@ -109,10 +121,14 @@ struct Room {
 }
 
 impl Room {
+    /// Where commits are slow, those who were just answered are about to write again, and a group that
+    /// began without them would make them wait for its commit: they are given a tenth of its time.
     fn run(mut self) {
-        while let Ok(first) = self.units.recv() {
+        while let Some(first) = self.units.pop() {
             let mut answers = Vec::new();
+            let began = Instant::now();
             let outcome = self.group(first, &mut answers);
+            let (took, count) = (began.elapsed(), answers.len());
             let fatal = match &outcome {
                 Err(StoreError::Broken(why)) => Some(why.clone()),
                 _ => None,
@@ -124,6 +140,7 @@ impl Room {
                 answer(outcome.clone());
             }
             if let Some(why) = fatal {
+                self.units.close();
                 self.refuse_the_rest(&why);
                 (self.on_fatal)(&why);
                 // The connection must not be closed in order: closing would sync again.
@@ -131,6 +148,9 @@ impl Room {
                 return;
             }
             self.checkpointer.committed(&mut self.connection);
+            if took > SLOW_COMMIT && count > 1 {
+                self.units.gather(count, took / 10);
+            }
         }
     }
 
@@ -152,7 +172,7 @@ impl Room {
             let full = answers.len() >= GROUP_UNITS_MAX
                 || self.connection.changes_so_far() - rows_before >= GROUP_ROWS_MAX;
             if !full {
-                next = self.units.try_recv().ok();
+                next = self.units.try_pop();
             }
         }
         // Before, so that no answer is kept that the commit outdates while it is under way; and after,
@@ -207,7 +227,7 @@ impl Room {
 
     /// Answers what still waits after the disk failed.
     fn refuse_the_rest(&mut self, why: &str) {
-        while let Ok(unit) = self.units.try_recv() {
+        while let Some(unit) = self.units.try_pop() {
             refusing(unit)(Err(StoreError::Broken(why.to_owned())));
         }
     }
