@@ -20,6 +20,31 @@ const WARM_UP: Duration = Duration::from_millis(200);
 /// Writes a client's next request into the buffer, and says which kind it is; `None` ends the client.
 pub type Next = Box<dyn FnMut(&mut Vec<u8>) -> Option<usize> + Send>;
 
+/// How long a run lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    warm_up: Duration,
+    lasts: Duration,
+}
+
+impl Span {
+    /// So long, after what is sent before the clock starts.
+    pub fn of(lasts: Duration) -> Self {
+        Self {
+            warm_up: WARM_UP,
+            lasts,
+        }
+    }
+
+    /// Until the clients have no more to send; all of it counts.
+    pub fn to_the_end() -> Self {
+        Self {
+            warm_up: Duration::ZERO,
+            lasts: Duration::from_secs(600),
+        }
+    }
+}
+
 /// When a client sends.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -65,6 +90,13 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Milliseconds below which half of a kind's requests stayed, and 99 of a hundred.
+    pub fn quantiles_ms(&self, kind: usize) -> (f64, f64) {
+        let kind = self.kinds.get(kind);
+        let of = |share| kind.map_or(0.0, |kind| kind.quantile_ms(share));
+        (of(0.5), of(0.99))
+    }
+
     /// Requests done a second, of all kinds.
     pub fn rate(&self) -> f64 {
         let done: u64 = self.kinds.iter().map(Kind::count).sum();
@@ -77,14 +109,15 @@ impl Measured {
 /// # Errors
 ///
 /// An answer that is not 200 (but 503 with `Retry-After` when the pace is open), or a connection that broke.
-pub fn drive(addr: SocketAddr, clients: Vec<Next>, pace: Pace, lasts: Duration) -> Outcome<Measured> {
+pub fn drive(addr: SocketAddr, clients: Vec<Next>, pace: Pace, span: Span) -> Outcome<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let count = clients.len();
         let begin = Instant::now();
-        let (from, until) = (begin + WARM_UP, begin + WARM_UP + lasts);
+        let from = begin + span.warm_up;
+        let until = from + span.lasts;
         let mut running = JoinSet::new();
         for (index, next) in clients.into_iter().enumerate() {
             let due = match pace {

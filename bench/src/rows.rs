@@ -152,12 +152,12 @@ fn tables(connection: &Connection) -> Outcome<Vec<Table>> {
             }
             columns.push((row.get(0)?, row.get::<_, String>(1)? == "TEXT"));
         }
-        let owner = |name: &&str| {
+        let owner = |name: &&'static str| {
             columns
                 .iter()
                 .position(|(column, is_text): &(String, bool)| column == name && !is_text)
         };
-        let owner = OWNERS.iter().find_map(|name| owner(name));
+        let owner = OWNERS.iter().find_map(owner);
         if !key.is_empty() {
             tables.push(Table {
                 name,

@@ -13,7 +13,7 @@ use guildhall_testkit::world::{FIELDS, World};
 use guildhall_testkit::{Client, Request};
 use serde_json::{Value, json};
 
-use crate::load::{CONNECTIONS, Next, Pace, drive};
+use crate::load::{CONNECTIONS, Next, Pace, Span, drive};
 use crate::place::{Database, Place};
 use crate::{Outcome, problem};
 
@@ -24,7 +24,7 @@ pub const NEIGHBOUR: &str = "0b0f1c5e-2d52-4a6b-9f0e-5d5c0c5e0002";
 /// Items of a bulk request: the most that is allowed.
 pub const ITEMS: usize = 100;
 /// Open tasks that a loader keeps: fewer than the ten that are allowed.
-const OPEN_TASKS: usize = 8;
+pub const OPEN_TASKS: usize = 8;
 /// Between two looks at a task.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 const CUSTOMERS: u64 = 2_000;
@@ -74,12 +74,6 @@ impl Site {
             cloud_id,
             token,
         })
-    }
-
-    /// The same tenant on another server.
-    #[must_use]
-    pub fn at(&self, addr: SocketAddr) -> Self {
-        Self { addr, ..self.clone() }
     }
 
     /// The bytes of a request without a body.
@@ -152,8 +146,7 @@ impl Site {
             self.post("/api/v1/customer", &body)
         });
         let clients = each_once(customers.collect(), CONNECTIONS);
-        // As long as it takes: the clients end by themselves.
-        drive(self.addr, clients, Pace::Closed, Duration::from_secs(120))?;
+        drive(self.addr, clients, Pace::Closed, Span::to_the_end())?;
         Ok(())
     }
 
@@ -179,18 +172,19 @@ impl Site {
         self.feed(
             PROFILES_BULK,
             numbers.chunks(ITEMS).map(|numbers| upserts(world, pool, numbers)),
+            OPEN_TASKS,
         )
     }
 
-    /// Sends bulk requests, a few open at any time, until the last task has ended without a failure.
-    pub fn feed(&self, path: &str, bodies: impl Iterator<Item = Vec<u8>>) -> Outcome<Fed> {
+    /// Sends bulk requests, so many open at any time, until the last task has ended without a failure.
+    pub fn feed(&self, path: &str, bodies: impl Iterator<Item = Vec<u8>>, open_max: usize) -> Outcome<Fed> {
         static KEY: AtomicU64 = AtomicU64::new(1);
         let (client, start) = (Client::new(self.addr), Instant::now());
         let mut open: VecDeque<(Instant, String)> = VecDeque::new();
         let mut fed = Fed::default();
         let mut bodies = bodies.peekable();
         while bodies.peek().is_some() || !open.is_empty() {
-            if open.len() < OPEN_TASKS
+            if open.len() < open_max
                 && let Some(body) = bodies.next()
             {
                 let key = format!(

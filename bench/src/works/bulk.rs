@@ -6,7 +6,7 @@ use super::{Bench, memory_mb};
 use crate::place::{Database, Store};
 use crate::report::{Pairs, Row, median};
 use crate::rows::{Changes, Snapshot};
-use crate::site::{DETAILS_BULK, Fed, ITEMS, PROFILES_BULK, Pool, SITE, Site, profile, upserts};
+use crate::site::{DETAILS_BULK, Fed, ITEMS, OPEN_TASKS, PROFILES_BULK, Pool, SITE, Site, profile, upserts};
 use crate::works::reads::IDS;
 use crate::{Outcome, engine, postgres};
 
@@ -78,7 +78,7 @@ fn bulk(
     for _ in 0..bench.arguments.runs {
         let database = bench.place.database(organizations)?;
         let fed = once(bench, &database, path, &bodies, |server_mb| {
-            memory.push(server_mb)
+            memory.push(server_mb);
         })?;
         pairs.ours.push(changes.items.len() as f64 / fed.seconds);
         pairs.p50_ms.push(quantile(&fed.task_ms, 0.5));
@@ -106,7 +106,7 @@ fn once(
     let mut server = bench.place.serve(database)?;
     let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
     let pool = site.pool(database)?;
-    let fed = site.feed(path, bodies(database, &pool)?.into_iter())?;
+    let fed = site.feed(path, bodies(database, &pool)?.into_iter(), OPEN_TASKS)?;
     note_memory(memory_mb(&server)?);
     server.terminate()?;
     Ok(fed)
@@ -125,7 +125,8 @@ fn changes(
     Ok(before.until(Snapshot::read(&database.path())?))
 }
 
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+/// Of figures in order.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     sorted
         .get((last as f64 * share).round() as usize)

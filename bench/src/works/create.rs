@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::{Bench, memory_mb};
 use crate::ceiling::sync_rate;
-use crate::load::{CONNECTIONS, Measured, Pace, drive};
+use crate::load::{CONNECTIONS, Measured, Pace, Span, drive};
 use crate::place::Store;
 use crate::report::{Pairs, Row};
 use crate::rows::{Changes, Snapshot};
@@ -62,7 +62,7 @@ pub fn burst(bench: &Bench, site: &Site, next: &Cell<u64>, connections: usize) -
         site.addr,
         each_once(requests, connections),
         Pace::Closed,
-        bench.arguments.lasts,
+        Span::of(bench.arguments.lasts),
     )
 }
 

@@ -2,7 +2,15 @@
 
 mod bulk;
 mod create;
+mod growth;
+mod ingest;
+mod lists;
+mod mixed;
+mod neighbour;
+mod overload;
 mod reads;
+mod slow_sync;
+mod start;
 
 use std::fs;
 use std::sync::OnceLock;
@@ -11,7 +19,7 @@ use guildhall_testkit::Server;
 
 use crate::arguments::Arguments;
 use crate::ceiling::StaticServer;
-use crate::load::{Kind, Measured, Next, Pace, drive};
+use crate::load::{Measured, Next, Pace, Span, drive};
 use crate::place::{Place, Store};
 use crate::report::{Pairs, Row};
 use crate::{Outcome, problem};
@@ -42,7 +50,17 @@ impl Bench {
             "create" => create::create(self),
             "bulk-upsert" => bulk::upsert(self),
             "bulk-details" => bulk::details(self),
-            other => Err(problem(format!("{other} is not written yet"))),
+            "ingest" => ingest::ingest(self),
+            "list" => lists::list(self),
+            "filter" => lists::filter(self),
+            "growth" => growth::growth(self),
+            "start" => start::start(self),
+            "memory" => start::memory(self),
+            "mixed" => mixed::mixed(self),
+            "overload" => overload::overload(self),
+            "neighbour" => neighbour::neighbour(self),
+            "slow-sync" => slow_sync::slow_sync(self),
+            other => Err(problem(format!("there is no work {other}"))),
         }
     }
 
@@ -70,7 +88,7 @@ impl Bench {
             })
         };
         let clients = (0..connections).map(client).collect();
-        Ok(drive(addr, clients, Pace::Closed, self.arguments.lasts)?.rate())
+        Ok(drive(addr, clients, Pace::Closed, Span::of(self.arguments.lasts))?.rate())
     }
 
     /// Ours and a ceiling in turn.
@@ -82,10 +100,10 @@ impl Bench {
         let mut pairs = Pairs::default();
         for _ in 0..self.arguments.runs {
             let measured = ours()?;
-            let kind = measured.kinds.first().cloned().unwrap_or_default();
+            let (half, most) = measured.quantiles_ms(0);
             pairs.ours.push(measured.rate());
-            pairs.p50_ms.push(kind.quantile_ms(0.5));
-            pairs.p99_ms.push(kind.quantile_ms(0.99));
+            pairs.p50_ms.push(half);
+            pairs.p99_ms.push(most);
             pairs.ceiling.push(ceiling()?);
         }
         Ok(pairs)
@@ -100,10 +118,4 @@ fn memory_mb(server: &Server) -> Outcome<f64> {
     kilobytes
         .map(|kilobytes| kilobytes / 1_024.0)
         .ok_or_else(|| problem("no VmRSS"))
-}
-
-/// The quantiles of the first kind of a run.
-fn quantiles(measured: &Measured) -> (f64, f64) {
-    let kind = measured.kinds.first().cloned().unwrap_or_else(Kind::default);
-    (kind.quantile_ms(0.5), kind.quantile_ms(0.99))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Bench, memory_mb};
 use crate::Outcome;
-use crate::load::{CONNECTIONS, Pace, drive};
+use crate::load::{CONNECTIONS, Pace, Span, drive};
 use crate::report::Row;
 use crate::site::{SITE, Site};
 
@@ -68,7 +68,7 @@ fn get(
         let ids = Arc::new(all[..all.len().min(*count)].to_vec());
         let ours = || {
             let clients = site.getters(path, &ids, CONNECTIONS);
-            drive(site.addr, clients, Pace::Closed, bench.arguments.lasts)
+            drive(site.addr, clients, Pace::Closed, Span::of(bench.arguments.lasts))
         };
         let pairs = bench.alternate(ours, || bench.static_rate(CONNECTIONS))?;
         rows.push(
