@@ -61,6 +61,14 @@ impl Store {
         }
     }
 
+    /// Organizations of one run of bulk: about as many as take a second or two.
+    pub fn bulk_run(&self) -> u64 {
+        match self {
+            Self::Sqlite => 5_000,
+            Self::Postgres { .. } => 1_000,
+        }
+    }
+
     /// Its name in reports.
     pub fn name(&self) -> &'static str {
         match self {

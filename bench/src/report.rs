@@ -146,7 +146,10 @@ impl Row {
             self.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
             spread.unwrap_or_default(),
             self.goal.map_or_else(String::new, |goal| format!("{goal:.2}")),
-            self.note.as_deref().unwrap_or(verdict),
+            self.note.as_deref().map_or_else(
+                || verdict.to_owned(),
+                |note| [verdict, note].join(" ").trim_start().to_owned()
+            ),
             figure(self.p50_ms),
             figure(self.p99_ms),
             figure(self.rss_mb),

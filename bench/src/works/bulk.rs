@@ -7,13 +7,9 @@ use crate::place::{Database, Store};
 use crate::report::{Pairs, Row, median};
 use crate::rows::{Changes, Snapshot};
 use crate::site::{DETAILS_BULK, Fed, ITEMS, OPEN_TASKS, PROFILES_BULK, Pool, SITE, Site, profile, upserts};
-use crate::works::reads::IDS;
+use crate::works::reads::{IDS, MILLION};
 use crate::{Outcome, engine, postgres};
 
-/// Organizations of a run.
-const RUN: u64 = 10_000;
-/// Organizations whose details are changed.
-const CHANGED: u64 = 10_000;
 /// Details that are changed of each.
 const DETAILS: usize = 5;
 
@@ -23,7 +19,7 @@ pub fn upsert(bench: &Bench) -> Outcome<Vec<Row>> {
     for case in ["ten details", "whole profiles"] {
         let whole = case == "whole profiles";
         let bodies = |_: &Database, pool: &Pool| -> Outcome<Vec<Vec<u8>>> {
-            let numbers: Vec<u64> = (0..RUN).collect();
+            let numbers: Vec<u64> = (0..bench.place.store.bulk_run()).collect();
             let pool = if whole { pool } else { &Pool::default() };
             Ok(numbers
                 .chunks(ITEMS)
@@ -37,11 +33,13 @@ pub fn upsert(bench: &Bench) -> Outcome<Vec<Row>> {
 
 /// Values of organizations that exist.
 pub fn details(bench: &Bench) -> Outcome<Vec<Row>> {
+    // All that there are in the data set are changed.
+    let organizations = bench.place.store.bulk_run();
     let bodies = |database: &Database, _: &Pool| -> Outcome<Vec<Vec<u8>>> {
         let ids = database.numbers(IDS)?;
         let changed = |(at, id): (usize, &i64)| -> Value {
             // The values of another organization, so that most of them change.
-            let other = profile(&bench.place.world, at as u64 + CHANGED * 3);
+            let other = profile(&bench.place.world, at as u64 + MILLION);
             let details = other["details"].as_array().cloned().unwrap_or_default();
             let operation = |detail: &Value| json!({ "operationType": "UPDATE", "payload": detail });
             let operations: Vec<Value> = details.iter().skip(10 - DETAILS).map(operation).collect();
@@ -58,7 +56,7 @@ pub fn details(bench: &Bench) -> Outcome<Vec<Row>> {
         bench,
         "bulk-details",
         "five of each",
-        CHANGED,
+        organizations,
         DETAILS_BULK,
         bodies,
     )?])

@@ -14,8 +14,6 @@ use crate::site::{Pool, SITE, Site};
 
 /// Where growth begins.
 const SMALL: u64 = 10_000;
-/// Organizations that are added in each run.
-const ADDED: u64 = 2_000;
 
 /// A data set with its server. The server ends before the database goes.
 struct World {
@@ -35,6 +33,7 @@ pub fn growth(bench: &Bench) -> Outcome<Vec<Row>> {
     };
     let small = open(bench, SMALL)?;
     let large = open(bench, large)?;
+    let added = bench.place.store.bulk_run() / 2;
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     let (mut gets, mut bulk) = (Pairs::default(), Pairs::default());
     for run in 0..bench.arguments.runs as u64 {
@@ -59,12 +58,12 @@ pub fn growth(bench: &Bench) -> Outcome<Vec<Row>> {
         p50.push(after.1 / before.1);
         p99.push(after.2 / before.2);
         // Numbers that nobody has.
-        let from = 2 * MILLION + run * ADDED;
+        let from = 2 * MILLION + run * added;
         let add = |world: &World| -> Outcome<f64> {
             let fed = world
                 .site
-                .load(&bench.place.world, &world.pool, from..from + ADDED)?;
-            Ok(ADDED as f64 / fed.seconds)
+                .load(&bench.place.world, &world.pool, from..from + added)?;
+            Ok(added as f64 / fed.seconds)
         };
         bulk.ceiling.push(add(&small)?);
         bulk.ours.push(add(&large)?);

@@ -7,7 +7,7 @@ use guildhall_testkit::{Request, Server};
 
 use super::{Bench, memory_mb};
 use crate::load::{CONNECTIONS, Next, Pace, Span, drive};
-use crate::place::Database;
+use crate::place::{Database, Store};
 use crate::report::Row;
 use crate::site::{Pool, SITE, Site, profile};
 use crate::works::reads::MILLION;
@@ -89,7 +89,11 @@ fn kill_under_load(bench: &Bench, database: &Database, server: &mut Server, run:
 /// Memory of a server that has done nothing on a data set, and of one that loaded so many; and the program's size.
 pub fn memory(bench: &Bench) -> Outcome<Vec<Row>> {
     let store = bench.store();
-    let organizations = bench.arguments.organizations;
+    // One that loads for minutes would measure nothing more.
+    let organizations = match bench.place.store {
+        Store::Sqlite => bench.arguments.organizations,
+        Store::Postgres { .. } => bench.arguments.organizations.min(10_000),
+    };
     let database = bench.place.database(organizations)?;
     let server = bench.place.serve(&database)?;
     let idle = memory_mb(&server)?;
