@@ -116,3 +116,74 @@ fn parameters<'a>(table: &Table, change: &'a Change) -> Vec<&'a Value> {
         Action::Update | Action::Insert => change.row.iter().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use guildhall_testkit::{Cluster, TempFolder};
+
+    use super::*;
+    use crate::postgres;
+    use crate::rows::Snapshot;
+
+    const TABLES: &str =
+        "CREATE TABLE organization (tenant_id BIGINT, id BIGINT, name TEXT, PRIMARY KEY (tenant_id, id));
+         CREATE TABLE detail (organization_id BIGINT, value TEXT, PRIMARY KEY (organization_id, value));
+         INSERT INTO organization VALUES (1, 1, 'a'), (1, 2, NULL), (1, 3, 'c');
+         INSERT INTO detail VALUES (1, 'x'), (2, 'y');";
+    const WORK: &str =
+        "DELETE FROM organization WHERE id = 1; UPDATE organization SET name = 'B' WHERE id = 2;
+         INSERT INTO organization VALUES (1, 4, NULL), (1, 5, 'e'); DELETE FROM detail;
+         INSERT INTO detail VALUES (4, 'Ж'), (5, 'z');";
+
+    fn database(folder: &TempFolder, name: &str, batches: &[&str]) -> std::path::PathBuf {
+        let path = folder.join(name);
+        let connection = Connection::open(&path).unwrap();
+        for batch in batches {
+            connection.execute_batch(batch).unwrap();
+        }
+        path
+    }
+
+    fn changes(folder: &TempFolder) -> Changes {
+        let before = Snapshot::read(&database(folder, "before", &[TABLES])).unwrap();
+        before.until(Snapshot::read(&database(folder, "after", &[TABLES, WORK])).unwrap())
+    }
+
+    #[test]
+    fn the_bare_engine_leaves_what_the_server_left() {
+        let folder = TempFolder::new();
+        let path = database(&folder, "bare", &[TABLES]);
+        let rate = apply(&path, &changes(&folder)).unwrap();
+        assert!(rate > 0.0);
+        let left = Snapshot::read(&path).unwrap();
+        let wanted = Snapshot::read(&folder.join("after")).unwrap();
+        assert!(left.until(wanted).items.is_empty());
+    }
+
+    #[test]
+    fn so_does_the_bare_client_of_postgres() {
+        let folder = TempFolder::new();
+        let changes = changes(&folder);
+        for singly in [false, true] {
+            let database = Cluster::shared().database();
+            postgres::execute(&database.url(), TABLES).unwrap();
+            match singly {
+                false => postgres::apply(&database.url(), &changes).unwrap(),
+                true => {
+                    postgres::apply_singly(&database.url(), &changes, 3, Duration::from_secs(60)).unwrap()
+                }
+            };
+            let said = database
+                .sql("SELECT id, name FROM organization ORDER BY id; SELECT * FROM detail ORDER BY 1");
+            assert_eq!(said, "2|B\n3|c\n4|\n5|e\n4|Ж\n5|z");
+        }
+    }
+
+    #[test]
+    fn databases_have_urls_of_their_own() {
+        let other = |url: &str| postgres::other_database(url, "x").unwrap();
+        assert_eq!(other("postgres://a@b:1/c?d=e"), "postgres://a@b:1/x?d=e");
+        assert_eq!(other("postgres://a@b"), "postgres://a@b/x");
+        assert!(postgres::other_database("b", "x").is_err());
+    }
+}

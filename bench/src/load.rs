@@ -316,23 +316,5 @@ fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_those_of_what_was_measured() {
-        let kind = Kind {
-            micros: (1..=1_000).map(|n| n * 1_000).collect(),
-            shed: 0,
-        };
-        assert_eq!((kind.quantile_ms(0.5), kind.quantile_ms(0.99)), (501.0, 990.0));
-        assert_eq!(Kind::default().quantile_ms(0.99), 0.0);
-    }
-
-    #[test]
-    fn headers_are_found_whatever_their_case() {
-        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nX-Content-Length: 9\r\n\r\n";
-        assert_eq!(header(head, b"content-length"), Some("12"));
-        assert_eq!(header(head, b"retry-after"), None);
-    }
-}
+#[path = "load_tests.rs"]
+mod tests;
