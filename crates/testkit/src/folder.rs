@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, fs, process, thread};
 
-/// A unique folder under the system's temporary folder.
+/// A unique folder, under the system's temporary folder unless told otherwise.
 #[derive(Debug)]
 pub struct TempFolder {
     path: PathBuf,
@@ -19,9 +19,14 @@ impl TempFolder {
         reason = "making a folder is an act, not a default value"
     )]
     pub fn new() -> Self {
+        Self::inside(&env::temp_dir())
+    }
+
+    /// Makes it in a folder that exists, for what must not stand where temporary files are kept in memory.
+    pub fn inside(root: &Path) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // The path of an open file as the kernel tells it has no symbolic links; neither has ours.
-        let root = env::temp_dir();
+        let root = root.to_owned();
         let root = root.canonicalize().unwrap_or(root);
         let test = thread::current()
             .name()

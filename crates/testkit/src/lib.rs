@@ -11,6 +11,7 @@
 //! | [`faults`] | a disk that is full, that fails, whose fsync lies or is slow |
 //! | [`postgres`] | a PostgreSQL cluster of one's own: databases, kill, pause, standby, promote |
 //! | [`home`] | a database for a server, of the kind that the environment asks for |
+//! | [`world`] | organizations that look real, as many as wanted, the same for the same seed |
 //!
 //! A test kit may panic: a panic with a clear text is how it reports.
 
@@ -25,6 +26,7 @@ pub mod home;
 pub mod http;
 pub mod postgres;
 pub mod server;
+pub mod world;
 
 pub use doubles::{ManualClock, SeededRandom};
 pub use faults::{Fault, Faults};

@@ -160,7 +160,7 @@ fn sources_have_headers_and_no_unsafe_code() {
     let mut problems = Vec::new();
     for (name, text) in tracked_texts() {
         let parts: Vec<&str> = name.split('/').collect();
-        let ["crates", _, "src", .., file] = parts.as_slice() else {
+        let (["crates", _, "src", .., file] | ["bench", "src", .., file]) = parts.as_slice() else {
             continue;
         };
         if !file.ends_with(".rs") {
@@ -171,7 +171,8 @@ fn sources_have_headers_and_no_unsafe_code() {
                 "{name} does not start with a //! header that says what it is for"
             ));
         }
-        let is_root = parts.len() == 4 && ["main.rs", "lib.rs"].contains(file);
+        let is_root = matches!(parts.as_slice(), ["crates", _, _, _] | ["bench", _, _])
+            && ["main.rs", "lib.rs"].contains(file);
         if is_root && !text.lines().any(|line| line == "#![forbid(unsafe_code)]") {
             problems.push(format!("{name} has no #![forbid(unsafe_code)]"));
         }

@@ -1,0 +1,99 @@
+//! What becomes of reads and bulk as data grows: the same work on ten thousand organizations and on many more, in turn.
+
+use std::sync::Arc;
+
+use guildhall_testkit::Server;
+
+use super::Bench;
+use super::reads::{IDS, MILLION};
+use crate::Outcome;
+use crate::load::{CONNECTIONS, Pace, Span, drive};
+use crate::place::Database;
+use crate::report::{Pairs, Row};
+use crate::site::{Pool, SITE, Site};
+
+/// Where growth begins.
+const SMALL: u64 = 10_000;
+
+/// A data set with its server. The server ends before the database goes.
+struct World {
+    _server: Server,
+    database: Database,
+    site: Site,
+    ids: Arc<Vec<i64>>,
+    pool: Pool,
+}
+
+/// Reads and bulk on ten thousand and on many.
+pub fn growth(bench: &Bench) -> Outcome<Vec<Row>> {
+    let large = if bench.arguments.full {
+        MILLION
+    } else {
+        bench.arguments.organizations
+    };
+    let small = open(bench, SMALL)?;
+    let large = open(bench, large)?;
+    let added = bench.place.store.bulk_run() / 2;
+    let (mut p50, mut p99) = (Vec::new(), Vec::new());
+    let (mut gets, mut bulk) = (Pairs::default(), Pairs::default());
+    for run in 0..bench.arguments.runs as u64 {
+        let get = |world: &World| -> Outcome<(f64, f64, f64)> {
+            let clients = world
+                .site
+                .getters("/api/v1/organization/profile/", &world.ids, CONNECTIONS);
+            let measured = drive(
+                world.site.addr,
+                clients,
+                Pace::Closed,
+                Span::of(bench.arguments.lasts),
+            )?;
+            let (half, most) = measured.quantiles_ms(0);
+            Ok((measured.rate(), half, most))
+        };
+        let (before, after) = (get(&small)?, get(&large)?);
+        gets.ceiling.push(before.0);
+        gets.ours.push(after.0);
+        gets.p50_ms.push(after.1);
+        gets.p99_ms.push(after.2);
+        p50.push(after.1 / before.1);
+        p99.push(after.2 / before.2);
+        // Numbers that nobody has.
+        let from = 2 * MILLION + run * added;
+        let add = |world: &World| -> Outcome<f64> {
+            let fed = world
+                .site
+                .load(&bench.place.world, &world.pool, from..from + added)?;
+            Ok(added as f64 / fed.seconds)
+        };
+        bulk.ceiling.push(add(&small)?);
+        bulk.ours.push(add(&large)?);
+    }
+    let words = format!("from {} to {} organizations", SMALL, large.ids.len());
+    let store = bench.store();
+    drop((small.database, large.database));
+    Ok(vec![
+        Row::new("growth", "get p50, times", store)
+            .at_most(&p50)
+            .note(&words),
+        Row::new("growth", "get p99, times", store)
+            .at_most(&p99)
+            .note(&words),
+        Row::new("growth", "get rate", store).pairs(&gets).note(&words),
+        Row::new("growth", "bulk rate", store).pairs(&bulk).note(&words),
+    ])
+}
+
+fn open(bench: &Bench, organizations: u64) -> Outcome<World> {
+    let database = bench.place.database(organizations)?;
+    let ids = Arc::new(database.numbers(IDS)?);
+    let server = bench.place.serve(&database)?;
+    let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+    let pool = site.pool(&database)?;
+    Ok(World {
+        _server: server,
+        database,
+        site,
+        ids,
+        pool,
+    })
+}

@@ -1,0 +1,107 @@
+//! Lists of twenty organizations, by the beginning of a name and by a value, against the static server.
+
+use std::fmt::Write;
+
+use guildhall_testkit::Client;
+
+use super::{Bench, memory_mb};
+use crate::load::{CONNECTIONS, Next, Pace, Span, drive};
+use crate::report::Row;
+use crate::site::{Dice, SITE, Site};
+use crate::works::reads::MILLION;
+use crate::{Outcome, problem};
+
+const LIST: &str = "/guildhall/v1/organizations";
+/// Names that are looked for, as they begin.
+const PREFIXES: [&str; 8] = [
+    "Acme F",
+    "Cedar",
+    "Müller S",
+    "Ρόδος",
+    "Север",
+    "النيل",
+    "東京",
+    "长江",
+];
+const REGIONS: [&str; 4] = ["Asia", "Europe", "Oceania", "North America"];
+
+/// By the beginning of the name.
+pub fn list(bench: &Bench) -> Outcome<Vec<Row>> {
+    let queries = PREFIXES.map(|prefix| format!("{LIST}?namePrefix={}&limit=20", encoded(prefix)));
+    work(bench, "list", "by name prefix", &queries)
+}
+
+/// By a detail value.
+pub fn filter(bench: &Bench) -> Outcome<Vec<Row>> {
+    let queries = REGIONS.map(|region| format!("{LIST}?detail.Region.eq={}&limit=20", encoded(region)));
+    work(bench, "filter", "by a value", &queries)
+}
+
+fn work(bench: &Bench, work: &'static str, case: &str, queries: &[String]) -> Outcome<Vec<Row>> {
+    let mut rows = Vec::new();
+    let sizes = [
+        Some(bench.arguments.organizations),
+        bench.arguments.full.then_some(MILLION),
+    ];
+    for organizations in sizes.into_iter().flatten() {
+        let database = bench.place.database(organizations)?;
+        let server = bench.place.serve(&database)?;
+        let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+        let answer = Client::new(site.addr).send(&site.request("GET", &queries[0]))?;
+        match answer.status {
+            200 => {}
+            404 => return Ok(vec![Row::not_offered(work, case, bench.store())]),
+            status => return Err(problem(format!("{}: {status} {}", queries[0], answer.text()))),
+        }
+        let run = |connections: usize| {
+            let clients = clients(&site, queries, connections);
+            drive(site.addr, clients, Pace::Closed, Span::of(bench.arguments.lasts))
+        };
+        if organizations == MILLION {
+            let alone = (0..bench.arguments.runs).map(|_| Ok(run(1)?.quantiles_ms(0).1));
+            let alone = alone.collect::<Outcome<Vec<f64>>>()?;
+            rows.push(Row::new(work, "p99 ms at a million", bench.store()).at_most(&alone));
+        } else {
+            let pairs = bench.alternate(|| run(CONNECTIONS), || bench.static_rate(CONNECTIONS))?;
+            let row = Row::new(work, case, bench.store()).pairs(&pairs);
+            rows.push(row.memory(memory_mb(&server)?));
+        }
+    }
+    Ok(rows)
+}
+
+fn clients(site: &Site, queries: &[String], count: usize) -> Vec<Next> {
+    let requests: Vec<Vec<u8>> = queries.iter().map(|query| site.get(query)).collect();
+    let client = |index: usize| -> Next {
+        let (requests, mut chance) = (requests.clone(), Dice::new(index as u64));
+        Box::new(move |request| {
+            request.extend_from_slice(&requests[chance.below(requests.len())]);
+            Some(0)
+        })
+    };
+    (0..count).map(client).collect()
+}
+
+/// Percent-encoded for a query.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte.is_ascii_alphanumeric() {
+            true => encoded.push(char::from(byte)),
+            false => {
+                // Writing to a string cannot fail.
+                let _written = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_ascii() {
+        assert_eq!(encoded("Acme Fü"), "Acme%20F%C3%BC");
+    }
+}

@@ -1,0 +1,92 @@
+//! One tenant floods bulk: what another one feels, which asks for profiles and creates some.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::{Bench, create, memory_mb};
+use crate::engine::CHUNK;
+use crate::load::{Pace, Span, drive};
+use crate::place::Database;
+use crate::report::{Row, median};
+use crate::site::{Fed, ITEMS, NEIGHBOUR, OPEN_TASKS, PROFILES_BULK, Pool, SITE, Site, upserts};
+use crate::works::reads::MILLION;
+use crate::{Outcome, problem};
+
+/// Connections of the one who is disturbed.
+const FEW: usize = 4;
+
+/// The neighbour's reads and creates, quiet and flooded in turn.
+pub fn neighbour(bench: &Bench) -> Outcome<Vec<Row>> {
+    let database = bench.place.database(bench.arguments.organizations.min(10_000))?;
+    let ids = neighbours(&database)?;
+    let server = bench.place.serve(&database)?;
+    let flooding = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+    let site = Site::open(&bench.place, &database.url, server.addr(), NEIGHBOUR)?;
+    let pool = flooding.pool(&database)?;
+    let created = Cell::new(5 * MILLION);
+    let get = || {
+        let clients = site.getters("/api/v1/organization/profile/", &ids, FEW);
+        drive(site.addr, clients, Pace::Closed, Span::of(bench.arguments.lasts))
+    };
+    let (mut gets, mut creates) = (Vec::new(), Vec::new());
+    let (mut get_ms, mut create_ms) = (Vec::new(), Vec::new());
+    for run in 0..bench.arguments.runs as u64 {
+        let (_, quiet) = get()?.quantiles_ms(0);
+        let from = (20 + run) * MILLION;
+        let ((got, made), fed) = flooded(bench, &flooding, &pool, from, || {
+            Ok((get()?, create::burst(bench, &site, &created, FEW)?))
+        })?;
+        get_ms.push(got.quantiles_ms(0));
+        create_ms.push(made.quantiles_ms(0));
+        gets.push(got.quantiles_ms(0).1 / quiet);
+        // A chunk is committed by itself.
+        let rate = (fed.task_ms.len() * ITEMS) as f64 / fed.seconds;
+        let group_ms = CHUNK as f64 / rate * 1_000.0;
+        creates.push(made.quantiles_ms(0).1 / group_ms);
+    }
+    let middle =
+        |of: &[(f64, f64)], at: fn(&(f64, f64)) -> f64| median(&of.iter().map(at).collect::<Vec<_>>());
+    let memory = memory_mb(&server)?;
+    Ok(vec![
+        Row::new("neighbour", "get p99 to its quiet p99", bench.store())
+            .at_most(&gets)
+            .latencies(middle(&get_ms, |ms| ms.0), middle(&get_ms, |ms| ms.1))
+            .memory(memory),
+        Row::new("neighbour", "create p99 to a group commit", bench.store())
+            .at_most(&creates)
+            .latencies(middle(&create_ms, |ms| ms.0), middle(&create_ms, |ms| ms.1))
+            .memory(memory),
+    ])
+}
+
+/// Does something while a site floods bulk.
+fn flooded<T>(
+    bench: &Bench,
+    site: &Site,
+    pool: &Pool,
+    from: u64,
+    work: impl FnOnce() -> Outcome<T>,
+) -> Outcome<(T, Fed)> {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (done, mut next) = (&done, from);
+        let bodies = std::iter::from_fn(move || {
+            next += ITEMS as u64;
+            let numbers: Vec<u64> = (next..next + ITEMS as u64).collect();
+            (!done.load(Ordering::Acquire)).then(|| upserts(&bench.place.world, pool, &numbers))
+        });
+        let feeder = scope.spawn(move || site.feed(PROFILES_BULK, bodies, OPEN_TASKS));
+        let result = work();
+        done.store(true, Ordering::Release);
+        let fed = feeder.join().map_err(|_| problem("the feeder panicked"))??;
+        Ok((result?, fed))
+    })
+}
+
+fn neighbours(database: &Database) -> Outcome<Arc<Vec<i64>>> {
+    let sql = "SELECT o.id FROM organization o JOIN tenant t ON t.tenant_id = o.tenant_id \
+        WHERE t.name = 'Neighbour' ORDER BY o.id";
+    Ok(Arc::new(database.numbers(sql)?))
+}

@@ -1,0 +1,81 @@
+//! Reads of one thing, against the static server.
+
+use std::sync::Arc;
+
+use super::{Bench, memory_mb};
+use crate::Outcome;
+use crate::load::{CONNECTIONS, Pace, Span, drive};
+use crate::report::Row;
+use crate::site::{SITE, Site};
+
+/// Organizations that are asked for again and again.
+const HOT: usize = 10_000;
+/// The greatest data set.
+pub const MILLION: u64 = 1_000_000;
+
+/// The ids of the site's organizations, in their order.
+pub const IDS: &str = "SELECT o.id FROM organization o JOIN tenant t ON t.tenant_id = o.tenant_id \
+    WHERE t.name = 'Site' ORDER BY o.id";
+
+/// Profiles: any of them, and some that are hot.
+pub fn profile_get(bench: &Bench) -> Outcome<Vec<Row>> {
+    let mut rows = get(
+        bench,
+        "profile-get",
+        "/api/v1/organization/profile/",
+        bench.arguments.organizations,
+        &[("uniform", usize::MAX), ("hot 10,000", HOT)],
+    )?;
+    if bench.arguments.full {
+        let cases = [("uniform, a million", usize::MAX)];
+        rows.extend(get(
+            bench,
+            "profile-get",
+            "/api/v1/organization/profile/",
+            MILLION,
+            &cases,
+        )?);
+    }
+    Ok(rows)
+}
+
+/// Organizations with their values.
+pub fn organization_get(bench: &Bench) -> Outcome<Vec<Row>> {
+    let cases = [("uniform", usize::MAX)];
+    get(
+        bench,
+        "organization-get",
+        "/api/v1/organization/",
+        bench.arguments.organizations,
+        &cases,
+    )
+}
+
+/// Gets `path` with an id of the first so many, for each case.
+fn get(
+    bench: &Bench,
+    work: &'static str,
+    path: &str,
+    organizations: u64,
+    cases: &[(&str, usize)],
+) -> Outcome<Vec<Row>> {
+    let database = bench.place.database(organizations)?;
+    let all = database.numbers(IDS)?;
+    let server = bench.place.serve(&database)?;
+    let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+    let mut rows = Vec::new();
+    for (case, count) in cases {
+        let ids = Arc::new(all[..all.len().min(*count)].to_vec());
+        let ours = || {
+            let clients = site.getters(path, &ids, CONNECTIONS);
+            drive(site.addr, clients, Pace::Closed, Span::of(bench.arguments.lasts))
+        };
+        let pairs = bench.alternate(ours, || bench.static_rate(CONNECTIONS))?;
+        rows.push(
+            Row::new(work, *case, bench.store())
+                .pairs(&pairs)
+                .memory(memory_mb(&server)?),
+        );
+    }
+    Ok(rows)
+}
