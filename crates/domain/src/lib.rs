@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod json;
 pub mod limits;
 pub mod rejection;
+pub mod subject;
 pub mod task;
 pub mod text;
 pub mod time;
@@ -24,4 +25,5 @@ pub use field::{
 };
 pub use id::{FieldId, OrganizationId, TenantId};
 pub use rejection::{Excerpt, Rejection, Thing};
+pub use subject::{Subject, SubjectKind};
 pub use time::{Clock, Random, Timestamp};

@@ -16,6 +16,14 @@ pub const FETCH_ORGANIZATIONS_MAX: usize = 50;
 pub const FETCH_PROFILES_MAX: usize = 25;
 /// Products on one page, and the page size when none is asked for (vendor).
 pub const PRODUCTS_PAGE_MAX: usize = 100;
+/// Entitlements on one page, and the page size when none is asked for (vendor).
+pub const ENTITLEMENTS_PAGE_MAX: i64 = 25;
+/// Values that one search may name (ours).
+pub const SEARCH_VALUES_MAX: usize = 50;
+/// Customers on one page of a search at most (ours).
+pub const SEARCH_PAGE_MAX: i64 = 100;
+/// Customers on one page of a search when nothing else is asked for (ours).
+pub const SEARCH_PAGE_DEFAULT: i64 = 50;
 /// Customers, or products, that one payload may associate (ours): what is written in one transaction
 /// must not hold others up.
 pub const ASSOCIATIONS_MAX: usize = 10_000;

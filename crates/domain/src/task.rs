@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::subject::SubjectKind;
+
 /// What a task does (the `type` of a task's status).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TaskType {
@@ -13,15 +15,27 @@ pub enum TaskType {
     OrganizationDetails,
     /// `POST /organization/details/definitions/bulk`
     OrganizationDefinitions,
+    /// `POST /customer/profile/bulk`
+    CustomerProfiles,
+    /// `POST /customer/bulk`
+    Customers,
+    /// `POST /customer/details/bulk`
+    CustomerDetails,
+    /// `POST /customer/details/definitions/bulk`
+    CustomerDefinitions,
 }
 
 impl TaskType {
     /// Every type.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::OrganizationProfiles,
         Self::Organizations,
         Self::OrganizationDetails,
         Self::OrganizationDefinitions,
+        Self::CustomerProfiles,
+        Self::Customers,
+        Self::CustomerDetails,
+        Self::CustomerDefinitions,
     ];
 
     /// The name on the wire.
@@ -31,6 +45,10 @@ impl TaskType {
             Self::Organizations => "BULK_ORGANIZATION_CREATE_UPDATE",
             Self::OrganizationDetails => "BULK_ORGANIZATION_DETAIL_FIELD_UPDATE",
             Self::OrganizationDefinitions => "BULK_ORGANIZATION_DETAIL_FIELD_DEFINITION_CREATE",
+            Self::CustomerProfiles => "BULK_CUSTOMER_PROFILE_CREATE_UPDATE",
+            Self::Customers => "BULK_CUSTOMER_CREATE_UPDATE",
+            Self::CustomerDetails => "BULK_CUSTOMER_DETAIL_FIELD_UPDATE",
+            Self::CustomerDefinitions => "BULK_CUSTOMER_DETAIL_FIELD_DEFINITION_CREATE",
         }
     }
 
@@ -44,21 +62,47 @@ impl TaskType {
         match self {
             Self::OrganizationProfiles => "organizationProfiles",
             Self::Organizations | Self::OrganizationDetails => "organizations",
-            Self::OrganizationDefinitions => "detailFields",
+            Self::CustomerProfiles => "customerProfiles",
+            Self::Customers | Self::CustomerDetails => "customers",
+            Self::OrganizationDefinitions | Self::CustomerDefinitions => "detailFields",
         }
+    }
+
+    /// What its items are about.
+    pub fn kind(self) -> SubjectKind {
+        match self {
+            Self::OrganizationProfiles
+            | Self::Organizations
+            | Self::OrganizationDetails
+            | Self::OrganizationDefinitions => SubjectKind::Organization,
+            Self::CustomerProfiles | Self::Customers | Self::CustomerDetails | Self::CustomerDefinitions => {
+                SubjectKind::Customer
+            }
+        }
+    }
+
+    /// Whether its items are definitions of detail fields.
+    pub fn defines(self) -> bool {
+        matches!(self, Self::OrganizationDefinitions | Self::CustomerDefinitions)
     }
 
     /// What an item is about, as failures name it.
     pub fn entity(self) -> &'static str {
-        "ORGANIZATION"
+        match self.kind() {
+            SubjectKind::Organization => "ORGANIZATION",
+            SubjectKind::Customer => "CUSTOMER",
+        }
     }
 
     /// What failures name as operated on when an item fails as a whole.
     pub fn whole(self) -> OperatedOn {
         match self {
             Self::OrganizationProfiles => OperatedOn::OrganizationProfile,
-            Self::Organizations | Self::OrganizationDetails => OperatedOn::Organization,
-            Self::OrganizationDefinitions => OperatedOn::DetailField,
+            Self::CustomerProfiles => OperatedOn::CustomerProfile,
+            Self::OrganizationDefinitions | Self::CustomerDefinitions => OperatedOn::DetailField,
+            Self::Organizations | Self::OrganizationDetails | Self::Customers | Self::CustomerDetails => {
+                self.kind().operated_on()
+            }
         }
     }
 }
@@ -142,6 +186,10 @@ pub enum OperatedOn {
     Organization,
     /// An organization's profile as a whole.
     OrganizationProfile,
+    /// A customer as a whole, or the customer's email.
+    CustomerAccount,
+    /// A customer's profile as a whole.
+    CustomerProfile,
     /// A value of a detail field, or a definition.
     DetailField,
     /// The link to a product.
@@ -156,6 +204,8 @@ impl OperatedOn {
         match self {
             Self::Organization => "ORGANIZATION",
             Self::OrganizationProfile => "ORGANIZATION_PROFILE",
+            Self::CustomerAccount => "CUSTOMER_ACCOUNT",
+            Self::CustomerProfile => "CUSTOMER_PROFILE",
             Self::DetailField => "DETAIL_FIELD",
             Self::Entitlement => "ENTITLEMENT",
             Self::Membership => "MEMBERSHIP",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use guildhall_domain::json::{self, At, Node};
-use guildhall_domain::{Caller, Excerpt, OrganizationId};
+use guildhall_domain::{Caller, Excerpt, OrganizationId, text};
 use guildhall_service::{Authenticated, Service};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -123,6 +123,28 @@ impl Call {
                 name,
                 format!("must be a whole number, not {:?}", Excerpt(text)),
             )),
+        }
+    }
+
+    /// A parameter of the query that is one of a few words.
+    pub fn query_word<T, const N: usize>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+        words: [&'static str; N],
+    ) -> Result<Option<T>, ApiError> {
+        let Some(given) = self.query(name)? else {
+            return Ok(None);
+        };
+        match parse(given) {
+            Some(value) => Ok(Some(value)),
+            None => {
+                let mut problem = format!("must be one of {}, not {:?}", words.join(", "), Excerpt(given));
+                if let Some(near) = text::closest(given, words) {
+                    problem.push_str(&format!(". Did you mean {near:?}?"));
+                }
+                Err(ApiError::invalid(name, problem))
+            }
         }
     }
 

@@ -172,6 +172,10 @@ fn type_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return format!("<a href=\"#schema-{name}\">{name}</a>");
     }
+    if let Some(types) = schema["type"].as_array() {
+        let names: Vec<_> = types.iter().filter_map(Value::as_str).map(escape).collect();
+        return names.join(" or ");
+    }
     match schema["type"].as_str() {
         Some("array") => format!("array of {}", type_of(&schema["items"])),
         Some(other) => escape(other),

@@ -4,11 +4,15 @@
 //! Rows follow the index of operations in `docs/api.md` and carry its numbers.
 
 use guildhall_domain::access::Scope::{self, *};
+use guildhall_domain::task::TaskType;
 use guildhall_domain::{EntityKind, Role};
 use http::Method;
 use serde_json::Value;
 
-use crate::api::{bulk, customers, details, entitlements, fields, organizations, products, profiles, tasks};
+use crate::api::{
+    bulk, customer_bulk, customer_profiles, customers, details, entitlements, fields, organizations,
+    products, profiles, tasks,
+};
 use crate::call::{Call, Handled};
 use crate::wire::{Schema, Schemas};
 
@@ -202,6 +206,8 @@ pub fn routes() -> Vec<Route> {
         organization_bulk_routes(),
         customer_routes(),
         customer_account_routes(),
+        customer_profile_routes(),
+        customer_bulk_routes(),
         product_routes(),
         entitlement_routes(),
         other_routes(),
@@ -337,7 +343,7 @@ fn organization_bulk_routes() -> Vec<Route> {
         )
         .needs(Admin, &[WriteOrganizationDetailField])
         .submits::<bulk::BulkDetailFieldDefinitionsRequest>()
-        .by(|call| Box::pin(bulk::definitions(call))),
+        .by(|call| Box::pin(bulk::definitions(call, TaskType::OrganizationDefinitions))),
         post(
             17,
             "/organization/profile/bulk",
@@ -406,7 +412,12 @@ fn customer_routes() -> Vec<Route> {
             "/customer/search-by-detail-field",
             "Search customers by detail field",
         )
-        .needs(Agent, &[ReadCustomer]),
+        .needs(Agent, &[ReadCustomer])
+        .query("page", false, "The page, from 0.")
+        .query("maxResults", false, "Customers a page: 1 to 100; 50 when absent.")
+        .takes::<c::SearchCustomersRequest>()
+        .answers::<c::SearchCustomersResponseOut<'_>>()
+        .by(|call| Box::pin(c::search(call))),
         put(27, "/customer/{customerId}/details", "Set customer detail value")
             .needs(Agent, &[WriteCustomerDetail])
             .query("fieldName", true, FIELD_NAME)
@@ -469,30 +480,64 @@ fn customer_account_routes() -> Vec<Route> {
             .needs(Admin, &[DeleteCustomer])
             .experimental(Older)
             .by(|call| Box::pin(c::delete_account(call))),
+    ]
+}
+
+fn customer_profile_routes() -> Vec<Route> {
+    use Experimental::Older;
+    use Role::{Admin, User};
+    use customer_profiles as p;
+    const EXPAND: &str = "accessibleCustomerExperiences is accepted and adds nothing: there are none here.";
+    vec![
         get(34, "/customer/profile/{customerId}", "Get customer profile")
             .needs(User, &[ReadCustomerProfile])
-            .experimental(Older),
+            .experimental(Older)
+            .query("expand", false, EXPAND)
+            .answers::<p::CustomerProfileOut<'_>>()
+            .by(|call| Box::pin(p::get(call))),
         post(35, "/customer/profile", "Create customer profile")
             .needs(Admin, &[WriteCustomerProfile])
-            .experimental(Older),
+            .experimental(Older)
+            .takes::<p::CreateCustomerProfileRequest>()
+            .answers::<p::CustomerProfileOut<'_>>()
+            .by(|call| Box::pin(p::create(call))),
         post(36, "/customer/profile/fetch", "Fetch customer profiles")
             .needs(User, &[ReadCustomerProfile])
-            .experimental(Older),
+            .experimental(Older)
+            .takes::<p::FetchCustomerProfilesRequest>()
+            .answers::<p::FetchCustomerProfilesResponseOut<'_>>()
+            .by(|call| Box::pin(p::fetch(call))),
+    ]
+}
+
+fn customer_bulk_routes() -> Vec<Route> {
+    use Experimental::Older;
+    use Role::{Admin, User};
+    use customer_bulk as b;
+    vec![
         post(
             37,
             "/customer/details/definitions/bulk",
             "Create customer detail fields in bulk",
         )
-        .needs(Admin, &[WriteCustomerDetailField]),
+        .needs(Admin, &[WriteCustomerDetailField])
+        .submits::<bulk::BulkDetailFieldDefinitionsRequest>()
+        .by(|call| Box::pin(bulk::definitions(call, TaskType::CustomerDefinitions))),
         post(38, "/customer/details/bulk", "Bulk manage customer detail values")
             .needs(User, &[WriteCustomerDetail])
-            .experimental(Older),
+            .experimental(Older)
+            .submits::<b::BulkCustomerDetailsRequest>()
+            .by(|call| Box::pin(b::details(call))),
         post(39, "/customer/bulk", "Bulk manage customer accounts")
             .needs(Admin, &[WriteCustomer])
-            .experimental(Older),
+            .experimental(Older)
+            .submits::<b::BulkCustomersRequest>()
+            .by(|call| Box::pin(b::customers(call))),
         post(40, "/customer/profile/bulk", "Bulk manage customer profiles")
             .needs(Admin, &[WriteCustomerProfile])
-            .experimental(Older),
+            .experimental(Older)
+            .submits::<b::BulkCustomerProfilesRequest>()
+            .by(|call| Box::pin(b::profiles(call))),
     ]
 }
 
@@ -585,7 +630,14 @@ fn entitlement_routes() -> Vec<Route> {
         }),
         get(53, "/entitlements", "List entitlements of an entity")
             .needs(Agent, &[ReadEntitlement])
-            .experimental(Experimental::Newest),
+            .experimental(Experimental::Newest)
+            .query("entityType", true, "CUSTOMER or ORGANIZATION.")
+            .query("entityId", true, "The id of the customer or the organization.")
+            .query("productId", false, PRODUCT)
+            .query("start", false, "The place of the first, from 0; 0 when absent.")
+            .query("limit", false, "Entitlements a page: 1 to 25; 25 when absent.")
+            .answers::<e::PaginatedEntitlementsOut<'_>>()
+            .by(|call| Box::pin(e::page(call))),
     ]
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use guildhall_domain::field::{Definitions, EntityKind, Values, check_email};
-use guildhall_domain::{Caller, Customer, Excerpt, OrganizationId, Rejection, Thing, limits, text};
+use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::subject::default_display_name;
+use guildhall_domain::{
+    Caller, Customer, Excerpt, OrganizationId, Rejection, SubjectKind, Thing, limits, text,
+};
 use guildhall_storage::Counter;
 
 use crate::values::{find_customer, lock_customer};
@@ -31,6 +34,37 @@ pub struct NewAccount {
 
 pub(crate) fn no_customer(id: &str) -> Error {
     Rejection::not_found(Thing::Customer, id).into()
+}
+
+/// The id of a new customer.
+pub(crate) fn customer_id(cloud_id: &str, uuid: &str) -> String {
+    format!("qm:{cloud_id}:{uuid}")
+}
+
+/// The refusal of an email that another customer has.
+pub(crate) fn email_taken(email: &str, by: &Customer) -> Rejection {
+    Rejection::invalid("email", SubjectKind::Customer.handle_taken(email, &by.id))
+}
+
+impl NewAccount {
+    /// A customer without number and id, if the form is right.
+    pub(crate) fn check(&self) -> Result<Customer, Rejection> {
+        let email = SubjectKind::Customer
+            .check_handle(&self.email)
+            .map_err(|problem| {
+                let problem = format!("{:?}: {problem}", Excerpt(self.email.trim()));
+                Rejection::invalid("email", problem)
+            })?;
+        let shown = self.display_name.as_deref().map(display_name).transpose()?;
+        Ok(Customer {
+            number: 0,
+            id: String::new(),
+            email_key: text::key(&email),
+            display_name: shown.unwrap_or_else(|| default_display_name(&email)),
+            email,
+            details: Values::default(),
+        })
+    }
 }
 
 fn display_name(raw: &str) -> Result<String, Rejection> {
@@ -65,27 +99,14 @@ impl Service {
 
     /// Adds a customer account. Its email must be new.
     pub async fn create_account(&self, by: &Authenticated, new: NewAccount) -> Result<Customer, Error> {
-        let email = new.email.trim().to_owned();
-        check_email(&email)
-            .map_err(|problem| Rejection::invalid("email", format!("{:?}: {problem}", Excerpt(&email))))?;
-        let name = match &new.display_name {
-            Some(name) => display_name(name)?,
-            None => email.split('@').next().unwrap_or_default().to_owned(),
-        };
-        let customer = Customer {
-            number: self.numbers.take(by.caller.tenant, Counter::Customer, 1).await?,
-            id: format!("qm:{}:{}", by.cloud_id, self.new_uuid()),
-            email_key: text::key(&email),
-            email,
-            display_name: name,
-            details: Values::default(),
-        };
+        let mut customer = new.check()?;
+        customer.number = self.numbers.take(by.caller.tenant, Counter::Customer, 1).await?;
+        customer.id = customer_id(&by.cloud_id, &self.new_uuid());
         let now = self.now();
         self.store
             .write(by.caller.tenant, async move |tx| {
-                if tx.customer_email_used(&customer.email_key).await? {
-                    let problem = format!("{:?} is the email of another customer already", customer.email);
-                    return Err(Rejection::invalid("email", problem).into());
+                if let Some(other) = tx.customer_by_key(&customer.email_key).await? {
+                    return Err(email_taken(&customer.email, &other).into());
                 }
                 tx.insert_customer(&customer, &Definitions::default(), now)
                     .await?;

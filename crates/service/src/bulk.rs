@@ -63,7 +63,9 @@ impl Service {
                         false => Err(Error::from(idempotency::reused(&new.idempotency_key))),
                     };
                 }
-                check_definitions(tx, &items).await?;
+                if new.task_type.defines() {
+                    check_definitions(tx, new.task_type.kind().fields(), &items).await?;
+                }
                 if tx.count_open_tasks(since).await? >= max {
                     return Err(Rejection::TooManyTasks.into());
                 }
@@ -87,11 +89,8 @@ pub(crate) fn new_definition(item: &DefinitionItem) -> Result<NewDefinition, Rej
 }
 
 /// New definitions must all fit in beside those that exist: one that does not refuses them all.
-async fn check_definitions(tx: &mut ReadTx<'_>, items: &[Item]) -> Result<(), Error> {
-    if !items.iter().any(|item| matches!(item, Item::Definition(_))) {
-        return Ok(());
-    }
-    let mut fields = tx.fields(EntityKind::Organization).await?;
+async fn check_definitions(tx: &mut ReadTx<'_>, kind: EntityKind, items: &[Item]) -> Result<(), Error> {
+    let mut fields = tx.fields(kind).await?;
     for (index, item) in items.iter().enumerate() {
         let Item::Definition(item) = item else { continue };
         let at = format!("detailFields[{index}]");

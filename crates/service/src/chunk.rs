@@ -6,12 +6,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use guildhall_domain::bulk::{Change, Decision, Facts, Item, Need};
-use guildhall_domain::field::{Definition, Definitions, EntityKind, NewDefinition};
+use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
-use guildhall_domain::{Entity, FieldId, OrganizationId, Timestamp};
+use guildhall_domain::{FieldId, OrganizationId, SubjectKind, Timestamp};
 use guildhall_storage::{Counter, StoreError, WriteTx};
 
 use crate::Service;
+use crate::accounts::customer_id;
 use crate::bulk::new_definition;
 
 /// A chunk to run.
@@ -30,8 +31,8 @@ pub(crate) struct Chunk {
 /// Numbers that were taken before the transaction, and how many of them it used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Numbered {
-    organizations: (i64, i64),
-    unused_organizations_from: i64,
+    subjects: (i64, i64),
+    unused_subjects_from: i64,
     first_entitlement: i64,
     entitlements: i64,
     /// The greatest id that an organization got from elsewhere.
@@ -63,18 +64,19 @@ impl Service {
         // What is refused without being run needs nothing.
         let need = match chunk.refuse {
             Some(_) => Need::default(),
-            None => Need::of(&chunk.items[chunk.range.clone()]),
+            None => Need::of(chunk.task_type.kind(), &chunk.items[chunk.range.clone()]),
+        };
+        let counter = match need.kind {
+            SubjectKind::Organization => Counter::Organization,
+            SubjectKind::Customer => Counter::Customer,
         };
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
         let mut numbered = Numbered::default();
         if creations > 0 {
             let wishes = &need.wishes;
-            let taken = self
-                .numbers
-                .take_past(tenant, Counter::Organization, creations, wishes)
-                .await?;
-            numbered.organizations = (taken.start, taken.end);
-            numbered.unused_organizations_from = taken.start;
+            let taken = self.numbers.take_past(tenant, counter, creations, wishes).await?;
+            numbered.subjects = (taken.start, taken.end);
+            numbered.unused_subjects_from = taken.start;
         }
         if entitlements > 0 {
             numbered.first_entitlement = self
@@ -90,10 +92,8 @@ impl Service {
                 service.chunk(tx, &chunk, need, numbered).await
             })
             .await?;
-        let unused = used.unused_organizations_from..used.organizations.1;
-        self.numbers
-            .give_back(tenant, Counter::Organization, unused)
-            .await;
+        let unused = used.unused_subjects_from..used.subjects.1;
+        self.numbers.give_back(tenant, counter, unused).await;
         let unused = used.first_entitlement + used.entitlements..used.first_entitlement + entitlements;
         self.numbers.give_back(tenant, Counter::Entitlement, unused).await;
         if let Some(given) = used.greatest_given {
@@ -117,9 +117,9 @@ impl Service {
         {
             return Err(ChunkError::Lost);
         }
-        match chunk.task_type {
-            TaskType::OrganizationDefinitions => tx.lock_tenant().await?,
-            _ => tx.share_tenant().await?,
+        match chunk.task_type.defines() {
+            true => tx.lock_tenant().await?,
+            false => tx.share_tenant().await?,
         }
         let now = self.now();
         let items = &chunk.items[chunk.range.clone()];
@@ -128,7 +128,7 @@ impl Service {
                 .iter()
                 .map(|item| Facts::refuse(task_type, item, error.clone()))
                 .collect(),
-            (None, TaskType::OrganizationDefinitions) => self.define(tx, items).await?,
+            (None, task_type) if task_type.defines() => self.define(tx, task_type, items).await?,
             (None, task_type) => {
                 self.manage(tx, task_type, items, need, &mut numbered, now)
                     .await?
@@ -144,7 +144,7 @@ impl Service {
         Ok(numbered)
     }
 
-    /// Decides items about organizations and stores their changes.
+    /// Decides items about organizations or customers and stores their changes.
     async fn manage(
         &self,
         tx: &mut WriteTx<'_>,
@@ -154,23 +154,19 @@ impl Service {
         numbered: &mut Numbered,
         now: Timestamp,
     ) -> Result<Vec<Decision>, StoreError> {
-        let definitions = self.definitions.get(tx, EntityKind::Organization).await?;
+        let definitions = self.definitions.get(tx, need.kind.fields()).await?;
         let mut facts = tx.load_facts(&need).await?;
         facts.definitions = Arc::clone(&definitions);
         facts.phone = self.settings.phone_format;
-        let taken = numbered.organizations.0..numbered.organizations.1;
-        let used = tx.used_ids(&taken.clone().collect::<BTreeSet<i64>>()).await?;
-        facts.free_ids = taken
-            .clone()
-            .filter(|id| !used.contains(id))
-            .map(OrganizationId)
-            .collect();
-        facts.next_id = tx.next_number(Counter::Organization).await?;
+        let taken = numbered.subjects.0..numbered.subjects.1;
+        self.name_new_ones(tx, &mut facts, &need, taken.clone()).await?;
         let decisions: Vec<Decision> = items.iter().map(|item| facts.decide(task_type, item)).collect();
         for change in decisions.iter().flat_map(|decision| &decision.changes) {
             self.store_change(tx, change, &definitions, numbered, now).await?;
         }
-        numbered.unused_organizations_from = facts.free_ids.front().map_or(taken.end, |id| id.0);
+        let free_organization = facts.free_ids.front().map(|id| id.0);
+        let free_customer = facts.new_customers.front().map(|(number, _)| *number);
+        numbered.unused_subjects_from = free_organization.or(free_customer).unwrap_or(taken.end);
         numbered.greatest_given = decisions
             .iter()
             .flat_map(|decision| &decision.changes)
@@ -182,6 +178,34 @@ impl Service {
         Ok(decisions)
     }
 
+    /// What organizations or customers will be called that the items may create; `taken` are their numbers.
+    async fn name_new_ones(
+        &self,
+        tx: &mut WriteTx<'_>,
+        facts: &mut Facts,
+        need: &Need,
+        taken: Range<i64>,
+    ) -> Result<(), StoreError> {
+        match need.kind {
+            SubjectKind::Organization => {
+                let used = tx.used_ids(&taken.clone().collect::<BTreeSet<i64>>()).await?;
+                facts.free_ids = taken
+                    .filter(|id| !used.contains(id))
+                    .map(OrganizationId)
+                    .collect();
+                facts.next_id = tx.next_number(Counter::Organization).await?;
+            }
+            SubjectKind::Customer if !taken.is_empty() => {
+                let cloud_id = tx.cloud_id().await?;
+                facts.new_customers = taken
+                    .map(|number| (number, customer_id(&cloud_id, &self.new_uuid())))
+                    .collect();
+            }
+            SubjectKind::Customer => {}
+        }
+        Ok(())
+    }
+
     async fn store_change(
         &self,
         tx: &mut WriteTx<'_>,
@@ -191,24 +215,20 @@ impl Service {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         match change {
-            Change::Create(organization) => tx.insert_organization(organization, definitions, now).await,
+            Change::Create(subject) => tx.insert_subject(subject, definitions, now).await,
             Change::SpendId(id) => tx.raise_counter(Counter::Organization, id.0).await,
-            Change::Rename { id, name, key } => tx.rename_organization(*id, name, key, now).await,
-            Change::PutDetails { id, old, new } => {
-                tx.put_organization_details(*id, old, new, definitions, now).await
+            Change::Rename { entity, name } => tx.rename_subject(*entity, name, now).await,
+            Change::PutDetails { entity, old, new } => {
+                tx.put_subject_details(*entity, old, new, definitions, now).await
             }
             Change::AddMember {
                 organization,
                 customer,
             } => tx.add_member(*organization, *customer).await.map(drop),
-            Change::AddEntitlement {
-                organization,
-                product,
-            } => {
+            Change::AddEntitlement { entity, product } => {
                 let number = numbered.first_entitlement + numbered.entitlements;
                 numbered.entitlements += 1;
-                let entity = Entity::Organization(*organization);
-                tx.insert_entitlement(number, &self.new_uuid(), entity, *product, now)
+                tx.insert_entitlement(number, &self.new_uuid(), *entity, *product, now)
                     .await
             }
         }
@@ -216,10 +236,15 @@ impl Service {
 
     /// Creates definitions. Their names were free when they were submitted; one that has been taken
     /// since is reported, and the others are created.
-    async fn define(&self, tx: &mut WriteTx<'_>, items: &[Item]) -> Result<Vec<Decision>, StoreError> {
+    async fn define(
+        &self,
+        tx: &mut WriteTx<'_>,
+        task_type: TaskType,
+        items: &[Item],
+    ) -> Result<Vec<Decision>, StoreError> {
         use guildhall_domain::task::{Outcome, Receipt};
-        let task_type = TaskType::OrganizationDefinitions;
-        let mut fields = tx.fields(EntityKind::Organization).await?;
+        let kind = task_type.kind().fields();
+        let mut fields = tx.fields(kind).await?;
         let mut decisions = Vec::with_capacity(items.len());
         for item in items {
             let Item::Definition(definition) = item else {
@@ -250,8 +275,7 @@ impl Service {
                         options,
                         position,
                     };
-                    tx.insert_field(EntityKind::Organization, &field, self.new_stamp())
-                        .await?;
+                    tx.insert_field(kind, &field, self.new_stamp()).await?;
                     let entity_id = field.name.clone();
                     fields.push(field);
                     let receipt = Receipt {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use guildhall_domain::field::{Definitions, EntityKind};
-use guildhall_domain::{Caller, Entitlement, Entity, Rejection, Thing};
-use guildhall_storage::{Counter, ReadTx, WriteTx};
+use guildhall_domain::{Caller, Entitlement, Entity, Rejection, Thing, limits};
+use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
 
 use crate::accounts::no_customer;
 use crate::organizations::{find_organization, lock_organization, no_organization};
@@ -29,6 +29,19 @@ pub struct EntitlementsDetails {
     pub definitions: Arc<Definitions>,
 }
 
+/// One page of entitlements.
+#[derive(Clone, Debug)]
+pub struct EntitlementPage {
+    /// The entitlements of the page.
+    pub page: EntitlementsDetails,
+    /// The place of the first in the list, from 0.
+    pub start: i64,
+    /// How many a page may hold.
+    pub limit: i64,
+    /// Whether none come after.
+    pub is_last: bool,
+}
+
 fn no_entitlement(id: &str) -> Error {
     Rejection::not_found(Thing::Entitlement, id).into()
 }
@@ -45,7 +58,8 @@ impl Service {
         let product = product.map(str::to_ascii_lowercase);
         self.store
             .read(caller.tenant, async |tx| {
-                let mut entitlements = entitlements_of(tx, of).await?;
+                let entity = entity_of(tx, of).await?;
+                let mut entitlements = entitlements_of(tx, entity).await?;
                 if let Some(product) = product {
                     entitlements.retain(|entitlement| entitlement.product_id == product);
                 }
@@ -56,6 +70,33 @@ impl Service {
                 })
             })
             .await
+    }
+
+    /// Of the same list, `limit` (at most, and without it, 25) from place `start` on.
+    pub async fn entitlement_page(
+        &self,
+        caller: &Caller,
+        of: &Target,
+        product: Option<&str>,
+        start: Option<i64>,
+        limit: Option<i64>,
+    ) -> Result<EntitlementPage, Error> {
+        let max = limits::ENTITLEMENTS_PAGE_MAX;
+        let (start, limit) = (start.unwrap_or(0).max(0), limit.unwrap_or(max).clamp(1, max));
+        let mut page = self.entitlements(caller, of, product).await?;
+        let before = usize::try_from(start)
+            .unwrap_or(usize::MAX)
+            .min(page.entitlements.len());
+        page.entitlements.drain(..before);
+        let size = usize::try_from(limit).unwrap_or(usize::MAX);
+        let is_last = page.entitlements.len() <= size;
+        page.entitlements.truncate(size);
+        Ok(EntitlementPage {
+            page,
+            start,
+            limit,
+            is_last,
+        })
     }
 
     /// One entitlement.
@@ -150,8 +191,12 @@ async fn lock_entity(tx: &mut WriteTx<'_>, of: &Target) -> Result<Entity, Error>
     entity_of(tx, of).await
 }
 
-async fn entitlements_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<Vec<Entitlement>, Error> {
-    Ok(match entity_of(tx, of).await? {
+/// The entitlements of an organization or a customer; a customer's are followed by those inherited.
+pub(crate) async fn entitlements_of(
+    tx: &mut ReadTx<'_>,
+    entity: Entity,
+) -> Result<Vec<Entitlement>, StoreError> {
+    Ok(match entity {
         Entity::Organization(id) => tx.organization_entitlements(id).await?,
         Entity::Customer(number) => {
             let mut own = tx.customer_entitlements(number).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{
-    Caller, Excerpt, Organization, OrganizationId, Rejection, TenantId, Thing, limits, text,
+    Caller, Excerpt, Organization, OrganizationId, Rejection, SubjectKind, TenantId, Thing, limits, text,
 };
 use guildhall_storage::{Counter, ReadTx, StoreError, Version, WriteTx};
 
@@ -47,7 +47,7 @@ pub(crate) fn organization_name(raw: &str) -> Result<String, Rejection> {
 pub(crate) fn name_taken(name: &str, by: OrganizationId) -> Rejection {
     Rejection::invalid(
         "name",
-        format!("{name:?} is the name of organization {by} already; names are unique"),
+        SubjectKind::Organization.handle_taken(name, &by.to_string()),
     )
 }
 
@@ -158,7 +158,12 @@ impl Service {
         ids: &[String],
         names: &[String],
     ) -> Result<Vec<OrganizationName>, Error> {
-        check_fetch(ids, names, limits::FETCH_ORGANIZATIONS_MAX)?;
+        check_fetch(
+            SubjectKind::Organization,
+            ids,
+            names,
+            limits::FETCH_ORGANIZATIONS_MAX,
+        )?;
         self.store
             .read(caller.tenant, async |tx| {
                 let found = find_organizations(tx, ids, names).await?;
@@ -214,18 +219,25 @@ impl Service {
 }
 
 /// The limits of a fetch: something asked for, and not too much of it.
-pub(crate) fn check_fetch(ids: &[String], names: &[String], max: usize) -> Result<(), Rejection> {
-    match ids.len() + names.len() {
+pub(crate) fn check_fetch(
+    kind: SubjectKind,
+    ids: &[String],
+    handles: &[String],
+    max: usize,
+) -> Result<(), Rejection> {
+    let thing = kind.thing().name();
+    let members = match kind {
+        SubjectKind::Organization => "organizationIds and organizationNames",
+        SubjectKind::Customer => "customerIds and emails",
+    };
+    match ids.len() + handles.len() {
         0 => Err(Rejection::invalid(
             "",
-            "organizationIds and organizationNames are both absent or empty: name at least one organization",
+            format!("{members} are both absent or empty: name at least one {thing}"),
         )),
         asked if asked > max => Err(Rejection::invalid(
             "",
-            format!(
-                "organizationIds and organizationNames name {asked} organizations together; at most {max} \
-                 are fetched at once"
-            ),
+            format!("{members} name {asked} {thing}s together; at most {max} are fetched at once"),
         )),
         _ => Ok(()),
     }

@@ -1,168 +1,320 @@
-//! Organization profiles: an organization with its values, its entitlements and its customers.
+//! Profiles of organizations and of customers: who it is, with values, entitlements, and the customers or
+//! organizations on the other side. What is the same for both is written once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use guildhall_domain::bulk::{FieldValues, check_associations, check_fields_named_once, check_value_count};
+use guildhall_domain::bulk::{FieldValues, check_parts};
 use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
 use guildhall_domain::{
-    Caller, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Thing, limits,
-    text,
+    Caller, Customer, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Subject,
+    SubjectKind, Thing, limits, text,
 };
-use guildhall_storage::{Counter, ReadTx, StoreError};
+use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
 
+use crate::accounts::{NewAccount, customer_id, email_taken, no_customer};
 use crate::definitions::DefinitionsCache;
+use crate::entitlements::entitlements_of;
 use crate::organizations::{
     check_fetch, find_organization, find_organizations, free_organization_id, name_taken, no_organization,
     organization_name,
 };
+use crate::values::find_customer;
 use crate::{Error, Service};
 
-/// An organization's profile.
+/// A profile.
 #[derive(Clone, Debug)]
-pub struct OrganizationProfile {
-    /// The organization with its values.
-    pub organization: Organization,
-    /// The definitions of organizations' fields.
+pub struct Profile {
+    /// The organization or the customer, with its values.
+    pub subject: Subject,
+    /// The definitions of its fields.
     pub definitions: Arc<Definitions>,
-    /// Its own entitlements, in the order they were added.
+    /// Its entitlements, in the order they were added; a customer's are followed by those inherited.
     pub entitlements: Vec<Entitlement>,
     /// The definitions of entitlements' fields.
     pub entitlement_definitions: Arc<Definitions>,
-    /// Its customers, in the order they were added.
+    /// Its customers, in the order they were added; a customer has none.
     pub customers: Vec<Member>,
+    /// Its organizations by id; an organization has none.
+    pub organizations: Vec<(OrganizationId, String)>,
+}
+
+/// Who a new profile is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewSubject {
+    /// An organization of this name.
+    Organization(String),
+    /// A customer with this account.
+    Customer(NewAccount),
 }
 
 /// What a new profile shall be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProfile {
-    /// The organization's name.
-    pub name: String,
+    /// Who it is of.
+    pub subject: NewSubject,
     /// Its values.
     pub details: Vec<FieldValues>,
-    /// Its customers, by public id.
-    pub customer_ids: Vec<String>,
+    /// An organization's customers, or a customer's organizations, by public id.
+    pub associated_ids: Vec<String>,
     /// Products it is entitled to, by public id.
     pub product_ids: Vec<String>,
 }
 
+impl NewProfile {
+    /// A profile without values, associations and entitlements.
+    pub fn bare(subject: NewSubject) -> Self {
+        Self {
+            subject,
+            details: Vec::new(),
+            associated_ids: Vec::new(),
+            product_ids: Vec::new(),
+        }
+    }
+}
+
+impl NewSubject {
+    /// The subject without its number and id, if the form is right.
+    fn check(&self) -> Result<Subject, Rejection> {
+        match self {
+            Self::Organization(name) => {
+                let name = organization_name(name)?;
+                Ok(Subject::Organization(Organization {
+                    id: OrganizationId(0),
+                    name_key: text::key(&name),
+                    name,
+                    details: Values::default(),
+                }))
+            }
+            Self::Customer(account) => account.check().map(Subject::Customer),
+        }
+    }
+}
+
+/// A new profile whose form was checked, with the numbers and ids that were taken for it.
+#[derive(Clone)]
+struct Draft {
+    subject: Subject,
+    details: Vec<FieldValues>,
+    associated_ids: Vec<String>,
+    product_ids: Vec<String>,
+    /// The number of the subject, and a UUID for where its id is made of one.
+    number: i64,
+    uuid: String,
+    /// The number of the first entitlement, and the ids of all.
+    entitlement: i64,
+    entitlement_ids: Vec<String>,
+}
+
 impl Service {
     /// One profile.
-    pub async fn profile(&self, caller: &Caller, id: &str) -> Result<OrganizationProfile, Error> {
+    pub async fn profile(&self, caller: &Caller, kind: SubjectKind, id: &str) -> Result<Profile, Error> {
         self.store
             .read(caller.tenant, async |tx| {
-                let organization = find_organization(tx, id)
-                    .await?
-                    .ok_or_else(|| no_organization(id))?;
-                Ok(profile_of(tx, &self.definitions, organization).await?)
+                let subject = match kind {
+                    SubjectKind::Organization => Subject::Organization(
+                        find_organization(tx, id)
+                            .await?
+                            .ok_or_else(|| no_organization(id))?,
+                    ),
+                    SubjectKind::Customer => {
+                        Subject::Customer(find_customer(tx, id).await?.ok_or_else(|| no_customer(id))?)
+                    }
+                };
+                Ok(profile_of(tx, &self.definitions, subject).await?)
             })
             .await
     }
 
-    /// The profiles with these ids, then those with these names; each once, unknown ones left out.
+    /// The profiles with these ids, then those with these names or emails; each once, unknown ones left out.
     pub async fn fetch_profiles(
         &self,
         caller: &Caller,
+        kind: SubjectKind,
         ids: &[String],
-        names: &[String],
-    ) -> Result<Vec<OrganizationProfile>, Error> {
-        check_fetch(ids, names, limits::FETCH_PROFILES_MAX)?;
+        handles: &[String],
+    ) -> Result<Vec<Profile>, Error> {
+        check_fetch(kind, ids, handles, limits::FETCH_PROFILES_MAX)?;
         self.store
             .read(caller.tenant, async |tx| {
-                let mut profiles = Vec::new();
-                for organization in find_organizations(tx, ids, names).await? {
-                    profiles.push(profile_of(tx, &self.definitions, organization).await?);
+                let found: Vec<Subject> = match kind {
+                    SubjectKind::Organization => {
+                        let found = find_organizations(tx, ids, handles).await?;
+                        found.into_iter().map(Subject::Organization).collect()
+                    }
+                    SubjectKind::Customer => {
+                        let found = find_customers(tx, ids, handles).await?;
+                        found.into_iter().map(Subject::Customer).collect()
+                    }
+                };
+                let mut profiles = Vec::with_capacity(found.len());
+                for subject in found {
+                    profiles.push(profile_of(tx, &self.definitions, subject).await?);
                 }
                 Ok(profiles)
             })
             .await
     }
 
-    /// Adds an organization with its values, customers and entitlements: all of it, or nothing.
-    pub async fn create_profile(
-        &self,
-        caller: &Caller,
-        new: NewProfile,
-    ) -> Result<OrganizationProfile, Error> {
-        let name = organization_name(&new.name)?;
-        check_fields_named_once(&new.details)?;
-        check_value_count(new.details.iter().map(|detail| detail.values.len()))
-            .map_err(|e| e.inside("details"))?;
-        check_associations(&new.customer_ids, &new.product_ids)?;
-        let name_key = text::key(&name);
-        let tenant = caller.tenant;
-        let first = OrganizationId(self.numbers.take(tenant, Counter::Organization, 1).await?);
-        let mut product_ids = new.product_ids.clone();
-        let mut seen = HashSet::new();
-        product_ids.retain(|id| seen.insert(id.to_ascii_lowercase()));
-        let count = i64::try_from(product_ids.len()).unwrap_or(i64::MAX);
-        let number = match count {
-            0 => 0,
-            count => self.numbers.take(tenant, Counter::Entitlement, count).await?,
-        };
-        let entitlement_ids: Vec<String> = product_ids.iter().map(|_| self.new_uuid()).collect();
+    /// Adds an organization or a customer with its values, associations and entitlements: all of it, or
+    /// nothing.
+    pub async fn create_profile(&self, caller: &Caller, new: NewProfile) -> Result<Profile, Error> {
+        let draft = self.draft(caller, new).await?;
         let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
-        let created: OrganizationProfile = self
+        let first = draft.number;
+        let created: Profile = self
             .store
-            .write(tenant, async move |tx| {
+            .write(caller.tenant, async move |tx| {
+                let kind = draft.subject.kind();
                 tx.share_tenant().await?;
-                let fields = definitions.get(tx, EntityKind::Organization).await?;
-                if let Some(other) = tx.organization_by_key(&name_key).await? {
-                    return Err(Error::from(name_taken(&name, other.id)));
-                }
-                let details = check_details(&fields, &new.details, phone)?;
-                let wanted = new.customer_ids.iter().cloned().collect();
-                let place = (Thing::Customer, "associateCustomers.customerIds");
-                let customers = known(
-                    &new.customer_ids,
-                    &tx.customer_numbers(&wanted).await?,
-                    str::to_owned,
-                    place,
-                )?;
-                let wanted = new.product_ids.iter().map(|id| id.to_ascii_lowercase()).collect();
-                let place = (Thing::Product, "associateProducts.productIds");
+                let fields = definitions.get(tx, kind.fields()).await?;
+                check_handle_is_free(tx, &draft.subject).await?;
+                let mut subject = draft.subject;
+                *subject.details_mut() = check_details(&fields, &draft.details, phone)?;
+                let associated = associated(tx, kind, &draft.associated_ids).await?;
+                let wanted = draft
+                    .product_ids
+                    .iter()
+                    .map(|id| id.to_ascii_lowercase())
+                    .collect();
                 let products = known(
-                    &new.product_ids,
+                    &draft.product_ids,
                     &tx.product_numbers(&wanted).await?,
                     str::to_ascii_lowercase,
-                    place,
+                    (Thing::Product, "associateProducts.productIds"),
                 )?;
-                let id = free_organization_id(tx, first).await?;
-                let organization = Organization {
-                    id,
-                    name,
-                    name_key,
-                    details,
-                };
-                tx.insert_organization(&organization, &fields, now).await?;
-                for customer in customers {
-                    tx.add_member(id, customer).await?;
+                match &mut subject {
+                    Subject::Organization(organization) => {
+                        organization.id = free_organization_id(tx, OrganizationId(draft.number)).await?;
+                    }
+                    Subject::Customer(customer) => {
+                        customer.number = draft.number;
+                        customer.id = customer_id(&tx.cloud_id().await?, &draft.uuid);
+                    }
                 }
-                let entity = Entity::Organization(id);
-                for ((product, entitlement), number) in products.iter().zip(&entitlement_ids).zip(number..) {
-                    tx.insert_entitlement(number, entitlement, entity, *product, now)
-                        .await?;
+                tx.insert_subject(&subject, &fields, now).await?;
+                let entity = subject.entity();
+                for other in associated {
+                    match entity {
+                        Entity::Organization(id) => tx.add_member(id, other).await?,
+                        Entity::Customer(number) => tx.add_member(OrganizationId(other), number).await?,
+                    };
                 }
-                Ok::<_, Error>(profile_of(tx, &definitions, organization).await?)
+                let ids = draft.entitlement_ids.iter();
+                for ((product, id), number) in products.iter().zip(ids).zip(draft.entitlement..) {
+                    tx.insert_entitlement(number, id, entity, *product, now).await?;
+                }
+                Ok::<_, Error>(profile_of(tx, &definitions, subject).await?)
             })
             .await?;
-        self.note_organization_id(tenant, first, created.organization.id)
-            .await;
+        if let Subject::Organization(organization) = &created.subject {
+            self.note_organization_id(caller.tenant, OrganizationId(first), organization.id)
+                .await;
+        }
         Ok(created)
     }
+
+    /// Checks the form, and takes numbers and ids.
+    async fn draft(&self, caller: &Caller, new: NewProfile) -> Result<Draft, Error> {
+        let subject = new.subject.check()?;
+        check_parts(
+            subject.kind(),
+            &new.details,
+            &new.associated_ids,
+            &new.product_ids,
+        )?;
+        let counter = match subject.kind() {
+            SubjectKind::Organization => Counter::Organization,
+            SubjectKind::Customer => Counter::Customer,
+        };
+        let mut seen = HashSet::new();
+        let products = new
+            .product_ids
+            .iter()
+            .filter(|id| seen.insert(id.to_ascii_lowercase()));
+        let count = i64::try_from(products.count()).unwrap_or(i64::MAX);
+        let entitlement = match count {
+            0 => 0,
+            count => {
+                self.numbers
+                    .take(caller.tenant, Counter::Entitlement, count)
+                    .await?
+            }
+        };
+        Ok(Draft {
+            number: self.numbers.take(caller.tenant, counter, 1).await?,
+            uuid: self.new_uuid(),
+            entitlement,
+            entitlement_ids: (0..count).map(|_| self.new_uuid()).collect(),
+            subject,
+            details: new.details,
+            associated_ids: new.associated_ids,
+            product_ids: new.product_ids,
+        })
+    }
+}
+
+async fn check_handle_is_free(tx: &mut ReadTx<'_>, subject: &Subject) -> Result<(), Error> {
+    match subject {
+        Subject::Organization(new) => match tx.organization_by_key(&new.name_key).await? {
+            Some(other) => Err(name_taken(&new.name, other.id).into()),
+            None => Ok(()),
+        },
+        Subject::Customer(new) => match tx.customer_by_key(&new.email_key).await? {
+            Some(other) => Err(email_taken(&new.email, &other).into()),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The numbers of what shall be associated.
+async fn associated(tx: &mut WriteTx<'_>, kind: SubjectKind, ids: &[String]) -> Result<Vec<i64>, Error> {
+    let wanted = ids.iter().cloned().collect();
+    let numbers = match kind {
+        SubjectKind::Organization => tx.customer_numbers(&wanted).await?,
+        SubjectKind::Customer => tx.lock_organizations(&wanted).await?,
+    };
+    let place = (kind.other().thing(), kind.associations_member());
+    Ok(known(ids, &numbers, str::to_owned, place)?)
+}
+
+async fn find_customers(
+    tx: &mut ReadTx<'_>,
+    ids: &[String],
+    emails: &[String],
+) -> Result<Vec<Customer>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for id in ids {
+        let customer = find_customer(tx, id).await?;
+        found.extend(customer.filter(|customer| seen.insert(customer.number)));
+    }
+    for email in emails {
+        let customer = match SubjectKind::Customer.check_handle(email) {
+            Ok(email) => tx.customer_by_key(&text::key(&email)).await?,
+            Err(_) => None,
+        };
+        found.extend(customer.filter(|customer| seen.insert(customer.number)));
+    }
+    Ok(found)
 }
 
 async fn profile_of(
     tx: &mut ReadTx<'_>,
     definitions: &DefinitionsCache,
-    organization: Organization,
-) -> Result<OrganizationProfile, StoreError> {
-    Ok(OrganizationProfile {
-        definitions: definitions.get(tx, EntityKind::Organization).await?,
-        entitlements: tx.organization_entitlements(organization.id).await?,
+    subject: Subject,
+) -> Result<Profile, StoreError> {
+    let (customers, organizations) = match subject.entity() {
+        Entity::Organization(id) => (tx.members(id).await?, Vec::new()),
+        Entity::Customer(number) => (Vec::new(), tx.organizations_of(number).await?),
+    };
+    Ok(Profile {
+        definitions: definitions.get(tx, subject.kind().fields()).await?,
+        entitlements: entitlements_of(tx, subject.entity()).await?,
         entitlement_definitions: definitions.get(tx, EntityKind::Entitlement).await?,
-        customers: tx.members(organization.id).await?,
-        organization,
+        customers,
+        organizations,
+        subject,
     })
 }
 

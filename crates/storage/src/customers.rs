@@ -10,7 +10,7 @@ use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
 use crate::versions::Touched;
 
-fn row(row: &Row<'_>) -> Result<Customer, StoreError> {
+pub(crate) fn row(row: &Row<'_>) -> Result<Customer, StoreError> {
     Ok(Customer {
         number: row.int(0)?,
         id: row.text(1)?,
@@ -35,13 +35,11 @@ impl ReadTx<'_> {
         self.fetch_optional(SQL, &[id.into()], |row| row.int(0)).await
     }
 
-    /// Whether a customer has this compared email.
-    pub async fn customer_email_used(&mut self, email_key: &str) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT 1 FROM customer WHERE tenant_id = $1 AND email_key = $2";
-        Ok(self
-            .fetch_optional(SQL, &[email_key.into()], |_| Ok(()))
-            .await?
-            .is_some())
+    /// The customer with this compared email.
+    pub async fn customer_by_key(&mut self, email_key: &str) -> Result<Option<Customer>, StoreError> {
+        const SQL: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
+             WHERE tenant_id = $1 AND email_key = $2";
+        self.fetch_optional(SQL, &[email_key.into()], row).await
     }
 }
 
@@ -53,7 +51,7 @@ impl WriteTx<'_> {
         self.fetch_optional(SQL, &[id.into()], row).await
     }
 
-    /// Adds a customer without values.
+    /// Adds a customer with its values.
     pub async fn insert_customer(
         &mut self,
         customer: &Customer,

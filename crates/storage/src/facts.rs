@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use guildhall_domain::bulk::{Facts, Need};
-use guildhall_domain::{Organization, OrganizationId};
+use guildhall_domain::bulk::{Facts, Need, organization_numbers};
+use guildhall_domain::{Customer, Entity, Organization, OrganizationId, Subject, SubjectKind};
 use serde::Serialize;
 
+use crate::entitlements::entity_key;
 use crate::error::StoreError;
-use crate::organizations;
 use crate::tx::{ReadTx, WriteTx};
+use crate::{customers, organizations};
 
 /// Texts as a JSON array. One with U+0000 is left out: no id or name has it, and PostgreSQL's JSON takes
 /// none.
@@ -24,36 +25,97 @@ fn json(set: &impl Serialize) -> Result<String, StoreError> {
 }
 
 impl WriteTx<'_> {
-    /// Loads what is needed, except definitions and free ids, and locks it until the transaction ends.
+    /// Loads what is needed, except definitions and what new subjects are called, and locks it until the
+    /// transaction ends. Lock order everywhere: organizations, customers, products.
     pub async fn load_facts(&mut self, need: &Need) -> Result<Facts, StoreError> {
         let mut facts = Facts::default();
-        for organization in self.organizations_by_ids(&need.organization_ids).await? {
-            facts.know(organization);
+        match need.kind {
+            SubjectKind::Organization => {
+                self.load_organizations(&mut facts, need).await?;
+                facts.associated = self.customer_numbers(&need.associated_ids).await?;
+            }
+            SubjectKind::Customer => {
+                facts.associated = self.lock_organizations(&need.associated_ids).await?;
+                self.load_customers(&mut facts, need).await?;
+            }
         }
-        for organization in self.organizations_by_keys(&need.organization_keys).await? {
-            facts.know(organization);
-        }
-        facts.spent = self
-            .spent_ids(&need.organization_ids)
-            .await?
-            .into_iter()
-            .collect();
-        facts.customers = self.customer_numbers(&need.customer_ids).await?;
         facts.products = self.product_numbers(&need.product_ids).await?;
-        let organizations: BTreeSet<i64> = facts.organization_ids().map(|id| id.0).collect();
-        let customers: BTreeSet<i64> = facts.customers.values().copied().collect();
-        let products: BTreeSet<i64> = facts.products.values().copied().collect();
-        facts.members = self
-            .members_among(&organizations, &customers)
-            .await?
-            .into_iter()
-            .collect();
-        facts.entitled = self
-            .entitled_among(&organizations, &products)
-            .await?
-            .into_iter()
-            .collect();
+        self.load_links(&mut facts, need.kind).await?;
         Ok(facts)
+    }
+
+    async fn load_organizations(&mut self, facts: &mut Facts, need: &Need) -> Result<(), StoreError> {
+        let ids = organization_numbers(&need.ids);
+        for organization in self.organizations_by_ids(&ids).await? {
+            facts.know(Subject::Organization(organization));
+        }
+        for organization in self.organizations_by_keys(&need.keys).await? {
+            facts.know(Subject::Organization(organization));
+        }
+        facts.spent = self.spent_ids(&ids).await?.into_iter().collect();
+        Ok(())
+    }
+
+    async fn load_customers(&mut self, facts: &mut Facts, need: &Need) -> Result<(), StoreError> {
+        for customer in self.customers_by_ids(&need.ids).await? {
+            facts.know(Subject::Customer(customer));
+        }
+        for customer in self.customers_by_keys(&need.keys).await? {
+            facts.know(Subject::Customer(customer));
+        }
+        Ok(())
+    }
+
+    /// The links between what is known and what shall be linked to it.
+    async fn load_links(&mut self, facts: &mut Facts, kind: SubjectKind) -> Result<(), StoreError> {
+        let own: BTreeSet<i64> = facts.entities().map(|entity| entity_key(entity).1).collect();
+        let others: BTreeSet<i64> = facts.associated.values().copied().collect();
+        let products: BTreeSet<i64> = facts.products.values().copied().collect();
+        let (organizations, customers) = match kind {
+            SubjectKind::Organization => (&own, &others),
+            SubjectKind::Customer => (&others, &own),
+        };
+        let members = self.members_among(organizations, customers).await?;
+        facts.members = members.into_iter().collect();
+        let entitled = self.entitled_among(kind, &own, &products).await?;
+        facts.entitled = entitled.into_iter().collect();
+        Ok(())
+    }
+
+    async fn customers_by_ids(&mut self, ids: &BTreeSet<String>) -> Result<Vec<Customer>, StoreError> {
+        const SQL: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
+             WHERE tenant_id = $1 AND id IN EACH_TEXT($2) ORDER BY +number FOR_UPDATE";
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&texts(ids)?).into()], customers::row).await
+    }
+
+    async fn customers_by_keys(&mut self, keys: &BTreeSet<String>) -> Result<Vec<Customer>, StoreError> {
+        const SQL: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
+             WHERE tenant_id = $1 AND email_key IN EACH_TEXT($2) ORDER BY +number FOR_UPDATE";
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.fetch(SQL, &[(&texts(keys)?).into()], customers::row).await
+    }
+
+    /// The numbers of the organizations with these public ids, to which nobody else adds customers until
+    /// the transaction ends, since customers have an order; unknown ones are left out.
+    pub async fn lock_organizations(
+        &mut self,
+        ids: &BTreeSet<String>,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        const SQL: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2) \
+             ORDER BY id FOR_UPDATE";
+        let ids = organization_numbers(ids);
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self
+            .fetch(SQL, &[(&json(&ids)?).into()], |row| row.int(0))
+            .await?;
+        Ok(found.into_iter().map(|id| (id.to_string(), id)).collect())
     }
 
     async fn organizations_by_ids(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<Organization>, StoreError> {
@@ -158,19 +220,26 @@ impl ReadTx<'_> {
 
     async fn entitled_among(
         &mut self,
-        organizations: &BTreeSet<i64>,
+        kind: SubjectKind,
+        entities: &BTreeSet<i64>,
         products: &BTreeSet<i64>,
-    ) -> Result<Vec<(OrganizationId, i64)>, StoreError> {
+    ) -> Result<Vec<(Entity, i64)>, StoreError> {
         const SQL: &str = "SELECT entity_number, product_number FROM entitlement WHERE tenant_id = $1 \
-             AND entity_kind = 'ORGANIZATION' AND entity_number IN EACH_INT($2) \
-             AND product_number IN EACH_INT($3)";
-        if organizations.is_empty() || products.is_empty() {
+             AND entity_kind = $2 AND entity_number IN EACH_INT($3) AND product_number IN EACH_INT($4)";
+        if entities.is_empty() || products.is_empty() {
             return Ok(Vec::new());
         }
-        let (organizations, products) = (json(organizations)?, json(products)?);
-        self.fetch(SQL, &[(&organizations).into(), (&products).into()], |row| {
-            Ok((OrganizationId(row.int(0)?), row.int(1)?))
-        })
+        let entity = |number| match kind {
+            SubjectKind::Organization => Entity::Organization(OrganizationId(number)),
+            SubjectKind::Customer => Entity::Customer(number),
+        };
+        let (entities, products) = (json(entities)?, json(products)?);
+        let kind = entity_key(entity(0)).0;
+        self.fetch(
+            SQL,
+            &[kind.into(), (&entities).into(), (&products).into()],
+            |row| Ok((entity(row.int(0)?), row.int(1)?)),
+        )
         .await
     }
 }

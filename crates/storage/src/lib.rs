@@ -29,6 +29,8 @@ mod memberships;
 mod migrate;
 mod organizations;
 mod products;
+mod search;
+mod subjects;
 mod sweep;
 mod tasks;
 mod tenants;

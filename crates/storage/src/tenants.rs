@@ -100,6 +100,14 @@ impl Counter {
 }
 
 impl ReadTx<'_> {
+    /// The tenant's cloudId.
+    pub async fn cloud_id(&mut self) -> Result<String, StoreError> {
+        const SQL: &str = "SELECT cloud_id FROM tenant WHERE tenant_id = $1";
+        self.fetch_optional(SQL, &[], |row| row.text(0))
+            .await?
+            .ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))
+    }
+
     /// A random number that changes with every change of the tenant's detail field definitions, so
     /// that definitions kept in memory under it are those of this snapshot, also after a rollback
     /// (which would give a mere count out twice).

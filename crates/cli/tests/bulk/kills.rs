@@ -17,8 +17,8 @@ use guildhall_testkit::{Client, Home, Request, Response, Server};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use crate::model::{Common, Dice, Model, Organization, TAGS};
-use crate::world::{DEFINITIONS, Expect, World, binary, keyed, task_id};
+use crate::model::{Common, Customer, Dice, Model, Organization, TAGS};
+use crate::world::{CUSTOMER_DEFINITIONS, DEFINITIONS, Expect, World, binary, keyed, task_id};
 
 const CLIENTS: usize = 4;
 fn setting(name: &str, default: u64) -> u64 {
@@ -128,8 +128,48 @@ impl Sender<'_> {
     }
 }
 
+/// The values of a field in a profile.
+fn values(profile: &Value, name: &str) -> Vec<String> {
+    let details = profile["details"].as_array().unwrap();
+    let found = details.iter().find(|detail| detail["name"] == name);
+    let texts = found.map(|detail| detail["value"]["text"].as_array().unwrap().clone());
+    let texts = texts.unwrap_or_default().into_iter();
+    texts.map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// Compares the customers with the model.
+fn check_customers(model: &Model, sender: &mut Sender<'_>) {
+    for page in model.customers.chunks(25) {
+        let emails: Vec<&str> = page.iter().map(|customer| customer.email.as_str()).collect();
+        let request = sender
+            .request("POST", "/api/v1/customer/profile/fetch")
+            .json(&json!({ "emails": emails }));
+        let profiles = sender.send(&request).0.ok();
+        let profiles = profiles["profiles"].as_array().unwrap();
+        assert_eq!(profiles.len(), page.len());
+        for (profile, wanted) in profiles.iter().zip(page) {
+            let text = |member: &str| profile[member].as_str().unwrap().to_owned();
+            let count = |member: &str| profile[member].as_array().unwrap().len();
+            let found = Customer {
+                id: Some(text("id")),
+                email: text("email"),
+                name: text("displayName"),
+                note: values(profile, "Note").pop(),
+                member: count("organizations") == 1,
+                entitled: count("entitlements") == 1,
+            };
+            assert_eq!(found, *wanted, "{profile}");
+            assert!(
+                count("organizations") <= 1 && count("entitlements") <= 1,
+                "{profile}"
+            );
+        }
+    }
+}
+
 /// Compares the state with the model.
 fn check(model: &Model, sender: &mut Sender<'_>) {
+    check_customers(model, sender);
     for page in model.organizations.chunks(25) {
         let ids: Vec<&str> = page
             .iter()
@@ -142,13 +182,7 @@ fn check(model: &Model, sender: &mut Sender<'_>) {
         let profiles = profiles["profiles"].as_array().unwrap();
         assert_eq!(profiles.len(), page.len());
         for (profile, wanted) in profiles.iter().zip(page) {
-            let values = |name: &str| -> Vec<String> {
-                let details = profile["details"].as_array().unwrap();
-                let found = details.iter().find(|detail| detail["name"] == name);
-                let texts = found.map(|detail| detail["value"]["text"].as_array().unwrap().clone());
-                let texts = texts.unwrap_or_default().into_iter();
-                texts.map(|text| text.as_str().unwrap().to_owned()).collect()
-            };
+            let values = |name: &str| values(profile, name);
             let count = |member: &str| profile[member].as_array().unwrap().len();
             let found = Organization {
                 id: profile["id"].as_str().map(str::to_owned),
@@ -273,17 +307,19 @@ fn exactly_once() {
         { "name": "Tags", "type": { "name": "MULTISELECT", "options": TAGS } },
     ] });
     site.run(DEFINITIONS, "fields", &fields);
+    site.run(CUSTOMER_DEFINITIONS, "fields", &fields);
     let text = |answer: &Response| answer.ok()["id"].as_str().unwrap().to_owned();
     let stage = Stage {
         address: Mutex::new(world.server.addr()),
         common: Common {
             product: text(&site.post("/product", &json!({ "name": "Widget" }))),
             customer: text(&site.post("/customer", &json!({ "email": "ann@example.com" }))),
+            organization: text(&site.post("/organization", &json!({ "name": "Everybody's" }))),
         },
         token: site.token,
         stop: AtomicBool::new(false),
-        tasks: AtomicUsize::new(1),
-        items: AtomicUsize::new(2),
+        tasks: AtomicUsize::new(2),
+        items: AtomicUsize::new(4),
         rescued: AtomicUsize::new(0),
         unanswered: AtomicUsize::new(0),
         busy: AtomicUsize::new(0),
@@ -304,15 +340,20 @@ fn exactly_once() {
         let all = models.iter().flat_map(|model| &model.organizations);
         i64::try_from(all.filter(|organization| wanted(organization)).count()).unwrap()
     };
+    let count_customers = |wanted: &dyn Fn(&Customer) -> bool| {
+        let all = models.iter().flat_map(|model| &model.customers);
+        i64::try_from(all.filter(|customer| wanted(customer)).count()).unwrap()
+    };
     let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     let (tasks, items) = (load(&stage.tasks), load(&stage.items));
     println!(
         "{kills:?}; {tasks} tasks and {items} items acknowledged; {} requests unanswered, {} submits found \
-         done by their key, {} answers 503; {} organizations",
+         done by their key, {} answers 503; {} organizations, {} customers",
         load(&stage.unanswered),
         load(&stage.rescued),
         load(&stage.busy),
         count(&|_| true),
+        count_customers(&|_| true),
     );
     assert!(
         rounds < 20 || kills.with_a_task_running > 0,
@@ -331,22 +372,25 @@ fn exactly_once() {
     for (sql, wanted) in [
         ("SELECT COUNT(*) FROM task", tasks),
         ("SELECT COUNT(*) FROM task WHERE status = 'FINISHED'", tasks),
-        ("SELECT COUNT(DISTINCT idempotency_key) FROM task", tasks),
+        // The fields of organizations and of customers have one.
+        ("SELECT COUNT(DISTINCT idempotency_key) FROM task", tasks - 1),
         ("SELECT SUM(items) FROM task", items),
         ("SELECT COUNT(*) FROM task_item", items),
         ("SELECT COUNT(*) FROM task_open", 0),
-        ("SELECT COUNT(*) FROM organization", count(&|_| true)),
+        // And those that all share.
+        ("SELECT COUNT(*) FROM organization", count(&|_| true) + 1),
+        ("SELECT COUNT(*) FROM customer", count_customers(&|_| true) + 1),
         (
             "SELECT COUNT(*) FROM task_item WHERE outcome = 'created' AND task_id IN (SELECT id FROM task WHERE idempotency_key <> 'fields')",
-            count(&|_| true),
+            count(&|_| true) + count_customers(&|_| true),
         ),
         (
             "SELECT COUNT(*) FROM membership",
-            count(&|organization| organization.member),
+            count(&|organization| organization.member) + count_customers(&|customer| customer.member),
         ),
         (
             "SELECT COUNT(*) FROM entitlement",
-            count(&|organization| organization.entitled),
+            count(&|organization| organization.entitled) + count_customers(&|customer| customer.entitled),
         ),
     ] {
         assert_eq!(number(&world.home, sql), wanted, "{sql}");

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{DEFINITIONS, DETAILS, Expect, ORGANIZATIONS, PROFILES, Site, World, item, task_id};
+use crate::world::{
+    CUSTOMER_DEFINITIONS, CUSTOMER_DETAILS, CUSTOMER_PROFILES, CUSTOMERS, DEFINITIONS, DETAILS, Expect,
+    ORGANIZATIONS, PROFILES, Site, World, item, task_id,
+};
 
 fn good() -> Value {
     json!({ "organizations": [item("UPSERT", &json!({ "name": "Acme" }))] })
@@ -23,7 +26,13 @@ fn counts() {
     let field = |n: usize| json!({ "name": format!("Field {n}"), "type": { "name": "TEXT" } });
     let operation = |n: usize| item("UPDATE", &json!({ "name": format!("Field {n}"), "values": [] }));
     let each_one = |n: usize| json!({ "id": n.to_string(), "operations": [operation(n)] });
+    let customer = |n: usize| item("UPSERT", &json!({ "email": format!("customer{n}@example.com") }));
+    let each_customer = |n: usize| json!({ "customerId": n.to_string(), "operations": [operation(n)] });
     let cases = [
+        (CUSTOMER_PROFILES, "customerProfiles", many(101, &customer), 100),
+        (CUSTOMERS, "customers", many(51, &customer), 50),
+        (CUSTOMER_DEFINITIONS, "detailFields", many(51, &field), 50),
+        (CUSTOMER_DETAILS, "customers", many(1_001, &each_customer), 1_000),
         (PROFILES, "organizationProfiles", many(101, &upsert), 100),
         (ORGANIZATIONS, "organizations", many(51, &upsert), 50),
         (DEFINITIONS, "detailFields", many(51, &field), 50),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::world::{DETAILS, ORGANIZATIONS, PROFILES, item};
+use crate::world::{CUSTOMER_PROFILES, DETAILS, ORGANIZATIONS, PROFILES, item};
 
 /// The options of the field `Tags`.
 pub const TAGS: [&str; 4] = ["a", "b", "c", "d"];
@@ -14,6 +14,7 @@ pub const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 pub struct Common {
     pub product: String,
     pub customer: String,
+    pub organization: String,
 }
 
 /// Chance that repeats (SplitMix64).
@@ -48,6 +49,18 @@ pub struct Organization {
     pub entitled: bool,
 }
 
+/// A customer as it must be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Customer {
+    /// Known once the task that created it has ended.
+    pub id: Option<String>,
+    pub email: String,
+    pub name: String,
+    pub note: Option<String>,
+    pub member: bool,
+    pub entitled: bool,
+}
+
 /// What an item's receipt must say.
 #[derive(Debug)]
 pub struct Expected {
@@ -56,10 +69,23 @@ pub struct Expected {
     entity: Named,
 }
 
+impl Expected {
+    /// An item that finds nothing, or something in its way.
+    fn failed(words: String) -> Self {
+        Self {
+            outcome: "failed",
+            failures: 1,
+            entity: Named::Words(words),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub enum Named {
     /// By the id of this organization of the model.
     Organization(usize),
+    /// By the id of this customer of the model.
+    Customer(usize),
     /// By these words.
     Words(String),
 }
@@ -68,6 +94,7 @@ pub enum Named {
 #[derive(Default)]
 pub struct Model {
     pub organizations: Vec<Organization>,
+    pub customers: Vec<Customer>,
     by_name: BTreeMap<String, usize>,
 }
 
@@ -237,6 +264,70 @@ impl Model {
         Some((json!({ "id": id, "operations": operations }), expected))
     }
 
+    /// An item that manages a customer's profile. `new` is a mark that nobody has.
+    fn manage_customer(&mut self, dice: &mut Dice, common: &Common, new: &str) -> (Value, Expected) {
+        let operation = ["CREATE", "UPSERT", "UPDATE"][dice.below(3)];
+        let old = (!self.customers.is_empty() && dice.below(3) > 0).then(|| dice.below(self.customers.len()));
+        let email = format!("{}@example.com", new.replace(' ', "-"));
+        let mut payload = json!({});
+        let (target, created) = match old {
+            Some(old) if operation == "CREATE" => {
+                let taken = self.customers[old].email.to_uppercase();
+                payload["email"] = taken.clone().into();
+                return (item(operation, &payload), Expected::failed(taken));
+            }
+            Some(old) => {
+                match (&self.customers[old].id, dice.below(2)) {
+                    (Some(id), 0) => payload["customerId"] = id.clone().into(),
+                    _ => payload["email"] = self.customers[old].email.to_uppercase().into(),
+                }
+                (old, false)
+            }
+            None => {
+                payload["email"] = email.clone().into();
+                if operation == "UPDATE" {
+                    return (item(operation, &payload), Expected::failed(email));
+                }
+                let name = email.trim_end_matches("@example.com").to_owned();
+                self.customers.push(Customer {
+                    email,
+                    name,
+                    ..Customer::default()
+                });
+                (self.customers.len() - 1, true)
+            }
+        };
+        let customer = &mut self.customers[target];
+        let before = customer.clone();
+        if dice.below(3) == 0 {
+            payload["displayName"] = new.into();
+            customer.name = new.to_owned();
+        }
+        if dice.below(2) == 0 {
+            payload["details"] = json!([{ "name": "Note", "values": [new] }]);
+            customer.note = Some(new.to_owned());
+        }
+        if dice.below(4) == 0 {
+            payload["associateProducts"] = json!({ "productIds": [common.product] });
+            customer.entitled = true;
+        }
+        if dice.below(4) == 0 {
+            payload["associateOrganizations"] = json!({ "organizationIds": [common.organization] });
+            customer.member = true;
+        }
+        let outcome = match (created, *customer != before) {
+            (true, _) => "created",
+            (false, true) => "updated",
+            (false, false) => "unchanged",
+        };
+        let expected = Expected {
+            outcome,
+            failures: 0,
+            entity: Named::Customer(target),
+        };
+        (item(operation, &payload), expected)
+    }
+
     /// A task, and what must become of each of its items.
     pub fn task(
         &mut self,
@@ -250,7 +341,13 @@ impl Model {
             1 => 1 + dice.below(max),
             _ => max,
         };
-        let kind = dice.below(3);
+        let kind = dice.below(4);
+        if kind == 3 {
+            let items =
+                (0..count(dice, 100)).map(|n| self.manage_customer(dice, common, &format!("{key} {n}")));
+            let (items, expected): (Vec<Value>, Vec<Expected>) = items.unzip();
+            return (CUSTOMER_PROFILES, json!({ "customerProfiles": items }), expected);
+        }
         let edits: Vec<_> = match kind {
             0 => (0..count(dice, 60))
                 .filter_map(|n| self.edit(dice, &format!("{key} {n}")))
@@ -286,11 +383,9 @@ impl Model {
             match &expected.entity {
                 Named::Words(words) => assert_eq!(entity, words),
                 Named::Organization(target) => {
-                    let known = self.organizations[*target]
-                        .id
-                        .get_or_insert_with(|| entity.to_owned());
-                    assert_eq!(entity, known, "{receipt}");
+                    learn(&mut self.organizations[*target].id, entity, receipt);
                 }
+                Named::Customer(target) => learn(&mut self.customers[*target].id, entity, receipt),
             }
             for failure in failed {
                 let error = failure["error"].as_str().unwrap();
@@ -305,4 +400,10 @@ impl Model {
         }
         assert_eq!(task["failures"], json!(failures));
     }
+}
+
+/// An id stays what it was when it was first told.
+fn learn(known: &mut Option<String>, entity: &str, receipt: &Value) {
+    let known = known.get_or_insert_with(|| entity.to_owned());
+    assert_eq!(entity, known, "{receipt}");
 }

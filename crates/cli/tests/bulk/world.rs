@@ -13,6 +13,10 @@ pub const DEFINITIONS: &str = "/organization/details/definitions/bulk";
 pub const PROFILES: &str = "/organization/profile/bulk";
 pub const ORGANIZATIONS: &str = "/organization/bulk";
 pub const DETAILS: &str = "/organization/details/bulk";
+pub const CUSTOMER_DEFINITIONS: &str = "/customer/details/definitions/bulk";
+pub const CUSTOMER_PROFILES: &str = "/customer/profile/bulk";
+pub const CUSTOMERS: &str = "/customer/bulk";
+pub const CUSTOMER_DETAILS: &str = "/customer/details/bulk";
 
 /// The binary under test.
 pub fn binary() -> &'static Path {

@@ -147,6 +147,7 @@ fn it_holds_what_is_offered_and_nothing_else() {
     // Both spaces, and what is not offered, are in the table, so that this says something.
     for name in [
         "POST /organization/profile/bulk",
+        "POST /customer/bulk",
         "GET /tasks/{taskId}",
         "GET /guildhall/v1/tasks",
         "GET /guildhall/v1/tasks/{taskId}/items",
@@ -154,7 +155,7 @@ fn it_holds_what_is_offered_and_nothing_else() {
         assert!(told.contains(name), "{name}");
     }
     for name in [
-        "POST /customer/bulk",
+        "GET /customer/{customerId}/customer-experiences",
         "GET /tasks",
         "GET /tasks/{taskId}/items",
         "GET /guildhall/v1/tasks/{taskId}",
@@ -278,6 +279,7 @@ fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) {
             }
         }
         Some("string") => assert!(value.is_string(), "{at}: no string: {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{at}: no boolean: {value}"),
         Some("integer") => assert!(value.is_i64(), "{at}: no integer: {value}"),
         other => panic!("{at}: a schema of the type {other:?}"),
     }

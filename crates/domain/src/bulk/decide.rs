@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::entity::Organization;
+use crate::entity::{Customer, Entity, Organization};
 use crate::field::{Definition, FieldType, Values};
 use crate::id::OrganizationId;
+use crate::subject::{Subject, SubjectKind, default_display_name};
 use crate::task::{Failure, OperatedOn, Outcome, Receipt, TaskType};
 use crate::{Excerpt, Rejection, Thing, text};
 
@@ -81,9 +82,9 @@ impl Facts {
     /// Decides an item, and changes the facts as storing the changes will change the state.
     pub fn decide(&mut self, task_type: TaskType, item: &Item) -> Decision {
         let decided = match item {
-            Item::Manage(manage) => self.manage(manage),
-            Item::Details(details) => self.edit_details(details),
-            Item::Definition(_) => Err("a definition is not decided with organizations".to_owned()),
+            Item::Manage(manage) => self.manage(task_type.kind(), manage),
+            Item::Details(details) => self.edit_details(task_type.kind(), details),
+            Item::Definition(_) => Err("a definition is not decided with what has values".to_owned()),
         };
         decided.unwrap_or_else(|error| whole_failure(task_type, item, error))
     }
@@ -93,52 +94,64 @@ impl Facts {
         whole_failure(task_type, item, error)
     }
 
-    fn manage(&mut self, item: &ManageItem) -> Result<Decision, String> {
+    fn manage(&mut self, kind: SubjectKind, item: &ManageItem) -> Result<Decision, String> {
         let mut making = Making {
             changes: Vec::new(),
             failures: Vec::new(),
             operation: item.operation.name(),
         };
-        let found = match (&item.id, &item.name) {
+        let found = match (&item.id, &item.handle) {
             _ if item.operation == Manage::Create => None,
-            (Some(id), _) => OrganizationId::parse(id).filter(|id| self.organizations.contains_key(id)),
-            (None, Some(name)) => self.by_key.get(&text::key(name)).copied(),
+            (Some(id), _) => self.by_id.get(id).copied(),
+            (None, Some(handle)) => self.by_key.get(&text::key(handle)).copied(),
             (None, None) => None,
         };
-        let (id, created) = match found {
-            Some(id) => {
-                // A name beside an id is the new name; a name alone only finds.
-                if let (Some(_), Some(name)) = (&item.id, &item.name) {
-                    self.rename(id, name, &mut making);
-                }
-                (id, false)
+        let (entity, created) = match found {
+            Some(entity) => {
+                self.change_names(entity, item, &mut making);
+                (entity, false)
             }
-            None => (self.create(item, &mut making)?, true),
+            None => (self.create(kind, item, &mut making)?, true),
         };
-        self.set_details(id, created, item, &mut making);
-        self.add_members(id, item, &mut making);
-        self.add_entitlements(id, item, &mut making);
-        Ok(making.done(id.to_string(), created))
+        self.set_details(entity, created, item, &mut making);
+        self.associate(kind, entity, item, &mut making);
+        self.add_entitlements(entity, item, &mut making);
+        Ok(making.done(self.public_id(entity), created))
     }
 
-    fn create(&mut self, item: &ManageItem, making: &mut Making) -> Result<OrganizationId, String> {
-        let missing = || {
-            let named = item.id.as_deref().or(item.name.as_deref()).unwrap_or_default();
-            Rejection::not_found(Thing::Organization, named).to_string()
-        };
+    fn public_id(&self, entity: Entity) -> String {
+        self.subjects.get(&entity).map(Subject::id).unwrap_or_default()
+    }
+
+    fn create(
+        &mut self,
+        kind: SubjectKind,
+        item: &ManageItem,
+        making: &mut Making,
+    ) -> Result<Entity, String> {
+        let missing = Rejection::not_found(kind.thing(), item.called());
         if item.operation == Manage::Update {
-            return Err(missing());
+            return Err(missing.to_string());
         }
-        let Some(name) = &item.name else {
-            return Err(format!("{}; to create one, an UPSERT needs its name", missing()));
+        let Some(handle) = &item.handle else {
+            let member = kind.handle_member();
+            return Err(format!("{missing}; to create one, an UPSERT needs its {member}"));
         };
-        let name_key = text::key(name);
-        if let Some(other) = self.by_key.get(&name_key) {
-            return Err(name_taken(name, *other));
+        if let Some(other) = self.by_key.get(&text::key(handle)) {
+            return Err(kind.handle_taken(handle, &self.public_id(*other)));
         }
-        let wished = item
-            .id
-            .as_deref()
+        let subject = match kind {
+            SubjectKind::Organization => self.new_organization(handle, item.id.as_deref(), making),
+            SubjectKind::Customer => self.new_customer(handle, item.display_name.as_deref())?,
+        };
+        let entity = subject.entity();
+        making.changes.push(Change::Create(subject.clone()));
+        self.know(subject);
+        Ok(entity)
+    }
+
+    fn new_organization(&mut self, name: &str, wish: Option<&str>, making: &mut Making) -> Subject {
+        let wished = wish
             .and_then(OrganizationId::parse_wish)
             .filter(|id| !self.id_used(*id));
         let (id, taken) = match wished {
@@ -151,15 +164,12 @@ impl Facts {
             self.next_id = self.next_id.max(id.0 + 1);
             making.changes.push(Change::SpendId(id));
         }
-        let organization = Organization {
+        Subject::Organization(Organization {
             id,
-            name: name.clone(),
-            name_key,
+            name: name.to_owned(),
+            name_key: text::key(name),
             details: Values::default(),
-        };
-        making.changes.push(Change::Create(organization.clone()));
-        self.know(organization);
-        Ok(id)
+        })
     }
 
     /// The next free id, and whether it was taken from the counter before.
@@ -172,34 +182,77 @@ impl Facts {
         (OrganizationId(self.next_id), false)
     }
 
-    fn rename(&mut self, id: OrganizationId, name: &str, making: &mut Making) {
-        let key = text::key(name);
-        if let Some(other) = self.by_key.get(&key).copied().filter(|other| *other != id) {
-            making.fail(OperatedOn::Organization, name, name_taken(name, other));
-            return;
-        }
-        let Some(organization) = self.organizations.get_mut(&id) else {
+    /// The ids of customers are ours to give: none can be wished for.
+    fn new_customer(&mut self, email: &str, display_name: Option<&str>) -> Result<Subject, String> {
+        let (number, id) = self
+            .new_customers
+            .pop_front()
+            .ok_or("INTERNAL: no id was taken for this customer")?;
+        Ok(Subject::Customer(Customer {
+            number,
+            id,
+            email: email.to_owned(),
+            email_key: text::key(email),
+            display_name: display_name.map_or_else(|| default_display_name(email), str::to_owned),
+            details: Values::default(),
+        }))
+    }
+
+    /// What an item says of the names of a subject that exists.
+    fn change_names(&mut self, entity: Entity, item: &ManageItem, making: &mut Making) {
+        let Some(subject) = self.subjects.get(&entity) else {
             return;
         };
-        if organization.name == name {
-            return;
+        match (subject, &item.handle) {
+            // A name beside an id is the new name; a name alone only finds.
+            (Subject::Organization(_), Some(name)) if item.id.is_some() => {
+                match self
+                    .by_key
+                    .get(&text::key(name))
+                    .filter(|other| **other != entity)
+                {
+                    Some(other) => {
+                        let error = subject.kind().handle_taken(name, &self.public_id(*other));
+                        making.fail(OperatedOn::Organization, name, error);
+                    }
+                    None => self.rename(entity, name, making),
+                }
+            }
+            // An account keeps its email for life.
+            (Subject::Customer(customer), Some(email)) if text::key(email) != customer.email_key => {
+                let error = format!(
+                    "the email of customer {} is {:?} and cannot be changed to {:?}",
+                    customer.id,
+                    customer.email,
+                    Excerpt(email)
+                );
+                making.fail(OperatedOn::CustomerAccount, email, error);
+            }
+            _ => {}
         }
-        self.by_key.remove(&organization.name_key);
-        self.by_key.insert(key.clone(), id);
-        organization.name = name.to_owned();
-        organization.name_key.clone_from(&key);
+        if let (Entity::Customer(_), Some(name)) = (entity, &item.display_name) {
+            self.rename(entity, name, making);
+        }
+    }
+
+    fn rename(&mut self, entity: Entity, name: &str, making: &mut Making) {
+        let Some(subject) = self.subjects.get_mut(&entity).filter(|s| s.name() != name) else {
+            return;
+        };
+        self.by_key.remove(subject.key());
+        subject.rename(name);
+        self.by_key.insert(subject.key().to_owned(), entity);
         making.changes.push(Change::Rename {
-            id,
+            entity,
             name: name.to_owned(),
-            key,
         });
     }
 
-    fn set_details(&mut self, id: OrganizationId, created: bool, item: &ManageItem, making: &mut Making) {
-        let Some(organization) = self.organizations.get_mut(&id) else {
+    fn set_details(&mut self, entity: Entity, created: bool, item: &ManageItem, making: &mut Making) {
+        let Some(subject) = self.subjects.get_mut(&entity) else {
             return;
         };
-        let old = organization.details.clone();
+        let old = subject.details().clone();
         for detail in &item.details {
             let checked = find_field(&self.definitions, &detail.name).and_then(|definition| {
                 let values = definition
@@ -208,43 +261,45 @@ impl Facts {
                 Ok((definition, values))
             });
             match checked {
-                Ok((definition, values)) => organization.details.set(definition.id, values),
+                Ok((definition, values)) => subject.details_mut().set(definition.id, values),
                 Err(error) => making.fail(OperatedOn::DetailField, &detail.name, error),
             }
         }
-        let new = organization.details.clone();
+        let new = subject.details().clone();
         match making.changes.last_mut() {
             // What is created is stored once, with its values.
-            Some(Change::Create(creation)) if created => creation.details = new,
-            _ if new != old => making.changes.push(Change::PutDetails { id, old, new }),
+            Some(Change::Create(creation)) if created => *creation.details_mut() = new,
+            _ if new != old => making.changes.push(Change::PutDetails { entity, old, new }),
             _ => {}
         }
     }
 
-    fn add_members(&mut self, id: OrganizationId, item: &ManageItem, making: &mut Making) {
-        for customer_id in &item.customer_ids {
-            match self.customers.get(customer_id) {
-                Some(customer) if self.members.insert((id, *customer)) => {
-                    making.changes.push(Change::AddMember {
-                        organization: id,
-                        customer: *customer,
-                    });
-                }
-                Some(_) => {}
-                None => {
-                    let error = Rejection::not_found(Thing::Customer, customer_id).to_string();
-                    making.fail(OperatedOn::Membership, customer_id, error);
-                }
+    fn associate(&mut self, kind: SubjectKind, entity: Entity, item: &ManageItem, making: &mut Making) {
+        for associated_id in &item.associated_ids {
+            let Some(number) = self.associated.get(associated_id) else {
+                let error = Rejection::not_found(kind.other().thing(), associated_id).to_string();
+                making.fail(OperatedOn::Membership, associated_id, error);
+                continue;
+            };
+            let (organization, customer) = match entity {
+                Entity::Organization(id) => (id, *number),
+                Entity::Customer(customer) => (OrganizationId(*number), customer),
+            };
+            if self.members.insert((organization, customer)) {
+                making.changes.push(Change::AddMember {
+                    organization,
+                    customer,
+                });
             }
         }
     }
 
-    fn add_entitlements(&mut self, id: OrganizationId, item: &ManageItem, making: &mut Making) {
+    fn add_entitlements(&mut self, entity: Entity, item: &ManageItem, making: &mut Making) {
         for product_id in &item.product_ids {
             match self.products.get(&product_id.to_ascii_lowercase()) {
-                Some(product) if self.entitled.insert((id, *product)) => {
+                Some(product) if self.entitled.insert((entity, *product)) => {
                     making.changes.push(Change::AddEntitlement {
-                        organization: id,
+                        entity,
                         product: *product,
                     });
                 }
@@ -257,40 +312,37 @@ impl Facts {
         }
     }
 
-    fn edit_details(&mut self, item: &DetailsItem) -> Result<Decision, String> {
-        let found = OrganizationId::parse(&item.id).and_then(|id| self.organizations.get_mut(&id));
-        let Some(organization) = found else {
-            return Err(Rejection::not_found(Thing::Organization, &item.id).to_string());
+    fn edit_details(&mut self, kind: SubjectKind, item: &DetailsItem) -> Result<Decision, String> {
+        let entity = self.by_id.get(&item.id);
+        let Some(subject) = entity.and_then(|entity| self.subjects.get_mut(entity)) else {
+            return Err(Rejection::not_found(kind.thing(), &item.id).to_string());
         };
         let mut making = Making {
             changes: Vec::new(),
             failures: Vec::new(),
             operation: "",
         };
-        let old = organization.details.clone();
+        let old = subject.details().clone();
         for edit in &item.operations {
             making.operation = edit.operation.name();
             let hint = making.may_hint();
             let edited = find_field(&self.definitions, &edit.name).and_then(|definition| {
-                let values = edit_values(
-                    definition,
-                    edit,
-                    organization.details.get(definition.id),
-                    |given| definition.check_hinting(given, self.phone, hint),
-                );
+                let values = edit_values(definition, edit, subject.details().get(definition.id), |given| {
+                    definition.check_hinting(given, self.phone, hint)
+                });
                 Ok((definition.id, values.map_err(|e| problem(&e))?))
             });
             match edited {
-                Ok((field, values)) => organization.details.set(field, values),
+                Ok((field, values)) => subject.details_mut().set(field, values),
                 Err(error) => making.fail(OperatedOn::DetailField, &edit.name, error),
             }
         }
-        let new = organization.details.clone();
-        let id = organization.id;
+        let new = subject.details().clone();
+        let (entity, id) = (subject.entity(), subject.id());
         if new != old {
-            making.changes.push(Change::PutDetails { id, old, new });
+            making.changes.push(Change::PutDetails { entity, old, new });
         }
-        Ok(making.done(id.to_string(), false))
+        Ok(making.done(id, false))
     }
 }
 
@@ -331,11 +383,4 @@ fn problem(rejection: &Rejection) -> String {
         Rejection::Invalid { problem, .. } => problem.clone(),
         other => other.to_string(),
     }
-}
-
-fn name_taken(name: &str, by: OrganizationId) -> String {
-    format!(
-        "{:?} is the name of organization {by} already; names are unique",
-        Excerpt(name)
-    )
 }

@@ -5,9 +5,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::entity::Organization;
+use crate::entity::Entity;
 use crate::field::{Definitions, PhoneFormat, Values};
 use crate::id::OrganizationId;
+use crate::subject::{Subject, SubjectKind};
 use crate::task::Receipt;
 use crate::text;
 
@@ -16,17 +17,19 @@ use super::{Item, Manage};
 /// What must be loaded before the items of a chunk can be decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Need {
-    /// Organizations by id; also whether these ids are taken or spent.
-    pub organization_ids: BTreeSet<i64>,
-    /// Organizations by compared name.
-    pub organization_keys: BTreeSet<String>,
-    /// Customers by public id.
-    pub customer_ids: BTreeSet<String>,
+    /// What the items manage.
+    pub kind: SubjectKind,
+    /// Subjects by public id; of organizations also whether these ids are taken or spent.
+    pub ids: BTreeSet<String>,
+    /// Subjects by compared handle.
+    pub keys: BTreeSet<String>,
+    /// What is associated with them, by public id.
+    pub associated_ids: BTreeSet<String>,
     /// Products by public id, in lower case.
     pub product_ids: BTreeSet<String>,
-    /// Organizations that may be created.
+    /// Subjects that may be created.
     pub creations: usize,
-    /// Ids that they wish for.
+    /// Ids that they wish for, of organizations.
     pub wishes: BTreeSet<i64>,
     /// Entitlements that may be created.
     pub entitlements: usize,
@@ -34,24 +37,28 @@ pub struct Need {
 
 impl Need {
     /// What these items need.
-    pub fn of(items: &[Item]) -> Self {
-        let mut need = Self::default();
+    pub fn of(kind: SubjectKind, items: &[Item]) -> Self {
+        let mut need = Self {
+            kind,
+            ..Self::default()
+        };
         for item in items {
             match item {
                 Item::Manage(item) => {
-                    need.organization_ids
-                        .extend(item.id.as_deref().and_then(parse_id));
-                    need.organization_keys.extend(item.name.as_deref().map(text::key));
-                    need.customer_ids.extend(item.customer_ids.iter().cloned());
+                    need.ids.extend(item.id.clone());
+                    need.keys.extend(item.handle.as_deref().map(text::key));
+                    need.associated_ids.extend(item.associated_ids.iter().cloned());
                     need.product_ids
                         .extend(item.product_ids.iter().map(|id| id.to_ascii_lowercase()));
                     if item.operation != Manage::Update {
                         need.creations += 1;
-                        need.wishes.extend(item.id.as_deref().and_then(parse_id));
+                        if kind == SubjectKind::Organization {
+                            need.wishes.extend(item.id.as_deref().and_then(number_of));
+                        }
                     }
                     need.entitlements += item.product_ids.len();
                 }
-                Item::Details(item) => need.organization_ids.extend(parse_id(&item.id)),
+                Item::Details(item) => drop(need.ids.insert(item.id.clone())),
                 Item::Definition(_) => {}
             }
         }
@@ -59,31 +66,34 @@ impl Need {
     }
 }
 
-fn parse_id(text: &str) -> Option<i64> {
-    OrganizationId::parse(text).map(|id| id.0)
+/// Of these public ids of organizations, the numbers of those that can be ids at all.
+pub fn organization_numbers(ids: &BTreeSet<String>) -> BTreeSet<i64> {
+    ids.iter().filter_map(|id| number_of(id)).collect()
+}
+
+fn number_of(id: &str) -> Option<i64> {
+    OrganizationId::parse(id).map(|id| id.0)
 }
 
 /// A change to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new organization, with its values.
-    Create(Organization),
+    /// A new organization or customer, with its values.
+    Create(Subject),
     /// An organization got an id that was not taken from the counter, which must give greater ones
     /// from now on.
     SpendId(OrganizationId),
-    /// A new name.
+    /// Another name to be shown; of an organization it is the handle too.
     Rename {
-        /// The organization.
-        id: OrganizationId,
+        /// Whose.
+        entity: Entity,
         /// The name as given.
         name: String,
-        /// The name as compared.
-        key: String,
     },
     /// New values.
     PutDetails {
-        /// The organization.
-        id: OrganizationId,
+        /// Whose.
+        entity: Entity,
         /// The values before.
         old: Values,
         /// The values after.
@@ -96,10 +106,10 @@ pub enum Change {
         /// The customer's number.
         customer: i64,
     },
-    /// An organization is entitled to a product.
+    /// An organization or a customer is entitled to a product.
     AddEntitlement {
-        /// The organization.
-        organization: OrganizationId,
+        /// Whose entitlement it is.
+        entity: Entity,
         /// The product's number.
         product: i64,
     },
@@ -114,45 +124,50 @@ pub struct Decision {
     pub receipt: Receipt,
 }
 
-/// What is known for a chunk.
+/// What is known for a chunk, whose items all manage the same kind.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The definitions of organizations' fields.
+    /// The definitions of the kind's fields.
     pub definitions: Arc<Definitions>,
     /// Which phone numbers are taken.
     pub phone: PhoneFormat,
-    /// Numbers of customers by public id.
-    pub customers: HashMap<String, i64>,
+    /// Numbers of what items associate, by public id: customers with organizations, or the other way.
+    pub associated: HashMap<String, i64>,
     /// Numbers of products by public id, in lower case.
     pub products: HashMap<String, i64>,
     /// Links that exist: organization, customer's number.
     pub members: HashSet<(OrganizationId, i64)>,
-    /// Entitlements that exist: organization, product's number.
-    pub entitled: HashSet<(OrganizationId, i64)>,
+    /// Entitlements that exist: whose, product's number.
+    pub entitled: HashSet<(Entity, i64)>,
     /// Ids that organizations had.
     pub spent: HashSet<OrganizationId>,
     /// Free ids that were taken for new organizations, in order.
     pub free_ids: VecDeque<OrganizationId>,
     /// The id from which on none was ever used or taken: where ids come from when `free_ids` is empty.
     pub next_id: i64,
-    pub(super) organizations: HashMap<OrganizationId, Organization>,
-    pub(super) by_key: HashMap<String, OrganizationId>,
+    /// Numbers and ids that were taken for new customers, in order: one for each that may be created.
+    pub new_customers: VecDeque<(i64, String)>,
+    pub(super) subjects: HashMap<Entity, Subject>,
+    pub(super) by_id: HashMap<String, Entity>,
+    pub(super) by_key: HashMap<String, Entity>,
 }
 
 impl Facts {
-    /// Makes an organization known.
-    pub fn know(&mut self, organization: Organization) {
-        self.by_key.insert(organization.name_key.clone(), organization.id);
-        self.organizations.insert(organization.id, organization);
+    /// Makes an organization or a customer known.
+    pub fn know(&mut self, subject: Subject) {
+        let entity = subject.entity();
+        self.by_id.insert(subject.id(), entity);
+        self.by_key.insert(subject.key().to_owned(), entity);
+        self.subjects.insert(entity, subject);
     }
 
-    /// The ids of the organizations that are known.
-    pub fn organization_ids(&self) -> impl Iterator<Item = OrganizationId> {
-        self.organizations.keys().copied()
+    /// The organizations and customers that are known.
+    pub fn entities(&self) -> impl Iterator<Item = Entity> {
+        self.subjects.keys().copied()
     }
 
     /// Whether an organization has or had this id, as far as is known.
     pub fn id_used(&self, id: OrganizationId) -> bool {
-        self.organizations.contains_key(&id) || self.spent.contains(&id)
+        self.subjects.contains_key(&Entity::Organization(id)) || self.spent.contains(&id)
     }
 }

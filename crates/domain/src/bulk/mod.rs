@@ -14,11 +14,12 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::field::NewDefinition;
+use crate::subject::SubjectKind;
 use crate::{Excerpt, Rejection, limits, text};
 
-pub use facts::{Change, Decision, Facts, Need};
+pub use facts::{Change, Decision, Facts, Need, organization_numbers};
 
-/// How a profile or an organization is managed.
+/// How a profile or an account is managed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Manage {
@@ -96,19 +97,25 @@ pub struct FieldValues {
     pub values: Vec<String>,
 }
 
-/// A profile or an organization to manage.
+/// A profile or an account to manage, of an organization or a customer: the type of the task says
+/// which. Open tasks stand in databases in this form, so members keep the names they are stored under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManageItem {
     /// How.
     pub operation: Manage,
-    /// The organization's id: finds it, or is wished for.
+    /// Its id: finds it; an organization's may be wished for.
     pub id: Option<String>,
-    /// The organization's name: finds it, or becomes it.
-    pub name: Option<String>,
+    /// The name of an organization: finds it, or becomes its name. The email of a customer: finds it.
+    #[serde(rename = "name")]
+    pub handle: Option<String>,
+    /// The name to be shown of a customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// Values to set.
     pub details: Vec<FieldValues>,
-    /// Customers to add, by public id.
-    pub customer_ids: Vec<String>,
+    /// What to associate, by public id: customers with an organization, organizations with a customer.
+    #[serde(rename = "customer_ids")]
+    pub associated_ids: Vec<String>,
     /// Products to be entitled to, by public id.
     pub product_ids: Vec<String>,
 }
@@ -116,37 +123,51 @@ pub struct ManageItem {
 impl ManageItem {
     /// Checks the form: identification, names, and each field named once. Paths are relative to the
     /// item: `payload.name`.
-    pub fn check(mut self) -> Result<Self, Rejection> {
-        if self.operation == Manage::Create && self.name.is_none() {
-            return Err(Rejection::invalid(
-                "payload.name",
-                "is required to CREATE an organization",
-            ));
+    pub fn check(mut self, kind: SubjectKind) -> Result<Self, Rejection> {
+        let (id_member, handle_member) = (kind.id_member(), kind.handle_member());
+        let at_handle = format!("payload.{handle_member}");
+        if self.operation == Manage::Create && self.handle.is_none() {
+            let problem = format!("is required to CREATE {}", kind.a_thing());
+            return Err(Rejection::invalid(at_handle, problem));
         }
-        if self.id.is_none() && self.name.is_none() {
-            let problem = "names no organization: give its id, its name, or both";
+        if self.id.is_none() && self.handle.is_none() {
+            let thing = kind.thing().name();
+            let problem = format!("names no {thing}: give its {id_member}, its {handle_member}, or both");
             return Err(Rejection::invalid("payload", problem));
         }
-        if self.id.as_deref().is_some_and(|id| id.trim().is_empty()) {
-            return Err(Rejection::invalid(
-                "payload.id",
-                "must not be blank: it is the id of an organization",
-            ));
-        }
-        if let Some(name) = &self.name {
+        check_id(kind, self.id.as_deref()).map_err(|e| e.inside("payload"))?;
+        if let Some(handle) = &self.handle {
             let only_finds = self.operation == Manage::Update && self.id.is_none();
-            match text::name(name, limits::ORGANIZATION_NAME_CHARS_MAX) {
-                Ok(clean) => self.name = Some(clean),
-                // A name that cannot exist is simply not found when the item is run.
-                Err(_) if only_finds && !name.trim().is_empty() => {}
-                Err(problem) => return Err(Rejection::invalid("payload.name", problem)),
+            match kind.check_handle(handle) {
+                Ok(clean) => self.handle = Some(clean),
+                // One that cannot exist is simply not found when the item is run.
+                Err(_) if only_finds && !handle.trim().is_empty() => {}
+                Err(problem) => return Err(Rejection::invalid(at_handle, problem)),
             }
         }
-        check_fields_named_once(&self.details).map_err(|e| e.inside("payload"))?;
-        check_value_count(self.details.iter().map(|detail| detail.values.len()))
-            .map_err(|e| e.inside("payload.details"))?;
-        check_associations(&self.customer_ids, &self.product_ids).map_err(|e| e.inside("payload"))?;
+        if let Some(name) = &self.display_name {
+            let clean = text::name(name, limits::NAME_CHARS_MAX);
+            self.display_name = Some(clean.map_err(|e| Rejection::invalid("payload.displayName", e))?);
+        }
+        check_parts(kind, &self.details, &self.associated_ids, &self.product_ids)
+            .map_err(|e| e.inside("payload"))?;
         Ok(self)
+    }
+
+    /// What it calls its subject: an id, or else a handle.
+    fn called(&self) -> &str {
+        self.id.as_deref().or(self.handle.as_deref()).unwrap_or_default()
+    }
+}
+
+/// A blank id could only be a mistake.
+fn check_id(kind: SubjectKind, id: Option<&str>) -> Result<(), Rejection> {
+    match id {
+        Some(id) if id.trim().is_empty() => {
+            let problem = format!("must not be blank: it is the id of {}", kind.a_thing());
+            Err(Rejection::invalid(kind.id_member(), problem))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -161,10 +182,10 @@ pub struct DetailEdit {
     pub values: Option<Vec<String>>,
 }
 
-/// Changes of one organization's detail values, in order.
+/// Changes of the detail values of one organization or customer, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DetailsItem {
-    /// The organization's id.
+    /// Its id.
     pub id: String,
     /// The changes.
     pub operations: Vec<DetailEdit>,
@@ -172,13 +193,8 @@ pub struct DetailsItem {
 
 impl DetailsItem {
     /// Checks the form. Paths are relative to the item: `operations[0].payload.values`.
-    pub fn check(self) -> Result<Self, Rejection> {
-        if self.id.trim().is_empty() {
-            return Err(Rejection::invalid(
-                "id",
-                "must not be blank: it is the id of an organization",
-            ));
-        }
+    pub fn check(self, kind: SubjectKind) -> Result<Self, Rejection> {
+        check_id(kind, Some(&self.id))?;
         if self.operations.is_empty() {
             return Err(Rejection::invalid(
                 "operations",
@@ -208,7 +224,7 @@ impl DetailsItem {
 /// One item of a bulk request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Item {
-    /// A profile or an organization to manage.
+    /// A profile or an account to manage.
     Manage(ManageItem),
     /// Detail values to change.
     Details(DetailsItem),
@@ -238,16 +254,16 @@ impl From<&NewDefinition> for DefinitionItem {
 }
 
 impl Item {
-    /// What the item names before anything is known of it: an id, or else a name.
+    /// What the item names before anything is known of it: an id, or else a handle.
     pub fn subject(&self) -> &str {
         match self {
             // What is to be created has no id yet, whichever it wishes for.
             Self::Manage(ManageItem {
                 operation: Manage::Create | Manage::Upsert,
-                name: Some(name),
+                handle: Some(handle),
                 ..
-            }) => name,
-            Self::Manage(item) => item.id.as_deref().or(item.name.as_deref()).unwrap_or_default(),
+            }) => handle,
+            Self::Manage(item) => item.called(),
             Self::Details(item) => &item.id,
             Self::Definition(item) => &item.name,
         }
@@ -270,7 +286,7 @@ impl Item {
         match self {
             Self::Manage(item) => {
                 let values: usize = item.details.iter().map(|detail| 1 + detail.values.len()).sum();
-                1 + values + item.customer_ids.len() + item.product_ids.len()
+                1 + values + item.associated_ids.len() + item.product_ids.len()
             }
             Self::Details(item) => {
                 let edits = item.operations.iter();
@@ -283,8 +299,31 @@ impl Item {
     }
 }
 
+/// Checks the form of the parts of a profile: each field named once, and not too much of anything. Paths
+/// are relative to the payload.
+pub fn check_parts(
+    kind: SubjectKind,
+    details: &[FieldValues],
+    associated_ids: &[String],
+    product_ids: &[String],
+) -> Result<(), Rejection> {
+    check_fields_named_once(details)?;
+    check_value_count(details.iter().map(|detail| detail.values.len())).map_err(|e| e.inside("details"))?;
+    let max = limits::ASSOCIATIONS_MAX;
+    for (at, ids) in [
+        (kind.associations_member(), associated_ids),
+        ("associateProducts.productIds", product_ids),
+    ] {
+        if ids.len() > max {
+            let problem = format!("holds {} ids; at most {max} are taken at once", ids.len());
+            return Err(Rejection::invalid(at, problem));
+        }
+    }
+    Ok(())
+}
+
 /// A field named twice in one payload could only be a mistake.
-pub fn check_fields_named_once(details: &[FieldValues]) -> Result<(), Rejection> {
+fn check_fields_named_once(details: &[FieldValues]) -> Result<(), Rejection> {
     let mut seen = HashSet::new();
     for (index, detail) in details.iter().enumerate() {
         let at = format!("details[{index}].name");
@@ -302,23 +341,8 @@ pub fn check_fields_named_once(details: &[FieldValues]) -> Result<(), Rejection>
     Ok(())
 }
 
-/// The limit of what one payload may associate.
-pub fn check_associations(customer_ids: &[String], product_ids: &[String]) -> Result<(), Rejection> {
-    let max = limits::ASSOCIATIONS_MAX;
-    for (at, ids) in [
-        ("associateCustomers.customerIds", customer_ids),
-        ("associateProducts.productIds", product_ids),
-    ] {
-        if ids.len() > max {
-            let problem = format!("holds {} ids; at most {max} are taken at once", ids.len());
-            return Err(Rejection::invalid(at, problem));
-        }
-    }
-    Ok(())
-}
-
 /// The limit of the values that one payload may hold, over all its fields.
-pub fn check_value_count(counts: impl Iterator<Item = usize>) -> Result<(), Rejection> {
+fn check_value_count(counts: impl Iterator<Item = usize>) -> Result<(), Rejection> {
     let (count, max) = (counts.sum::<usize>(), limits::PAYLOAD_VALUES_MAX);
     match count > max {
         false => Ok(()),

@@ -1,4 +1,5 @@
-//! Bulk requests: their form is checked here, and answered with the task that they become.
+//! Bulk requests: their form is checked here, and answered with the task that they become. Those about
+//! customers say in `customer_bulk` what is their own.
 
 use guildhall_domain::bulk::{
     DefinitionItem, DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem,
@@ -11,7 +12,7 @@ use guildhall_service::Submission;
 use http::{HeaderName, HeaderValue};
 
 use super::fields::CreateDetailFieldRequest;
-use super::profiles::{AssociateCustomers, AssociateProducts, ProfileDetailFieldValueRequest};
+use super::profiles::{self, AssociateCustomers, AssociateProducts, ProfileDetailFieldValueRequest};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::{In, answer, body};
@@ -135,94 +136,144 @@ answer! {
     }
 }
 
+impl From<BulkOrganizationProfilePayload> for Payload {
+    fn from(payload: BulkOrganizationProfilePayload) -> Self {
+        Self {
+            id: payload.id,
+            handle: payload.name,
+            display_name: None,
+            details: payload.details.map(profiles::values).unwrap_or_default(),
+            associated_ids: payload.customers.and_then(|of| of.ids).unwrap_or_default(),
+            product_ids: payload.products.and_then(|of| of.ids).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<BulkOrganizationPayload> for Payload {
+    fn from(payload: BulkOrganizationPayload) -> Self {
+        Self {
+            id: payload.id,
+            handle: payload.name,
+            ..Self::default()
+        }
+    }
+}
+
 /// `POST /organization/profile/bulk`
 pub async fn profiles(call: Call) -> Result<Reply, ApiError> {
-    let read = |body: BulkOrganizationProfilesRequest| {
-        items(
-            "organizationProfiles",
-            body.items,
-            limits::BULK_PROFILES_MAX,
-            |item| {
-                let BulkOrganizationProfilePayload {
-                    id,
-                    name,
-                    details,
-                    customers,
-                    products,
-                } = item.payload;
-                let details = details.unwrap_or_default();
-                let item = ManageItem {
-                    operation: Manage::parse(&item.operation)?,
-                    id,
-                    name,
-                    details: details
-                        .into_iter()
-                        .map(|d| FieldValues {
-                            name: d.name,
-                            values: d.values,
-                        })
-                        .collect(),
-                    customer_ids: customers.and_then(|customers| customers.ids).unwrap_or_default(),
-                    product_ids: products.and_then(|products| products.ids).unwrap_or_default(),
-                };
-                item.check().map(Item::Manage)
-            },
-        )
-    };
-    submit(call, TaskType::OrganizationProfiles, read).await
+    manage(
+        call,
+        TaskType::OrganizationProfiles,
+        |body: BulkOrganizationProfilesRequest| {
+            let items = body.items.into_iter();
+            items.map(|item| (item.operation, item.payload.into())).collect()
+        },
+    )
+    .await
 }
 
 /// `POST /organization/bulk`
 pub async fn organizations(call: Call) -> Result<Reply, ApiError> {
-    let read = |body: BulkOrganizationsRequest| {
-        items("organizations", body.items, limits::BULK_ENTITIES_MAX, |item| {
-            let item = ManageItem {
-                operation: Manage::parse(&item.operation)?,
-                id: item.payload.id,
-                name: item.payload.name,
-                details: Vec::new(),
-                customer_ids: Vec::new(),
-                product_ids: Vec::new(),
-            };
-            item.check().map(Item::Manage)
-        })
-    };
-    submit(call, TaskType::Organizations, read).await
+    manage(call, TaskType::Organizations, |body: BulkOrganizationsRequest| {
+        let items = body.items.into_iter();
+        items.map(|item| (item.operation, item.payload.into())).collect()
+    })
+    .await
 }
 
 /// `POST /organization/details/bulk`
 pub async fn details(call: Call) -> Result<Reply, ApiError> {
-    let read = |body: BulkOrganizationDetailsRequest| {
-        let operations: usize = body.items.iter().map(|item| item.operations.len()).sum();
-        let max = limits::BULK_DETAIL_OPERATIONS_MAX;
-        if operations > max {
-            let problem = format!("hold {operations} operations in all; at most {max} are taken at once");
-            return Err(Rejection::invalid("organizations", problem));
-        }
-        items("organizations", body.items, max, |item| {
-            let mut operations = Vec::with_capacity(item.operations.len());
-            for (index, edit) in item.operations.into_iter().enumerate() {
-                let operation =
-                    Edit::parse(&edit.operation).map_err(|e| e.inside(&format!("operations[{index}]")))?;
-                operations.push(DetailEdit {
-                    operation,
-                    name: edit.payload.name,
-                    values: edit.payload.values,
-                });
-            }
-            DetailsItem {
-                id: item.id,
-                operations,
-            }
-            .check()
-            .map(Item::Details)
-        })
-    };
-    submit(call, TaskType::OrganizationDetails, read).await
+    edit_details(
+        call,
+        TaskType::OrganizationDetails,
+        |body: BulkOrganizationDetailsRequest| {
+            let items = body.items.into_iter();
+            items.map(|item| (item.id, item.operations)).collect()
+        },
+    )
+    .await
 }
 
-/// `POST /organization/details/definitions/bulk`
-pub async fn definitions(call: Call) -> Result<Reply, ApiError> {
+/// What a payload says of an organization or a customer.
+#[derive(Default)]
+pub struct Payload {
+    /// Its id.
+    pub id: Option<String>,
+    /// The name of an organization, the email of a customer.
+    pub handle: Option<String>,
+    /// The name shown of a customer.
+    pub display_name: Option<String>,
+    /// Values to set.
+    pub details: Vec<FieldValues>,
+    /// What to associate.
+    pub associated_ids: Vec<String>,
+    /// Products to be entitled to.
+    pub product_ids: Vec<String>,
+}
+
+/// Submits operations on profiles or accounts; `split` takes a body apart into their types and payloads.
+pub async fn manage<T: In>(
+    call: Call,
+    task_type: TaskType,
+    split: fn(T) -> Vec<(String, Payload)>,
+) -> Result<Reply, ApiError> {
+    let max = match task_type {
+        TaskType::OrganizationProfiles | TaskType::CustomerProfiles => limits::BULK_PROFILES_MAX,
+        _ => limits::BULK_ENTITIES_MAX,
+    };
+    let read = |(operation, payload): (String, Payload)| {
+        let item = ManageItem {
+            operation: Manage::parse(&operation)?,
+            id: payload.id,
+            handle: payload.handle,
+            display_name: payload.display_name,
+            details: payload.details,
+            associated_ids: payload.associated_ids,
+            product_ids: payload.product_ids,
+        };
+        item.check(task_type.kind()).map(Item::Manage)
+    };
+    submit(call, task_type, |body| {
+        items(task_type.member(), split(body), max, read)
+    })
+    .await
+}
+
+/// Submits changes of detail values; `split` takes a body apart into ids and what to change.
+pub async fn edit_details<T: In>(
+    call: Call,
+    task_type: TaskType,
+    split: fn(T) -> Vec<(String, Vec<BulkDetailFieldOperation>)>,
+) -> Result<Reply, ApiError> {
+    let (member, max) = (task_type.member(), limits::BULK_DETAIL_OPERATIONS_MAX);
+    let read = |(id, edits): (String, Vec<BulkDetailFieldOperation>)| {
+        let mut operations = Vec::with_capacity(edits.len());
+        for (index, edit) in edits.into_iter().enumerate() {
+            let operation =
+                Edit::parse(&edit.operation).map_err(|e| e.inside(&format!("operations[{index}]")))?;
+            operations.push(DetailEdit {
+                operation,
+                name: edit.payload.name,
+                values: edit.payload.values,
+            });
+        }
+        let item = DetailsItem { id, operations };
+        item.check(task_type.kind()).map(Item::Details)
+    };
+    submit(call, task_type, |body| {
+        let list = split(body);
+        let operations: usize = list.iter().map(|(_, operations)| operations.len()).sum();
+        if operations > max {
+            let problem = format!("hold {operations} operations in all; at most {max} are taken at once");
+            return Err(Rejection::invalid(member, problem));
+        }
+        items(member, list, max, read)
+    })
+    .await
+}
+
+/// `POST /organization/details/definitions/bulk`, and the same for customers
+pub async fn definitions(call: Call, task_type: TaskType) -> Result<Reply, ApiError> {
     let read = |body: BulkDetailFieldDefinitionsRequest| {
         let mut seen = std::collections::HashSet::new();
         items("detailFields", body.items, limits::BULK_DEFINITIONS_MAX, |item| {
@@ -238,7 +289,7 @@ pub async fn definitions(call: Call) -> Result<Reply, ApiError> {
             Ok(Item::Definition(DefinitionItem::from(&new)))
         })
     };
-    submit(call, TaskType::OrganizationDefinitions, read).await
+    submit(call, task_type, read).await
 }
 
 /// Reads each item of an array, which must hold 1 to `max`.

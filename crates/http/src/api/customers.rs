@@ -1,7 +1,7 @@
 //! Customers and their accounts (docs/api.md, "Customers").
 
 use guildhall_domain::Customer;
-use guildhall_service::{NewAccount, Target};
+use guildhall_service::{NewAccount, Target, WantedValue};
 
 use super::details::{self, DetailFieldOut};
 use super::organizations::OrganizationReferenceOut;
@@ -24,6 +24,46 @@ body! {
     UpdateCustomerAccountRequest {
         /// 1 to 255 characters: the only thing of an account that can change.
         "displayName" display_name: String,
+    }
+}
+
+body! {
+    /// A value to search by.
+    DetailFieldSearch {
+        /// The field's name.
+        "name" name: String,
+        /// The value, compared without case; numbers as numbers.
+        "value" value: String,
+    }
+}
+
+body! {
+    /// What customers are searched by.
+    SearchCustomersRequest {
+        /// Values that all who are found have: 1 to 50.
+        "detailFields" fields: Vec<DetailFieldSearch>,
+    }
+}
+
+answer! {
+    /// A customer that was found.
+    FoundCustomerOut<'a> {
+        /// The customer's id.
+        "id" id: &'a str,
+        /// The name shown.
+        "displayName" display_name: &'a str,
+        /// The same.
+        "name" name: &'a str,
+        /// The email as given; only for admins.
+        "email" email: Option<&'a str>,
+    }
+}
+
+answer! {
+    /// The customers that were found.
+    SearchCustomersResponseOut<'a> {
+        /// One page of them, in the order they were added.
+        "customers" customers: Vec<FoundCustomerOut<'a>>,
     }
 }
 
@@ -69,19 +109,36 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
         .service
         .customer(call.caller(), call.path("customerId"))
         .await?;
-    let organizations = found
-        .organizations
-        .iter()
-        .map(|(id, name)| OrganizationReferenceOut {
-            id: id.to_string(),
-            name,
-        })
-        .collect();
+    let organizations = found.organizations.iter();
     Reply::json(&CustomerOut {
         id: &found.customer.id,
         name: &found.customer.display_name,
         details: details::all(&found.definitions, &found.customer.details),
-        organizations,
+        organizations: organizations.map(OrganizationReferenceOut::from).collect(),
+    })
+}
+
+/// `POST /customer/search-by-detail-field`
+pub async fn search(call: Call) -> Result<Reply, ApiError> {
+    let body: SearchCustomersRequest = call.body()?;
+    let wanted = |field: DetailFieldSearch| WantedValue {
+        name: field.name,
+        value: field.value,
+    };
+    let wanted: Vec<_> = body.fields.into_iter().map(wanted).collect();
+    let (page, max_results) = (call.query_number("page")?, call.query_number("maxResults")?);
+    let found = call
+        .service
+        .search_customers(call.caller(), &wanted, page, max_results)
+        .await?;
+    let customers = found.customers.iter().map(|customer| FoundCustomerOut {
+        id: &customer.id,
+        display_name: &customer.display_name,
+        name: &customer.display_name,
+        email: found.with_emails.then_some(customer.email.as_str()),
+    });
+    Reply::json(&SearchCustomersResponseOut {
+        customers: customers.collect(),
     })
 }
 

@@ -50,6 +50,20 @@ answer! {
     }
 }
 
+answer! {
+    /// One page of entitlements.
+    PaginatedEntitlementsOut<'a> {
+        /// The entitlements, in the order they were added; those that a customer inherits come last.
+        "results" results: Vec<EntitlementOut<'a>>,
+        /// The place of the first in the list, from 0.
+        "start" start: i64,
+        /// How many a page may hold.
+        "limit" limit: i64,
+        /// Whether none come after.
+        "isLast" is_last: bool,
+    }
+}
+
 /// The product of an entitlement.
 pub fn product_reference(entitlement: &Entitlement) -> ProductReferenceOut<'_> {
     ProductReferenceOut {
@@ -93,6 +107,40 @@ pub async fn list(call: Call, of: Target) -> Result<Reply, ApiError> {
         .map(|e| out(e, &found.definitions))
         .collect();
     Reply::json(&entitlements)
+}
+
+/// `GET /entitlements`: the same list for either kind of entity, page by page.
+pub async fn page(call: Call) -> Result<Reply, ApiError> {
+    let parse = |word: &str| match word {
+        "CUSTOMER" => Some(Target::Customer as fn(String) -> Target),
+        "ORGANIZATION" => Some(Target::Organization as fn(String) -> Target),
+        _ => None,
+    };
+    let required =
+        |name: &str, example: &str| ApiError::invalid(name, format!("is required in the query: {example}"));
+    let target = call
+        .query_word("entityType", parse, ["CUSTOMER", "ORGANIZATION"])?
+        .ok_or_else(|| required("entityType", "CUSTOMER or ORGANIZATION"))?;
+    let id = call
+        .query("entityId")?
+        .ok_or_else(|| required("entityId", "the id of the customer or the organization"))?;
+    let found = call
+        .service
+        .entitlement_page(
+            call.caller(),
+            &target(id.to_owned()),
+            call.query("productId")?,
+            call.query_number("start")?,
+            call.query_number("limit")?,
+        )
+        .await?;
+    let entitlements = found.page.entitlements.iter();
+    Reply::json(&PaginatedEntitlementsOut {
+        results: entitlements.map(|e| out(e, &found.page.definitions)).collect(),
+        start: found.start,
+        limit: found.limit,
+        is_last: found.is_last,
+    })
 }
 
 /// `POST …/{id}/entitlement`

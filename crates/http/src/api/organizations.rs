@@ -1,5 +1,6 @@
 //! Organizations (docs/api.md, "Organizations").
 
+use guildhall_domain::OrganizationId;
 use guildhall_service::{OrganizationName, Target};
 
 use super::details::{self, DetailFieldOut};
@@ -53,6 +54,15 @@ answer! {
         "name" name: &'a str,
         /// Every detail field of organizations, by position.
         "details" details: Vec<DetailFieldOut<'a>>,
+    }
+}
+
+impl<'a> From<&'a (OrganizationId, String)> for OrganizationReferenceOut<'a> {
+    fn from((id, name): &'a (OrganizationId, String)) -> Self {
+        Self {
+            id: id.to_string(),
+            name,
+        }
     }
 }
 

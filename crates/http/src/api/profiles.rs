@@ -1,7 +1,8 @@
-//! Organization profiles (docs/api.md, "Organization profiles").
+//! Organization profiles (docs/api.md, "Organization profiles"), and what those of customers share with them.
 
+use guildhall_domain::SubjectKind;
 use guildhall_domain::bulk::FieldValues;
-use guildhall_service::{NewProfile, OrganizationProfile};
+use guildhall_service::{NewProfile, NewSubject, Profile};
 
 use super::details::{self, ProfileDetailOut};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
@@ -106,22 +107,36 @@ answer! {
     }
 }
 
-impl<'a> From<&'a OrganizationProfile> for OrganizationProfileOut<'a> {
-    fn from(profile: &'a OrganizationProfile) -> Self {
-        let entitlements = profile
-            .entitlements
-            .iter()
-            .map(|entitlement| ProfileEntitlementOut {
-                id: &entitlement.id,
-                product: product_reference(entitlement),
-                entity: entitled_entity(entitlement),
-                details: details::of_profile(&profile.entitlement_definitions, &entitlement.details),
-            });
+/// The entitlements of a profile.
+pub fn entitlements(profile: &Profile) -> Vec<ProfileEntitlementOut<'_>> {
+    let out = profile
+        .entitlements
+        .iter()
+        .map(|entitlement| ProfileEntitlementOut {
+            id: &entitlement.id,
+            product: product_reference(entitlement),
+            entity: entitled_entity(entitlement),
+            details: details::of_profile(&profile.entitlement_definitions, &entitlement.details),
+        });
+    out.collect()
+}
+
+/// The values of a request.
+pub fn values(details: Vec<ProfileDetailFieldValueRequest>) -> Vec<FieldValues> {
+    let values = |detail: ProfileDetailFieldValueRequest| FieldValues {
+        name: detail.name,
+        values: detail.values,
+    };
+    details.into_iter().map(values).collect()
+}
+
+impl<'a> From<&'a Profile> for OrganizationProfileOut<'a> {
+    fn from(profile: &'a Profile) -> Self {
         Self {
-            id: profile.organization.id.to_string(),
-            name: &profile.organization.name,
-            details: details::of_profile(&profile.definitions, &profile.organization.details),
-            entitlements: entitlements.collect(),
+            id: profile.subject.id(),
+            name: profile.subject.name(),
+            details: details::of_profile(&profile.definitions, profile.subject.details()),
+            entitlements: entitlements(profile),
             customers: profile
                 .customers
                 .iter()
@@ -134,10 +149,8 @@ impl<'a> From<&'a OrganizationProfile> for OrganizationProfileOut<'a> {
 /// `GET /organization/profile/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
     call.kept(Kept::OrganizationProfile, async |call| {
-        let profile = call
-            .service
-            .profile(call.caller(), call.path("organizationId"))
-            .await?;
+        let (kind, id) = (SubjectKind::Organization, call.path("organizationId"));
+        let profile = call.service.profile(call.caller(), kind, id).await?;
         Reply::json(&OrganizationProfileOut::from(&profile))
     })
     .await
@@ -146,24 +159,11 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
 /// `POST /organization/profile`
 pub async fn create(call: Call) -> Result<Reply, ApiError> {
     let body: CreateOrganizationProfileRequest = call.body()?;
-    let details = body.details.unwrap_or_default();
     let new = NewProfile {
-        name: body.name,
-        details: details
-            .into_iter()
-            .map(|d| FieldValues {
-                name: d.name,
-                values: d.values,
-            })
-            .collect(),
-        customer_ids: body
-            .customers
-            .and_then(|customers| customers.ids)
-            .unwrap_or_default(),
-        product_ids: body
-            .products
-            .and_then(|products| products.ids)
-            .unwrap_or_default(),
+        subject: NewSubject::Organization(body.name),
+        details: body.details.map(values).unwrap_or_default(),
+        associated_ids: body.customers.and_then(|of| of.ids).unwrap_or_default(),
+        product_ids: body.products.and_then(|of| of.ids).unwrap_or_default(),
     };
     let profile = call.service.create_profile(call.caller(), new).await?;
     Reply::json(&OrganizationProfileOut::from(&profile))
@@ -173,7 +173,11 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
 pub async fn fetch(call: Call) -> Result<Reply, ApiError> {
     let body: FetchOrganizationProfilesRequest = call.body()?;
     let (ids, names) = (body.ids.unwrap_or_default(), body.names.unwrap_or_default());
-    let found = call.service.fetch_profiles(call.caller(), &ids, &names).await?;
+    let kind = SubjectKind::Organization;
+    let found = call
+        .service
+        .fetch_profiles(call.caller(), kind, &ids, &names)
+        .await?;
     let profiles = found.iter().map(OrganizationProfileOut::from).collect();
     Reply::json(&FetchOrganizationProfilesResponseOut { profiles })
 }

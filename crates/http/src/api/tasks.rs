@@ -1,8 +1,8 @@
 //! Tasks: the vendor's status, and under `/guildhall/v1` the list of tasks and the receipts of their
 //! items, which the vendor's API lacks.
 
+use guildhall_domain::Excerpt;
 use guildhall_domain::task::{Outcome, TaskStatus};
-use guildhall_domain::{Excerpt, text};
 use guildhall_service::{ItemFilter, ItemRow, TaskRow};
 
 use crate::call::{Call, Reply};
@@ -142,12 +142,7 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
 
 /// `GET /guildhall/v1/tasks`
 pub async fn list(call: Call) -> Result<Reply, ApiError> {
-    let status = one_of(
-        &call,
-        "status",
-        TaskStatus::parse,
-        TaskStatus::ALL.map(TaskStatus::name),
-    )?;
+    let status = call.query_word("status", TaskStatus::parse, TaskStatus::ALL.map(TaskStatus::name))?;
     let (cursor, limit) = (call.query("cursor")?, call.query_number("limit")?);
     let page = call.service.tasks(call.caller(), status, cursor, limit).await?;
     let tasks = page.tasks.iter().map(|summary| {
@@ -181,7 +176,7 @@ pub async fn list(call: Call) -> Result<Reply, ApiError> {
 
 /// `GET /guildhall/v1/tasks/{taskId}/items`
 pub async fn items(call: Call) -> Result<Reply, ApiError> {
-    let outcome = one_of(&call, "outcome", Outcome::parse, Outcome::ALL.map(Outcome::name))?;
+    let outcome = call.query_word("outcome", Outcome::parse, Outcome::ALL.map(Outcome::name))?;
     let with_failures = match call.query("hasFailures")? {
         None | Some("false") => false,
         Some("true") => true,
@@ -211,26 +206,4 @@ pub async fn items(call: Call) -> Result<Reply, ApiError> {
         items: items.collect(),
         next_cursor: page.next.as_deref(),
     })
-}
-
-/// A parameter of the query that is one of a few words.
-fn one_of<T, const N: usize>(
-    call: &Call,
-    name: &str,
-    parse: fn(&str) -> Option<T>,
-    names: [&'static str; N],
-) -> Result<Option<T>, ApiError> {
-    let Some(given) = call.query(name)? else {
-        return Ok(None);
-    };
-    match parse(given) {
-        Some(value) => Ok(Some(value)),
-        None => {
-            let mut problem = format!("must be one of {}, not {:?}", names.join(", "), Excerpt(given));
-            if let Some(near) = text::closest(given, names) {
-                problem.push_str(&format!(". Did you mean {near:?}?"));
-            }
-            Err(ApiError::invalid(name, problem))
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use guildhall_domain::field::{Definitions, EntityKind};
 use guildhall_domain::{Rejection, Thing};
-use guildhall_service::{Error, FieldValues, NewProfile, Service, Target};
+use guildhall_service::{Error, FieldValues, NewProfile, NewSubject, Service, Target};
 
 use super::world::{World, assert_invalid, assert_not_found, definition, texts};
 
@@ -89,12 +89,11 @@ async fn what_was_rolled_back_is_not_remembered() {
         assert!(refused.is_err());
         assert_eq!(names(&world.service, &world).await, before);
         let new = NewProfile {
-            name: format!("Acme {stamp}"),
             details: vec![FieldValues {
                 name: "Rolled back".into(),
                 values: texts(&["x"]),
             }],
-            ..NewProfile::default()
+            ..NewProfile::bare(NewSubject::Organization(format!("Acme {stamp}")))
         };
         let refused = world.service.create_profile(&world.caller, new).await;
         assert_invalid(refused, "details[0].name", "There is no detail field");

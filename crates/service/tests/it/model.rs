@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use guildhall_domain::field::{Definitions, EntityKind, FieldType, Values};
-use guildhall_domain::text;
-use guildhall_service::{FieldValues, NewAccount, NewProfile, Target};
+use guildhall_domain::{Entity, SubjectKind, text};
+use guildhall_service::{FieldValues, NewAccount, NewProfile, NewSubject, Profile, Target};
 use guildhall_testkit::SeededRandom;
 
 use super::world::{World, definition};
@@ -167,10 +167,18 @@ fn shown(definitions: &Definitions, values: &Values) -> Vec<(String, Vec<String>
         .collect()
 }
 
+/// The id of an organization's profile.
+fn number(profile: &Profile) -> i64 {
+    match profile.subject.entity() {
+        Entity::Organization(id) => id.0,
+        Entity::Customer(_) => panic!("{profile:?}"),
+    }
+}
+
 fn line(e: &guildhall_domain::Entitlement, definitions: &Definitions) -> String {
     let owner = match e.entity {
-        guildhall_domain::Entity::Organization(id) => Owner::Organization(id.0),
-        guildhall_domain::Entity::Customer(_) => Owner::Customer(e.entity_id.clone()),
+        Entity::Organization(id) => Owner::Organization(id.0),
+        Entity::Customer(_) => Owner::Customer(e.entity_id.clone()),
     };
     let values = shown(definitions, &e.details);
     format!(
@@ -302,13 +310,13 @@ impl Run {
         let customers: Vec<_> = (0..self.random.below(3)).map(|_| self.customer_id()).collect();
         let products: Vec<_> = (0..self.random.below(3)).map(|_| self.product_id()).collect();
         let new = NewProfile {
-            name: name.clone(),
+            subject: NewSubject::Organization(name.clone()),
             details: pairs
                 .iter()
                 .cloned()
                 .map(|(name, values)| FieldValues { name, values })
                 .collect(),
-            customer_ids: customers.clone(),
+            associated_ids: customers.clone(),
             product_ids: products.clone(),
         };
         let made = self.world.service.create_profile(&self.world.caller, new).await;
@@ -327,7 +335,7 @@ impl Run {
             "{name:?} {pairs:?} {customers:?} {products:?}: {made:?}"
         );
         let Ok(made) = made else { return };
-        let id = made.organization.id.0;
+        let id = number(&made);
         let mut organization = Organization {
             name: name.trim().to_owned(),
             ..Organization::default()
@@ -694,8 +702,11 @@ impl Run {
                 "organization {id} {} {values:?}",
                 found.organization.name
             ));
-            let profile = service.profile(caller, &id).await.unwrap();
-            let values = shown(&profile.definitions, &profile.organization.details);
+            let profile = service
+                .profile(caller, SubjectKind::Organization, &id)
+                .await
+                .unwrap();
+            let values = shown(&profile.definitions, profile.subject.details());
             let members: Vec<_> = profile.customers.iter().map(|member| &member.id).collect();
             let entitlements: Vec<_> = profile
                 .entitlements
@@ -770,13 +781,19 @@ impl Run {
         let (service, caller) = (&self.world.service, &self.world.caller);
         for id in self.model.gone.iter().rev().take(40) {
             assert!(service.organization(caller, id).await.is_err(), "{id}");
-            assert!(service.profile(caller, id).await.is_err(), "{id}");
+            assert!(
+                service
+                    .profile(caller, SubjectKind::Organization, id)
+                    .await
+                    .is_err(),
+                "{id}"
+            );
             assert!(service.customer(caller, id).await.is_err(), "{id}");
             assert!(service.account(caller, id).await.is_err(), "{id}");
             assert!(service.product(caller, id).await.is_err(), "{id}");
             assert!(service.entitlement(caller, id).await.is_err(), "{id}");
             let found = service
-                .fetch_profiles(caller, std::slice::from_ref(id), &[])
+                .fetch_profiles(caller, SubjectKind::Organization, std::slice::from_ref(id), &[])
                 .await
                 .unwrap();
             assert!(found.is_empty(), "{id}");

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use guildhall_domain::field::EntityKind;
-use guildhall_domain::{Rejection, Thing};
-use guildhall_service::{Error, FieldValues, NewAccount, NewProfile, Target};
+use guildhall_domain::{OrganizationId, Rejection, SubjectKind, Thing};
+use guildhall_service::{Error, FieldValues, NewAccount, NewProfile, NewSubject, Target};
 
 use super::fresh::Fresh;
 
@@ -94,7 +94,10 @@ async fn organizations() {
     assert_eq!(renamed.name, "ÄCME", "a change of case is a change");
     for unknown in UNKNOWN_IDS {
         assert_not_found(service.organization(caller, unknown).await, Thing::Organization);
-        assert_not_found(service.profile(caller, unknown).await, Thing::Organization);
+        assert_not_found(
+            service.profile(caller, SubjectKind::Organization, unknown).await,
+            Thing::Organization,
+        );
         assert_not_found(
             service.rename_organization(caller, unknown, "New").await,
             Thing::Organization,
@@ -132,7 +135,10 @@ async fn fetches() {
     let found = service.fetch_organizations(caller, &asked, &names).await.unwrap();
     let found: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(found, ["O3", "O1", "O5", "O7"], "each once, ids first");
-    let found = service.fetch_profiles(caller, &asked, &names).await.unwrap();
+    let found = service
+        .fetch_profiles(caller, SubjectKind::Organization, &asked, &names)
+        .await
+        .unwrap();
     assert_eq!(found.len(), 4);
     assert_eq!(
         service
@@ -144,7 +150,7 @@ async fn fetches() {
     );
     assert_eq!(
         service
-            .fetch_profiles(caller, &ids[..25], &[])
+            .fetch_profiles(caller, SubjectKind::Organization, &ids[..25], &[])
             .await
             .unwrap()
             .len(),
@@ -157,7 +163,9 @@ async fn fetches() {
         "at most 50",
     );
     assert_invalid(
-        service.fetch_profiles(caller, &ids[..25], &one).await,
+        service
+            .fetch_profiles(caller, SubjectKind::Organization, &ids[..25], &one)
+            .await,
         "",
         "at most 25",
     );
@@ -167,7 +175,9 @@ async fn fetches() {
         "at least one organization",
     );
     assert_invalid(
-        service.fetch_profiles(caller, &[], &[]).await,
+        service
+            .fetch_profiles(caller, SubjectKind::Organization, &[], &[])
+            .await,
         "",
         "at least one organization",
     );
@@ -189,9 +199,9 @@ async fn profiles_are_all_or_nothing() {
         values: texts(&[value]),
     };
     let good = NewProfile {
-        name: "Acme".into(),
+        subject: NewSubject::Organization("Acme".into()),
         details: vec![value("region", "EU")],
-        customer_ids: vec![ann.clone(), ann.clone()],
+        associated_ids: vec![ann.clone(), ann.clone()],
         product_ids: vec![widget.clone(), widget.to_uppercase()],
     };
     let change = |edit: fn(&mut NewProfile)| {
@@ -200,7 +210,11 @@ async fn profiles_are_all_or_nothing() {
         changed
     };
     for (wrong, at, words) in [
-        (change(|p| p.name = " ".into()), "name", "must not be blank"),
+        (
+            change(|p| p.subject = NewSubject::Organization(" ".into())),
+            "name",
+            "must not be blank",
+        ),
         (
             change(|p| p.details[0].name = "Regoin".into()),
             "details[0].name",
@@ -217,7 +231,7 @@ async fn profiles_are_all_or_nothing() {
             "a second time",
         ),
         (
-            change(|p| p.customer_ids.push("nobody".into())),
+            change(|p| p.associated_ids.push("nobody".into())),
             "associateCustomers.customerIds[2]",
             "nobody",
         ),
@@ -241,12 +255,18 @@ async fn profiles_are_all_or_nothing() {
         "each once"
     );
     assert_eq!(
-        made.organization.details.0.values().collect::<Vec<_>>(),
+        made.subject.details().0.values().collect::<Vec<_>>(),
         [&texts(&["EU"])]
     );
     assert_invalid(service.create_profile(caller, good).await, "name", "already");
     let shown = service.customer(caller, &ann).await.unwrap();
-    assert_eq!(shown.organizations, [(made.organization.id, "Acme".to_owned())]);
+    assert_eq!(
+        shown.organizations,
+        [(
+            OrganizationId::parse(&made.subject.id()).unwrap(),
+            "Acme".to_owned()
+        )]
+    );
 }
 
 #[tokio::test]
@@ -265,7 +285,11 @@ async fn accounts() {
         display_name: name.map(str::to_owned),
     };
     let create = async |email, name| service.create_account(&world.who, new(email, name)).await;
-    assert_invalid(create("ANN@example.COM", None).await, "email", "another customer");
+    assert_invalid(
+        create("ANN@example.COM", None).await,
+        "email",
+        "is the email of customer qm:",
+    );
     assert_invalid(create("nobody", None).await, "email", "exactly one '@'");
     assert_invalid(
         create("b@example.com", Some(" ")).await,
@@ -557,7 +581,10 @@ async fn another_tenant_sees_nothing() {
         .unwrap();
     let entitlement = made.entitlement.id;
     assert_not_found(service.organization(&other, &acme).await, Thing::Organization);
-    assert_not_found(service.profile(&other, &acme).await, Thing::Organization);
+    assert_not_found(
+        service.profile(&other, SubjectKind::Organization, &acme).await,
+        Thing::Organization,
+    );
     assert_not_found(
         service.delete_organization(&other, &acme).await,
         Thing::Organization,
@@ -622,11 +649,11 @@ async fn the_demo_world_is_made_once() {
     let who = service.authenticate(&demo.token).await.unwrap().unwrap();
     assert_eq!(who.cloud_id, demo.cloud_id);
     for (id, name) in [("1", "Acme"), ("2", "Globex"), ("123", "Atlassian")] {
-        let profile = service.profile(&who.caller, id).await.unwrap();
-        assert_eq!(
-            (profile.organization.name.as_str(), profile.customers.len()),
-            (name, 1)
-        );
+        let profile = service
+            .profile(&who.caller, SubjectKind::Organization, id)
+            .await
+            .unwrap();
+        assert_eq!((profile.subject.name(), profile.customers.len()), (name, 1));
     }
     let made = service.create_organization(&who.caller, "Initech").await.unwrap();
     assert_eq!(made.id.0, 124, "after the given ids");

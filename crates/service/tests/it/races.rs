@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use guildhall_domain::Rejection;
 use guildhall_domain::field::EntityKind;
-use guildhall_service::{Error, NewAccount, NewProfile};
+use guildhall_service::{Error, NewAccount, NewProfile, NewSubject};
 
 use super::world::{World, definition};
 
@@ -44,10 +44,7 @@ async fn of_many_creates_of_one_name_exactly_one_wins() {
             async move {
                 match index % 3 {
                     0 => {
-                        let new = NewProfile {
-                            name,
-                            ..NewProfile::default()
-                        };
+                        let new = NewProfile::bare(NewSubject::Organization(name));
                         service.create_profile(&caller, new).await.map(drop)
                     }
                     _ => service.create_organization(&caller, &name).await.map(drop),

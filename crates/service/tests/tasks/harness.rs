@@ -9,7 +9,7 @@ use guildhall_domain::access::{Role, ScopeSet};
 use guildhall_domain::bulk::Item;
 use guildhall_domain::field::{EntityKind, NewDefinition};
 use guildhall_domain::task::{Failure, Outcome, TaskStatus, TaskType};
-use guildhall_domain::{Caller, Customer, Definitions, Product, TenantId, Timestamp, Values};
+use guildhall_domain::{Caller, Customer, Definitions, Product, SubjectKind, TenantId, Timestamp, Values};
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{Error, ItemFilter, Service, Settings, Submission, Submitted};
 use guildhall_storage::{Counter, Location, Store};
@@ -82,10 +82,10 @@ impl World {
             ("Note", "TEXT", None),
         ] {
             let new = NewDefinition::check(name, type_name, options.map(Vec::as_slice)).unwrap();
-            self.service
-                .create_field(&caller, EntityKind::Organization, new)
-                .await
-                .unwrap();
+            for kind in [EntityKind::Organization, EntityKind::Customer] {
+                let new = new.clone();
+                self.service.create_field(&caller, kind, new).await.unwrap();
+            }
         }
         self.store
             .write(tenant, async move |tx| {
@@ -216,12 +216,41 @@ impl World {
         }
     }
 
-    /// All organizations of a tenant with their values, customers and products, without the ids of
-    /// entitlements.
+    /// The customers with these emails: their values, organizations and products, without what chance made.
+    pub async fn dump_customers(&self, caller: &Caller, emails: &[String]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let found = self
+            .service
+            .fetch_profiles(caller, SubjectKind::Customer, &[], emails)
+            .await
+            .unwrap();
+        for profile in found {
+            let products: Vec<_> = profile
+                .entitlements
+                .iter()
+                .map(|e| e.product_id.as_str())
+                .collect();
+            let values: Vec<_> = profile
+                .definitions
+                .iter()
+                .map(|d| format!("{}={:?}", d.name, profile.subject.details().get(d.id)))
+                .collect();
+            lines.push(format!(
+                "{} {} {values:?} {products:?} {:?}",
+                profile.subject.handle(),
+                profile.subject.name(),
+                profile.organizations
+            ));
+        }
+        lines
+    }
+
+    /// All organizations of a tenant with their values, customers (by email) and products, without
+    /// the ids of entitlements.
     pub async fn dump(&self, caller: &Caller) -> Vec<String> {
         let mut lines = Vec::new();
         for id in (1..400).map(|id: i64| id.to_string()) {
-            let Ok(profile) = self.service.profile(caller, &id).await else {
+            let Ok(profile) = self.service.profile(caller, SubjectKind::Organization, &id).await else {
                 continue;
             };
             let products: Vec<_> = profile
@@ -229,15 +258,18 @@ impl World {
                 .iter()
                 .map(|e| e.product_id.as_str())
                 .collect();
-            let customers: Vec<_> = profile.customers.iter().map(|c| c.id.as_str()).collect();
+            let mut customers = Vec::new();
+            for member in &profile.customers {
+                customers.push(self.service.account(caller, &member.id).await.unwrap().email);
+            }
             let values: Vec<_> = profile
                 .definitions
                 .iter()
-                .map(|d| format!("{}={:?}", d.name, profile.organization.details.get(d.id)))
+                .map(|d| format!("{}={:?}", d.name, profile.subject.details().get(d.id)))
                 .collect();
             lines.push(format!(
                 "{id} {} {values:?} {products:?} {customers:?}",
-                profile.organization.name
+                profile.subject.name()
             ));
         }
         lines

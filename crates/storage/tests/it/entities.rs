@@ -1,7 +1,9 @@
 //! Facts about organizations, customers, products, memberships, entitlements and fields.
 
 use guildhall_domain::bulk::Need;
-use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Values};
+use guildhall_domain::{
+    Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, SubjectKind, Values,
+};
 use guildhall_storage::StoreError;
 
 use crate::backend::Open;
@@ -122,7 +124,9 @@ pub async fn customers(open: Open<'_>) {
     }
     let email_used = async |key: &str| {
         store
-            .read(one, async |tx| tx.customer_email_used(key).await)
+            .read(one, async |tx| {
+                Ok::<_, StoreError>(tx.customer_by_key(key).await?.is_some())
+            })
             .await
     };
     assert_eq!(email_used("customer4@example.com").await, Ok(true));
@@ -565,15 +569,118 @@ pub async fn ids_with_a_nul_find_nothing(open: Open<'_>) {
     assert_eq!(found, [(known, 1)].into());
     let found = store.read(one, async |tx| tx.customer(&wrong).await).await;
     assert_eq!(found, Ok(None));
-    let used = write(&store, one, async move |tx| {
+    for kind in [SubjectKind::Organization, SubjectKind::Customer] {
+        let wrong = wrong.clone();
+        let facts = write(&store, one, async move |tx| {
+            let need = Need {
+                kind,
+                ids: [wrong.clone()].into(),
+                keys: [wrong.clone()].into(),
+                associated_ids: [wrong.clone()].into(),
+                product_ids: [wrong].into(),
+                ..Need::default()
+            };
+            tx.load_facts(&need).await
+        })
+        .await;
+        assert!(facts.associated.is_empty() && facts.products.is_empty());
+        assert_eq!(facts.entities().count(), 0);
+    }
+}
+
+/// What bulk items on customers rest on is what is there, the other side of the links included.
+pub async fn facts_of_customers(open: Open<'_>) {
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    let facts = write(&store, one, async |tx| {
+        for number in 1..=3 {
+            tx.insert_customer(&customer(number), &Definitions::default(), NOW)
+                .await?;
+            let organization = organization(number, &format!("O{number}"));
+            tx.insert_organization(&organization, &Definitions::default(), NOW)
+                .await?;
+            tx.insert_product(&product(number), NOW).await?;
+        }
+        tx.add_member(OrganizationId(2), 1).await?;
+        tx.add_member(OrganizationId(2), 3).await?;
+        // An organization has the number of a customer: its entitlement is not the customer's.
+        tx.insert_entitlement(1, "e1", Entity::Customer(2), 1, NOW)
+            .await?;
+        tx.insert_entitlement(2, "e2", Entity::Organization(OrganizationId(1)), 2, NOW)
+            .await?;
         let need = Need {
-            organization_keys: [wrong.clone()].into(),
-            customer_ids: [wrong.clone()].into(),
-            product_ids: [wrong].into(),
+            kind: SubjectKind::Customer,
+            ids: [customer(1).id, "qm:cloud:9".into()].into(),
+            keys: [customer(2).email_key].into(),
+            associated_ids: ["2".into(), "02".into(), "77".into()].into(),
+            product_ids: [product(1).id, product(2).id].into(),
             ..Need::default()
         };
         tx.load_facts(&need).await
     })
     .await;
-    assert!(used.customers.is_empty());
+    let mut known: Vec<_> = facts.entities().map(|entity| format!("{entity:?}")).collect();
+    known.sort();
+    assert_eq!(known, ["Customer(1)", "Customer(2)"]);
+    assert_eq!(facts.associated, [("2".to_owned(), 2)].into());
+    assert_eq!(facts.members, [(OrganizationId(2), 1)].into());
+    assert_eq!(facts.entitled, [(Entity::Customer(2), 1)].into());
+}
+
+/// Customers are found by all that is asked for, each entry in its own field, page by page.
+pub async fn customers_by_their_values(open: Open<'_>) {
+    let store = open().await;
+    let (one, two) = (tenant(&store, "one").await, tenant(&store, "two").await);
+    for home in [one, two] {
+        write(&store, home, async |tx| {
+            let fields = definitions(&[
+                field(1, "Region", FieldType::Text),
+                field(2, "Note", FieldType::Text),
+            ]);
+            for (number, region, note) in [
+                (1, "EU", "x"),
+                (2, "EU", "EU"),
+                (3, "x", "EU"),
+                (4, "EU", "x"),
+                (5, "EU", ""),
+            ] {
+                let mut row = customer(number);
+                row.details = values(&[(1, &[region]), (2, &[note])]);
+                tx.insert_customer(&row, &fields, NOW).await?;
+            }
+            // Another kind with the same numbers and values.
+            let mut row = organization(3, "O");
+            row.details = values(&[(1, &["EU"]), (2, &["x"])]);
+            tx.insert_organization(&row, &fields, NOW).await
+        })
+        .await;
+    }
+    let found = async |wanted: &[(i64, &str)], offset, limit| -> Vec<i64> {
+        let wanted = wanted
+            .iter()
+            .map(|(field, key)| (FieldId(*field), (*key).to_owned()))
+            .collect();
+        let found = store
+            .read(one, async |tx| tx.customers_with(&wanted, offset, limit).await)
+            .await
+            .unwrap();
+        found.into_iter().map(|customer| customer.number).collect()
+    };
+    assert_eq!(found(&[(1, "eu")], 0, 10).await, [1, 2, 4, 5]);
+    assert_eq!(found(&[(1, "eu")], 1, 2).await, [2, 4]);
+    assert_eq!(found(&[(1, "eu")], 4, 2).await, [0; 0]);
+    assert_eq!(found(&[(1, "eu"), (2, "x")], 0, 10).await, [1, 4]);
+    assert_eq!(found(&[(1, "eu"), (2, "x")], 1, 10).await, [4]);
+    // The values of two fields may not be exchanged.
+    assert_eq!(found(&[(1, "x"), (2, "eu")], 0, 10).await, [3]);
+    assert_eq!(found(&[(2, "")], 0, 10).await, [5]);
+    assert_eq!(found(&[(1, "eu"), (1, "x")], 0, 10).await, [0; 0]);
+    assert_eq!(found(&[(7, "eu")], 0, 10).await, [0; 0]);
+    assert_eq!(found(&[], 0, 10).await, [0; 0]);
+    // Who is deleted is out of sight at once.
+    write(&store, one, async |tx| {
+        tx.delete_customer(&customer(1), &Definitions::default()).await
+    })
+    .await;
+    assert_eq!(found(&[(1, "eu"), (2, "x")], 0, 10).await, [4]);
 }

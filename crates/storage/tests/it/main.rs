@@ -38,6 +38,8 @@ macro_rules! conformance {
             entities::unique_indexes_have_the_last_word,
             entities::changing_what_is_not_there,
             entities::ids_with_a_nul_find_nothing,
+            entities::facts_of_customers,
+            entities::customers_by_their_values,
             sweeps::of_an_organization,
             sweeps::of_a_customer,
             sweeps::of_a_product,

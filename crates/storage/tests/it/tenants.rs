@@ -1,5 +1,7 @@
 //! Tenants, tokens, and the wall between two tenants.
 
+use std::collections::BTreeSet;
+
 use guildhall_domain::{
     Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId, Values,
 };
@@ -115,6 +117,8 @@ async fn view(store: &Store, tenant: TenantId) -> String {
     store
         .read(tenant, async |tx| {
             let mut seen = format!("{:?} {:?}", tx.definitions_stamp().await?, tx.tokens().await?);
+            let noted = BTreeSet::from([(FieldId(2), "noted".to_owned())]);
+            seen += &format!("{:?}", tx.customers_with(&noted, 0, 10).await?);
             for kind in [
                 EntityKind::Organization,
                 EntityKind::Customer,
@@ -139,7 +143,7 @@ async fn view(store: &Store, tenant: TenantId) -> String {
                 seen += &format!(
                     "\n{row:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
                     tx.customer_number(&row.id).await?,
-                    tx.customer_email_used(&row.email_key).await?,
+                    tx.customer_by_key(&row.email_key).await?.is_some(),
                     tx.organizations_of(number).await?,
                     tx.customer_entitlements(number).await?,
                     tx.inherited_entitlements(number).await?,

@@ -187,6 +187,20 @@ const WRITES: &[Case] = &[
         "",
     ),
     (
+        "customer-profile/create",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "Ann.Lee@example.com", "displayName": "Ann Lee", "details": [{"name": "region", "values": ["US"]}, {"name": "Phone", "values": ["+1 555 0100"]}], "associateOrganizations": {"organizationIds": ["123", 2]}, "associateProducts": {"productIds": ["4858a61a-d337-42e6-993e-e13e1c366d4f"]}}"#,
+        "",
+    ),
+    (
+        "customer-profile/create-bare",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "ann.lee@example.com"}"#,
+        "",
+    ),
+    (
         "product/create",
         "POST /product",
         "/product",
@@ -320,6 +334,41 @@ const READS: &[Case] = &[
         "customer-account/get",
         "GET /customer/account/{customerId}",
         "/customer/account/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053",
+        "",
+        "",
+    ),
+    (
+        "customer-profile/get",
+        "GET /customer/profile/{customerId}",
+        "/customer/profile/qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053?expand=accessibleCustomerExperiences",
+        "",
+        "",
+    ),
+    (
+        "customer-profile/fetch",
+        "POST /customer/profile/fetch",
+        "/customer/profile/fetch",
+        r#"{"emails": ["JOHN.doe@example.com", "jane.doe@example.com", "nobody"], "customerIds": ["qm:82a83bc1-d19a-4220-b388-af3f7d92165d:a495e659-5978-402f-a878-636e415ba1c1", "qm:nobody", "qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053"]}"#,
+        "",
+    ),
+    (
+        "entitlement/list-of-customer",
+        "GET /entitlements",
+        "/entitlements?entityType=CUSTOMER&entityId=qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-of-organization",
+        "GET /entitlements",
+        "/entitlements?entityType=ORGANIZATION&entityId=123&productId=3858A61A-d337-42e6-993e-e13e1c366d4f&start=0&limit=100",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-past-the-end",
+        "GET /entitlements",
+        "/entitlements?entityType=ORGANIZATION&entityId=123&start=1&limit=1",
         "",
         "",
     ),
@@ -499,6 +548,110 @@ const AFTER_SUBMITS: &[Case] = &[
         "GET /guildhall/v1/tasks/{taskId}/items",
         "/guildhall/v1/tasks/<0>/items?cursor=-1",
         "",
+        "",
+    ),
+];
+
+const CUSTOMER_PROFILES: &str = r#"{"customerProfiles": [{"operationType": "CREATE", "payload": {"email": "Ann.Lee@example.com", "displayName": "Ann Lee", "details": [{"name": "region", "values": ["US"]}, {"name": "Phone", "values": ["+1 555 0100"]}], "associateOrganizations": {"organizationIds": ["2", 123]}, "associateProducts": {"productIds": ["4858a61a-d337-42e6-993e-e13e1c366d4f"]}}}, {"operationType": "UPSERT", "payload": {"customerId": "qm:9edf598a-85d4-4db9-bf2e-7245922b4ea8:0000e9d8-a22e-4220-ac63-412ff9eec053", "email": "other@example.com", "displayName": "Johnny", "details": [{"name": "Region", "values": ["EMEA"]}, {"name": "Regio", "values": ["EU"]}, {"name": "Phone", "values": ["soon"]}], "associateOrganizations": {"organizationIds": ["77"]}, "associateProducts": {"productIds": ["none"]}}}, {"operationType": "UPDATE", "payload": {"email": "nobody@example.com"}}, {"operationType": "UPDATE", "payload": {"email": "JANE.DOE@example.com"}}]}"#;
+const CUSTOMERS: &str = r#"{"customers": [{"operationType": "UPDATE", "payload": {"customerId": "qm:82a83bc1-d19a-4220-b388-af3f7d92165d:a495e659-5978-402f-a878-636e415ba1c1", "displayName": "Someone Else"}}, {"operationType": "CREATE", "payload": {"email": "JOHN.doe@example.com"}}]}"#;
+const CUSTOMER_DETAILS: &str = r#"{"customers": [{"customerId": "qm:82a83bc1-d19a-4220-b388-af3f7d92165d:a495e659-5978-402f-a878-636e415ba1c1", "operations": [{"operationType": "UPDATE", "payload": {"name": "Region", "values": ["US"]}}, {"operationType": "DELETE", "payload": {"name": "Phone"}}, {"operationType": "PATCH", "payload": {"name": "Region", "values": ["Europe"]}}]}, {"customerId": "qm:nobody", "operations": [{"operationType": "UPDATE", "payload": {"name": "Region", "values": ["EU"]}}]}]}"#;
+const CUSTOMER_DEFINITIONS: &str = r#"{"detailFields": [{"name": "Segment", "type": {"name": "MULTISELECT", "options": ["Retail", "Industry"]}}, {"name": "Notes", "type": {"name": "TEXT"}}]}"#;
+
+/// The same for customers, in a world of their own.
+const CUSTOMER_SUBMITS: &[Case] = &[
+    (
+        "customer-bulk/profiles",
+        "POST /customer/profile/bulk",
+        "/customer/profile/bulk",
+        CUSTOMER_PROFILES,
+        "",
+    ),
+    (
+        "customer-bulk/accounts",
+        "POST /customer/bulk",
+        "/customer/bulk",
+        CUSTOMERS,
+        "",
+    ),
+    (
+        "customer-bulk/details",
+        "POST /customer/details/bulk",
+        "/customer/details/bulk",
+        CUSTOMER_DETAILS,
+        "",
+    ),
+    (
+        "customer-bulk/definitions",
+        "POST /customer/details/definitions/bulk",
+        "/customer/details/definitions/bulk",
+        CUSTOMER_DEFINITIONS,
+        "",
+    ),
+];
+
+/// What is answered after all of them.
+const AFTER_CUSTOMER_SUBMITS: &[Case] = &[
+    (
+        "customer-bulk/profiles-again",
+        "POST /customer/profile/bulk",
+        "/customer/profile/bulk",
+        CUSTOMER_PROFILES,
+        "",
+    ),
+    (
+        "task/get-customer-profiles",
+        "GET /tasks/{taskId}",
+        "/tasks/<0>",
+        "",
+        "",
+    ),
+    (
+        "task/get-customer-accounts",
+        "GET /tasks/{taskId}",
+        "/tasks/<1>",
+        "",
+        "",
+    ),
+    (
+        "task/get-customer-details",
+        "GET /tasks/{taskId}",
+        "/tasks/<2>",
+        "",
+        "",
+    ),
+    (
+        "task/get-customer-definitions",
+        "GET /tasks/{taskId}",
+        "/tasks/<3>",
+        "",
+        "",
+    ),
+    (
+        "task/items-of-customers",
+        "GET /guildhall/v1/tasks/{taskId}/items",
+        "/guildhall/v1/tasks/<0>/items",
+        "",
+        "",
+    ),
+    (
+        "customer/search",
+        "POST /customer/search-by-detail-field",
+        "/customer/search-by-detail-field",
+        r#"{"detailFields": [{"name": "region", "value": "us"}]}"#,
+        "",
+    ),
+    (
+        "customer/search-by-two",
+        "POST /customer/search-by-detail-field",
+        "/customer/search-by-detail-field",
+        r#"{"detailFields": [{"name": "Region", "value": "US"}, {"name": "Phone", "value": "+1 555 0100"}]}"#,
+        "",
+    ),
+    (
+        "customer/search-second-page",
+        "POST /customer/search-by-detail-field",
+        "/customer/search-by-detail-field?page=1&maxResults=1",
+        r#"{"detailFields": [{"name": "Region", "value": "US"}]}"#,
         "",
     ),
 ];
@@ -1143,6 +1296,167 @@ const REFUSALS: &[Case] = &[
         "",
     ),
     (
+        "customer-profile/get-refused-unknown",
+        "GET /customer/profile/{customerId}",
+        "/customer/profile/qm:nobody",
+        "",
+        "",
+    ),
+    (
+        "customer-profile/create-refused-bad-email",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "ann"}"#,
+        "",
+    ),
+    (
+        "customer-profile/create-refused-taken-email",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "JOHN.DOE@example.com"}"#,
+        "",
+    ),
+    (
+        "customer-profile/create-refused-unknown-organization",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "ann.lee@example.com", "associateOrganizations": {"organizationIds": ["1", "77"]}}"#,
+        "",
+    ),
+    (
+        "customer-profile/create-refused-wrong-type",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "ann.lee@example.com", "associateOrganizations": {"organizationIds": [true]}}"#,
+        "",
+    ),
+    (
+        "customer-profile/create-refused-unknown-field",
+        "POST /customer/profile",
+        "/customer/profile",
+        r#"{"email": "ann.lee@example.com", "details": [{"name": "Website", "values": ["EU"]}]}"#,
+        "",
+    ),
+    (
+        "customer-profile/fetch-refused-nothing-asked",
+        "POST /customer/profile/fetch",
+        "/customer/profile/fetch",
+        r#"{"organizationIds": ["1"]}"#,
+        "",
+    ),
+    (
+        "customer/search-refused-unknown-field",
+        "POST /customer/search-by-detail-field",
+        "/customer/search-by-detail-field",
+        r#"{"detailFields": [{"name": "Region", "value": "EU"}, {"name": "Fone", "value": "1"}]}"#,
+        "",
+    ),
+    (
+        "customer/search-refused-none",
+        "POST /customer/search-by-detail-field",
+        "/customer/search-by-detail-field",
+        r#"{"detailFields": []}"#,
+        "",
+    ),
+    (
+        "customer/search-refused-bad-page",
+        "POST /customer/search-by-detail-field",
+        "/customer/search-by-detail-field?page=first",
+        r#"{"detailFields": [{"name": "Region", "value": "EU"}]}"#,
+        "",
+    ),
+    (
+        "entitlement/list-refused-without-type",
+        "GET /entitlements",
+        "/entitlements?entityId=123",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-refused-without-id",
+        "GET /entitlements",
+        "/entitlements?entityType=CUSTOMER",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-refused-unknown-type",
+        "GET /entitlements",
+        "/entitlements?entityType=ORGANISATION&entityId=123",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-refused-unknown-entity",
+        "GET /entitlements",
+        "/entitlements?entityType=ORGANIZATION&entityId=77",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-refused-bad-start",
+        "GET /entitlements",
+        "/entitlements?entityType=ORGANIZATION&entityId=123&start=one",
+        "",
+        "",
+    ),
+    (
+        "entitlement/list-refused-without-opt-in",
+        "GET /entitlements",
+        "/entitlements?entityType=ORGANIZATION&entityId=123",
+        "",
+        NO_OPT_IN,
+    ),
+    (
+        "customer-bulk/profiles-refused-nameless",
+        "POST /customer/profile/bulk",
+        "/customer/profile/bulk",
+        r#"{"customerProfiles": [{"operationType": "UPSERT", "payload": {"email": "a@example.com"}}, {"operationType": "UPSERT", "payload": {"displayName": "Ann"}}]}"#,
+        "",
+    ),
+    (
+        "customer-bulk/profiles-refused-bad-email",
+        "POST /customer/profile/bulk",
+        "/customer/profile/bulk",
+        r#"{"customerProfiles": [{"operationType": "UPSERT", "payload": {"email": "Ann"}}]}"#,
+        "",
+    ),
+    (
+        "customer-bulk/accounts-refused-without-key",
+        "POST /customer/bulk",
+        "/customer/bulk",
+        r#"{"customers": [{"operationType": "UPSERT", "payload": {"email": "a@example.com"}}]}"#,
+        NO_KEY,
+    ),
+    (
+        "customer-bulk/accounts-refused-create-without-email",
+        "POST /customer/bulk",
+        "/customer/bulk",
+        r#"{"customers": [{"operationType": "CREATE", "payload": {"customerId": "qm:a", "displayName": "Ann"}}]}"#,
+        "",
+    ),
+    (
+        "customer-bulk/details-refused-id",
+        "POST /customer/details/bulk",
+        "/customer/details/bulk",
+        r#"{"customers": [{"id": "qm:a", "operations": [{"operationType": "DELETE", "payload": {"name": "Region"}}]}]}"#,
+        "",
+    ),
+    (
+        "customer-bulk/details-refused-blank-id",
+        "POST /customer/details/bulk",
+        "/customer/details/bulk",
+        r#"{"customers": [{"customerId": " ", "operations": [{"operationType": "DELETE", "payload": {"name": "Region"}}]}]}"#,
+        "",
+    ),
+    (
+        "customer-bulk/definitions-refused-taken-name",
+        "POST /customer/details/definitions/bulk",
+        "/customer/details/definitions/bulk",
+        r#"{"detailFields": [{"name": "Website", "type": {"name": "URL"}}, {"name": "PHONE", "type": {"name": "TEXT"}}]}"#,
+        "",
+    ),
+    (
         "task/get-refused-unknown",
         "GET /tasks/{taskId}",
         "/tasks/01900000-0000-7000-8000-000000000000",
@@ -1316,28 +1630,40 @@ fn writes() {
     }
 }
 
-/// Bulk requests, what comes of them, and what is said of it, once they are done.
-#[test]
-fn tasks() {
-    let (_world, site) = World::demo();
+/// Submits, one after the other has ended, and asks what is said of it then. Returns the tasks' ids.
+fn submit_and_ask(site: &Site, submits: &[Case], asked: &[Case]) -> Vec<String> {
     let mut ids = Vec::new();
-    for case in SUBMITS {
-        let submitted = check(&site, case).ok();
+    for case in submits {
+        let submitted = check(site, case).ok();
         let id = submitted["id"].as_str().unwrap().to_owned();
         let url = submitted["statusUrl"].as_str().unwrap();
         assert_eq!(url, format!("/api/v1/tasks/{id}"));
         site.finished(&id);
         ids.push(id);
     }
-    for case in AFTER_SUBMITS {
+    for case in asked {
         let path = ids.iter().enumerate().fold(case.2.to_owned(), |path, (at, id)| {
             path.replace(&format!("<{at}>"), id)
         });
-        let response = check_at(&site, &path, case);
+        let response = check_at(site, &path, case);
         if response.status >= 400 {
             error_message(&response);
         }
     }
+    ids
+}
+
+#[test]
+fn tasks_of_customers() {
+    let (_world, site) = World::demo();
+    submit_and_ask(&site, CUSTOMER_SUBMITS, AFTER_CUSTOMER_SUBMITS);
+}
+
+/// Bulk requests, what comes of them, and what is said of it, once they are done.
+#[test]
+fn tasks() {
+    let (_world, site) = World::demo();
+    let mut ids = submit_and_ask(&site, SUBMITS, AFTER_SUBMITS);
     // A cursor is an id, however it is spelled.
     for spelled in [
         ids[2].clone(),
@@ -1357,7 +1683,16 @@ fn tasks() {
 #[test]
 fn every_file_is_checked_once() {
     let mut cases = BTreeSet::new();
-    for case in [READS, WRITES, REFUSALS, SUBMITS, AFTER_SUBMITS].concat() {
+    let all = [
+        READS,
+        WRITES,
+        REFUSALS,
+        SUBMITS,
+        AFTER_SUBMITS,
+        CUSTOMER_SUBMITS,
+        AFTER_CUSTOMER_SUBMITS,
+    ];
+    for case in all.concat() {
         assert!(cases.insert(case.0.to_owned()), "{} is there twice", case.0);
     }
     let files: BTreeSet<String> = files()

@@ -58,7 +58,7 @@ struct Submitted {
 }
 
 /// A task of each kind, with canaries in what is made, in what fails, and in the keys.
-fn their_tasks(site: &Site, organization: &str, canaries: &mut Canaries) -> Vec<Submitted> {
+fn their_tasks(site: &Site, organization: &str, customer: &str, canaries: &mut Canaries) -> Vec<Submitted> {
     let mut word = |kind: &str| canaries.make(kind);
     let value = |name: &str, value: String| json!([{ "name": name, "values": [value] }]);
     let made = json!({
@@ -100,7 +100,41 @@ fn their_tasks(site: &Site, organization: &str, canaries: &mut Canaries) -> Vec<
             json!({ "detailFields": [{ "name": word("bulkfield"), "type": { "name": "TEXT" } }] }),
         ),
     ];
-    let tasks = bodies.into_iter().map(|(path, body)| {
+    let partly = json!({
+        "customerId": customer,
+        "email": format!("{}@example.com", word("otheremail")),
+        "details": value(&word("nofield"), word("hidden")),
+        "associateOrganizations": { "organizationIds": [word("noorganization")] },
+    });
+    let made = json!({
+        "email": format!("{}@example.com", word("bulkemail")),
+        "displayName": word("bulkdisplay"),
+        "details": value("customer note", word("bulkvalue")),
+    });
+    let of_customers = [
+        (
+            "/customer/profile/bulk",
+            json!({ "customerProfiles": [
+                { "operationType": "CREATE", "payload": made },
+                { "operationType": "UPDATE", "payload": partly },
+            ] }),
+        ),
+        (
+            "/customer/bulk",
+            json!({ "customers": [
+                { "operationType": "UPDATE", "payload": { "customerId": word("nobody") } },
+            ] }),
+        ),
+        (
+            "/customer/details/bulk",
+            json!({ "customers": [{ "customerId": customer, "operations": [edit(word("nodetail"))] }] }),
+        ),
+        (
+            "/customer/details/definitions/bulk",
+            json!({ "detailFields": [{ "name": word("bulkfield"), "type": { "name": "TEXT" } }] }),
+        ),
+    ];
+    let tasks = bodies.into_iter().chain(of_customers).map(|(path, body)| {
         let key = word("key");
         let submitted = site.submit(path, &key, &body).ok();
         let id = submitted["id"].as_str().unwrap().to_owned();
@@ -154,7 +188,7 @@ fn theirs(world: &World, canaries: &mut Canaries) -> Theirs {
         site.put(&path, &json!({ "values": [canaries.make("value")] }))
             .ok();
     }
-    let tasks = their_tasks(&site, &organization, canaries);
+    let tasks = their_tasks(&site, &organization, &customer, canaries);
     Theirs {
         tasks,
         site,
@@ -193,6 +227,8 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
         json!({ "name": "made by A too", "associateProducts": { "productIds": [theirs.product] } }),
         json!({ "name": "made by A too", "details": [{ "name": "organization note", "values": ["x"] }] }),
         json!({ "displayName": "made by A" }),
+        json!({ "detailFields": [{ "name": "customer note", "value": "x" }] }),
+        json!({ "email": "made-by-a@example.com", "associateOrganizations": { "organizationIds": [theirs.organization] } }),
     ];
     for route in routes().iter().filter(|route| route.space == space) {
         for id in &ids {
@@ -212,6 +248,8 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
                     "?limit=100".into(),
                     "?cursor=p1".into(),
                     format!("?product={}", theirs.product),
+                    format!("?entityType=CUSTOMER&entityId={id}"),
+                    format!("?entityType=ORGANIZATION&entityId={id}"),
                     format!("?cursor={their_task}"),
                     "?status=FINISHED".into(),
                     "?outcome=failed".into(),
@@ -242,7 +280,7 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
 
 /// Bulk requests of A about what is B's. Each names members of every kind of request, so that each
 /// route takes what is its own.
-fn bulk_bodies(theirs: &Theirs, our_organization: &str) -> [Value; 4] {
+fn bulk_bodies(theirs: &Theirs, our_organization: &str) -> [Value; 6] {
     let field = json!({ "name": "made by A in bulk", "type": { "name": "TEXT" } });
     let links = json!({
         "id": our_organization,
@@ -257,6 +295,14 @@ fn bulk_bodies(theirs: &Theirs, our_organization: &str) -> [Value; 4] {
         "UPDATE",
         json!({ "id": theirs.organization, "name": "taken by A" }),
     );
+    let of_customer = items(
+        "UPDATE",
+        json!({
+            "customerId": theirs.customer,
+            "displayName": "taken by A",
+            "associateOrganizations": { "organizationIds": [theirs.organization] },
+        }),
+    );
     let wish = items(
         "UPSERT",
         json!({ "id": theirs.organization, "name": "made by A as B's" }),
@@ -266,6 +312,8 @@ fn bulk_bodies(theirs: &Theirs, our_organization: &str) -> [Value; 4] {
         json!({ "organizationProfiles": items("UPDATE", links), "detailFields": [field] }),
         json!({ "organizations": [{ "id": theirs.organization, "operations": [edit] }] }),
         json!({ "organizations": wish, "organizationProfiles": wish }),
+        json!({ "customers": of_customer, "customerProfiles": of_customer }),
+        json!({ "customers": [{ "customerId": theirs.customer, "operations": [edit] }] }),
     ]
 }
 
@@ -290,6 +338,8 @@ fn dump(theirs: &Theirs) -> Vec<Value> {
         format!("/organization/{organization}/entitlement"),
         format!("/customer/{customer}"),
         format!("/customer/account/{customer}"),
+        format!("/customer/profile/{customer}"),
+        format!("/entitlements?entityType=CUSTOMER&entityId={customer}"),
         format!("/customer/{customer}/entitlement"),
         format!("/product/{product}"),
         format!("/entitlement/{entitlement}"),
@@ -308,6 +358,14 @@ fn dump(theirs: &Theirs) -> Vec<Value> {
         .collect();
     let made = json!({ "organizationNames": names });
     all.push(site.post("/organization/profile/fetch", &made).ok());
+    let emails: Vec<&Value> = tasks
+        .iter()
+        .filter_map(|task| task.body["customerProfiles"].as_array())
+        .flatten()
+        .map(|item| &item["payload"]["email"])
+        .collect();
+    let made = json!({ "emails": emails });
+    all.push(site.post("/customer/profile/fetch", &made).ok());
     all.push(site.own("/tasks").ok());
     for task in tasks {
         all.push(site.get(&format!("/tasks/{}", task.id)).ok());

@@ -86,7 +86,7 @@ const INDEX: &str = "\
 ";
 
 /// Rows that ask for a key: the bulk requests that are offered.
-const KEYED: [u8; 4] = [16, 17, 18, 19];
+const KEYED: [u8; 8] = [16, 17, 18, 19, 37, 38, 39, 40];
 const VENDOR: [&str; 3] = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
 const OWN: [&str; 1] = ["/guildhall/v1"];
 
@@ -359,6 +359,8 @@ impl Things {
         }
         let names = json!({ "organizationNames": ["made by a route", self.field] });
         all.push(site.post("/organization/fetch", &names).ok());
+        let emails = json!({ "emails": ["profile@example.com"], "customerIds": [self.customer] });
+        all.push(site.post("/customer/profile/fetch", &emails).ok());
         all.push(site.get("/product").ok());
         all
     }
@@ -378,6 +380,9 @@ impl Things {
         {
             path.push_str(&format!("?fieldName={field}"));
         }
+        if path == "/entitlements" {
+            path.push_str(&format!("?entityType=CUSTOMER&entityId={}", self.customer));
+        }
         path.replace(['{', '}'], "")
     }
 
@@ -385,9 +390,11 @@ impl Things {
     fn body(&self, row: &Row) -> Option<Value> {
         let name = json!({ "name": "made by a route" });
         let upsert = json!([{ "operationType": "UPSERT", "payload": name }]);
+        let renamed = json!({ "customerId": self.customer, "displayName": "made by a route" });
+        let renamed = json!([{ "operationType": "UPDATE", "payload": renamed }]);
         Some(match (row.method, row.path) {
             ("GET" | "DELETE", _) => return None,
-            (_, "/organization/details/definitions/bulk") => {
+            (_, "/organization/details/definitions/bulk" | "/customer/details/definitions/bulk") => {
                 json!({ "detailFields": [{ "name": "made by a route", "type": { "name": "TEXT" } }] })
             }
             (_, "/organization/profile/bulk") => json!({ "organizationProfiles": upsert }),
@@ -397,6 +404,18 @@ impl Things {
                 let operations = json!([{ "operationType": "UPDATE", "payload": edit }]);
                 json!({ "organizations": [{ "id": self.organization, "operations": operations }] })
             }
+            (_, "/customer/profile/bulk") => json!({ "customerProfiles": renamed }),
+            (_, "/customer/bulk") => json!({ "customers": renamed }),
+            (_, "/customer/details/bulk") => {
+                let edit = json!({ "name": self.field, "values": ["set by a route"] });
+                let operations = json!([{ "operationType": "UPDATE", "payload": edit }]);
+                json!({ "customers": [{ "customerId": self.customer, "operations": operations }] })
+            }
+            (_, "/customer/search-by-detail-field") => {
+                json!({ "detailFields": [{ "name": self.field, "value": "x" }] })
+            }
+            (_, "/customer/profile/fetch") => json!({ "customerIds": [self.customer] }),
+            (_, "/customer/profile") => json!({ "email": "profile@example.com" }),
             ("PUT", path) if path.ends_with("}/details") => json!({ "values": ["set by a route"] }),
             ("POST", path) if path.ends_with("/entitlement") => json!({ "productId": self.product }),
             ("POST", path) if path.ends_with("/details") => {
@@ -633,7 +652,10 @@ fn takes_effect(row: &Row, route: &Route, things: &Things, site: &Site, mint: &M
             response.text()
         );
     }
-    let reads = row.method == "GET" || row.path.ends_with("/fetch");
+    let reads = row.method == "GET"
+        || ["/fetch", "/search-by-detail-field"]
+            .iter()
+            .any(|end| row.path.ends_with(end));
     if !reads && row.path != "/customer" {
         assert_ne!(
             things.dump(site),

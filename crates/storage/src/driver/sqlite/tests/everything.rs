@@ -1,10 +1,12 @@
 //! Every statement of the crate, run once.
 
+use std::collections::BTreeSet;
+
 use guildhall_domain::bulk::Need;
 use guildhall_domain::field::{Definition, Definitions, EntityKind, FieldType, Values};
 use guildhall_domain::task::{Outcome, Receipt, TaskStatus, TaskType};
 use guildhall_domain::{
-    Customer, Entity, FieldId, Organization, OrganizationId, Product, TenantId, Timestamp,
+    Customer, Entity, FieldId, Organization, OrganizationId, Product, SubjectKind, TenantId, Timestamp,
 };
 
 use crate::{Claim, Counter, ItemFilter, NewTask, StoreError, Sweep, SystemTx, TokenRow, WriteTx};
@@ -49,7 +51,7 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.put_customer_details(1, &none, &some, &fields, NOW).await?;
     tx.customer("c1").await?;
     tx.customer_number("c1").await?;
-    tx.customer_email_used("c1").await?;
+    tx.customer_by_key("c1").await?;
     tx.lock_customer("c1").await?;
     tx.add_member(organization.id, 1).await?;
     tx.members(organization.id).await?;
@@ -67,12 +69,21 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.entitlement("e1").await?;
     tx.lock_entitlement("e1").await?;
     let mut need = Need::default();
-    need.organization_ids.insert(1);
-    need.organization_keys.insert("o".into());
-    need.customer_ids.insert("c1".into());
     need.product_ids.insert("p1".into());
-    tx.load_facts(&need).await?;
-    tx.used_ids(&need.organization_ids).await?;
+    for (kind, [id, key, associated]) in [
+        (SubjectKind::Organization, ["1", "o", "c1"]),
+        (SubjectKind::Customer, ["c1", "c1", "1"]),
+    ] {
+        need.kind = kind;
+        need.ids = BTreeSet::from([id.into()]);
+        need.keys = BTreeSet::from([key.into()]);
+        need.associated_ids = BTreeSet::from([associated.into()]);
+        tx.load_facts(&need).await?;
+    }
+    tx.used_ids(&BTreeSet::from([1])).await?;
+    let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
+    tx.customers_with(&BTreeSet::from(wanted), 0, 10).await?;
+    tx.cloud_id().await?;
     tx.organization_entitlements(organization.id).await?;
     tx.customer_entitlements(1).await?;
     tx.inherited_entitlements(1).await?;
