@@ -200,7 +200,7 @@ impl Service {
             Change::AddMember {
                 organization,
                 customer,
-            } => tx.add_member(*organization, *customer).await.map(drop),
+            } => tx.add_member(*organization, *customer).await,
             Change::AddEntitlement {
                 organization,
                 product,

@@ -108,9 +108,8 @@ impl Service {
         self.store
             .write(caller.tenant, async move |tx| {
                 let wanted = id.to_ascii_lowercase();
-                tx.lock_entitlement(&wanted).await?;
                 let entitlement = tx
-                    .entitlement(&wanted)
+                    .lock_entitlement(&wanted)
                     .await?
                     .ok_or_else(|| no_entitlement(&id))?;
                 let definitions = definitions.get(tx, EntityKind::Entitlement).await?;
@@ -143,11 +142,18 @@ async fn entity_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<Entity, Error> {
 /// The same, and nobody else entitles it meanwhile: entitlements have an order.
 async fn lock_entity(tx: &mut WriteTx<'_>, of: &Target) -> Result<Entity, Error> {
     match of {
-        Target::Organization(id) => drop(lock_organization(tx, id).await?),
-        Target::Customer(id) => drop(lock_customer(tx, id).await?),
-        Target::Entitlement(_) => {}
+        Target::Organization(id) => {
+            let organization = lock_organization(tx, id)
+                .await?
+                .ok_or_else(|| no_organization(id))?;
+            Ok(Entity::Organization(organization.id))
+        }
+        Target::Customer(id) => {
+            let customer = lock_customer(tx, id).await?.ok_or_else(|| no_customer(id))?;
+            Ok(Entity::Customer(customer.number))
+        }
+        Target::Entitlement(id) => Err(no_entitlement(id)),
     }
-    entity_of(tx, of).await
 }
 
 async fn entitlements_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<Vec<Entitlement>, Error> {

@@ -107,27 +107,19 @@ impl Service {
             .write(tenant, async move |tx| {
                 tx.share_tenant().await?;
                 let fields = definitions.get(tx, EntityKind::Organization).await?;
-                if let Some(other) = tx.organization_by_key(&name_key).await? {
-                    return Err(Error::from(name_taken(&name, other.id)));
+                let taken = tx.taken(&name_key, first).await?;
+                if let Some(other) = taken.name {
+                    return Err(Error::from(name_taken(&name, other)));
                 }
                 let details = check_details(&fields, &new.details, phone)?;
-                let wanted = new.customer_ids.iter().cloned().collect();
+                let customers = new.customer_ids.iter().cloned().collect();
+                let products = new.product_ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+                let (customers, products) = tx.customer_and_product_numbers(&customers, &products).await?;
                 let place = (Thing::Customer, "associateCustomers.customerIds");
-                let customers = known(
-                    &new.customer_ids,
-                    &tx.customer_numbers(&wanted).await?,
-                    str::to_owned,
-                    place,
-                )?;
-                let wanted = new.product_ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+                let customers = known(&new.customer_ids, &customers, str::to_owned, place)?;
                 let place = (Thing::Product, "associateProducts.productIds");
-                let products = known(
-                    &new.product_ids,
-                    &tx.product_numbers(&wanted).await?,
-                    str::to_ascii_lowercase,
-                    place,
-                )?;
-                let id = free_organization_id(tx, first).await?;
+                let products = known(&new.product_ids, &products, str::to_ascii_lowercase, place)?;
+                let id = free_organization_id(tx, first, taken.id).await?;
                 let organization = Organization {
                     id,
                     name,
@@ -157,11 +149,12 @@ async fn profile_of(
     definitions: &DefinitionsCache,
     organization: Organization,
 ) -> Result<OrganizationProfile, StoreError> {
+    let (entitlements, customers) = tx.entitlements_and_members(organization.id).await?;
     Ok(OrganizationProfile {
         definitions: definitions.get(tx, EntityKind::Organization).await?,
-        entitlements: tx.organization_entitlements(organization.id).await?,
+        entitlements,
         entitlement_definitions: definitions.get(tx, EntityKind::Entitlement).await?,
-        customers: tx.members(organization.id).await?,
+        customers,
         organization,
     })
 }

@@ -74,7 +74,7 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO sweep (tenant_id, what, target) VALUES ($1, $2, $3) \
              ON CONFLICT DO NOTHING";
         let (what, target) = sweep.key();
-        self.execute(SQL, &[what.into(), target.into()]).await.map(drop)
+        self.execute_any(SQL, &[what.into(), target.into()]).await
     }
 
     /// Whether a sweep still waits. Servers that sweep the same take turns, a batch each: else one that
@@ -126,7 +126,7 @@ impl WriteTx<'_> {
         if removed > 0 {
             return Ok(Swept::More);
         }
-        self.execute(FORGET, &[what.into(), target.into()]).await?;
+        self.execute_any(FORGET, &[what.into(), target.into()]).await?;
         Ok(Swept::Finished)
     }
 
@@ -191,7 +191,7 @@ impl WriteTx<'_> {
                     (&key).into(),
                     number.into(),
                 ];
-                self.execute(FORGET, &params).await?;
+                self.execute_any(FORGET, &params).await?;
             }
         }
         Ok(removed)

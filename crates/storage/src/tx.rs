@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use guildhall_domain::TenantId;
 
-use crate::driver::{Param, Row, Session};
+use crate::driver::{Ask, Param, Row, Session};
 use crate::error::StoreError;
 
 /// Parameters of a statement, the tenant's place first. Statements have at most a dozen.
@@ -16,11 +16,30 @@ const PARAMS_MAX: usize = 16;
 pub struct ReadTx<'c> {
     session: Session<'c>,
     tenant: TenantId,
+    /// Whether the tenant's definitions stay as they are until the end: on one snapshot, or locked.
+    steady: bool,
+    /// Their stamp, where it was read and stays.
+    stamp: Option<i64>,
 }
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(session: Session<'c>, tenant: TenantId) -> Self {
-        Self { session, tenant }
+        Self {
+            session,
+            tenant,
+            steady: true,
+            stamp: None,
+        }
+    }
+
+    /// The stamp of the definitions, where it is known and stays.
+    pub(crate) fn known_stamp(&self) -> Option<i64> {
+        self.stamp
+    }
+
+    /// Notes the stamp that was read, if it stays.
+    pub(crate) fn note_stamp(&mut self, stamp: i64) {
+        self.stamp = self.steady.then_some(stamp);
     }
 
     /// The tenant whose data this is.
@@ -36,6 +55,17 @@ impl<'c> ReadTx<'c> {
     ) -> Result<Vec<T>, StoreError> {
         let (all, count) = with_tenant(self.tenant, params)?;
         self.session.fetch(sql, &all[..count], read).await
+    }
+
+    /// Several questions, independent of each other: on PostgreSQL in one round trip.
+    pub(crate) async fn fetch_all(&mut self, mut asks: Vec<Ask<'_>>) -> Result<(), StoreError> {
+        for ask in &mut asks {
+            ask.params.insert(0, Param::Int(self.tenant.0));
+        }
+        match asks.is_empty() {
+            true => Ok(()),
+            false => self.session.fetch_all(&mut asks).await,
+        }
     }
 
     pub(crate) async fn fetch_optional<T>(
@@ -56,9 +86,18 @@ pub struct WriteTx<'c> {
 
 impl<'c> WriteTx<'c> {
     pub(crate) fn new(session: Session<'c>, tenant: TenantId) -> Self {
-        Self {
-            read: ReadTx::new(session, tenant),
-        }
+        let steady = session.is_alone();
+        let read = ReadTx {
+            steady,
+            ..ReadTx::new(session, tenant)
+        };
+        Self { read }
+    }
+
+    /// The tenant is locked: its definitions stay as they are, with this stamp.
+    pub(crate) fn note_lock(&mut self, stamp: i64) {
+        self.read.steady = true;
+        self.read.stamp = Some(stamp);
     }
 
     /// How many rows changed.
@@ -71,18 +110,25 @@ impl<'c> WriteTx<'c> {
         self.read.session.execute(sql, &all[..count]).await
     }
 
-    /// Runs a statement that must change exactly one row.
+    /// Runs a statement that must change exactly one row. It may be sent later, with the next statement
+    /// that is waited for, and fail there.
     pub(crate) async fn execute_one(
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<(), StoreError> {
-        match self.execute(sql, params).await? {
-            1 => Ok(()),
-            rows => Err(StoreError::inconsistent(format!(
-                "{rows} rows changed instead of one by: {sql}"
-            ))),
-        }
+        let (all, count) = with_tenant(self.read.tenant, params)?;
+        self.read.session.execute_later(sql, &all[..count], true).await
+    }
+
+    /// Runs a statement that may change any number of rows; sent later as [`Self::execute_one`].
+    pub(crate) async fn execute_any(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<(), StoreError> {
+        let (all, count) = with_tenant(self.read.tenant, params)?;
+        self.read.session.execute_later(sql, &all[..count], false).await
     }
 }
 

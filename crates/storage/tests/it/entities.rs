@@ -200,23 +200,22 @@ pub async fn memberships(open: Open<'_>) {
     let store = open().await;
     let one = tenant(&store, "one").await;
     let acme = OrganizationId(1);
-    let added = write(&store, one, async move |tx| {
+    write(&store, one, async move |tx| {
         for id in [1, 2, 3] {
             tx.insert_organization(&organization(id, &format!("O{id}")), &Definitions::default(), NOW)
                 .await?;
             tx.insert_customer(&customer(10 - id), &Definitions::default(), NOW)
                 .await?;
         }
-        let mut added = Vec::new();
-        for number in [8, 9, 8, 7] {
-            added.push(tx.add_member(acme, number).await?);
-        }
+        tx.add_member(acme, 8).await?;
+        tx.add_member(acme, 9).await?;
         tx.add_member(OrganizationId(3), 8).await?;
+        tx.members(acme).await?;
+        tx.add_member(acme, 8).await?;
         tx.add_member(OrganizationId(2), 8).await?;
-        Ok(added)
+        tx.add_member(acme, 7).await
     })
     .await;
-    assert_eq!(added, [true, true, false, true]);
     let members = async |id| {
         let found = store
             .read(one, async |tx| tx.members(OrganizationId(id)).await)
@@ -281,7 +280,7 @@ pub async fn members_added_at_once_are_all_there(open: Open<'_>) {
         })
         .collect();
     for adder in adders {
-        assert!(adder.await.unwrap(), "the link is new");
+        adder.await.unwrap();
     }
     let mut members: Vec<i64> = store
         .read(one, async |tx| tx.members(OrganizationId(1)).await)
