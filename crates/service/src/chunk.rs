@@ -224,7 +224,7 @@ impl Service {
             Change::AddMember {
                 organization,
                 customer,
-            } => tx.add_member(*organization, *customer).await.map(drop),
+            } => tx.add_member(*organization, *customer).await,
             Change::AddEntitlement { entity, product } => {
                 let number = numbered.first_entitlement + numbered.entitlements;
                 numbered.entitlements += 1;

@@ -149,9 +149,8 @@ impl Service {
         self.store
             .write(caller.tenant, async move |tx| {
                 let wanted = id.to_ascii_lowercase();
-                tx.lock_entitlement(&wanted).await?;
                 let entitlement = tx
-                    .entitlement(&wanted)
+                    .lock_entitlement(&wanted)
                     .await?
                     .ok_or_else(|| no_entitlement(&id))?;
                 let definitions = definitions.get(tx, EntityKind::Entitlement).await?;
@@ -184,11 +183,18 @@ async fn entity_of(tx: &mut ReadTx<'_>, of: &Target) -> Result<Entity, Error> {
 /// The same, and nobody else entitles it meanwhile: entitlements have an order.
 async fn lock_entity(tx: &mut WriteTx<'_>, of: &Target) -> Result<Entity, Error> {
     match of {
-        Target::Organization(id) => drop(lock_organization(tx, id).await?),
-        Target::Customer(id) => drop(lock_customer(tx, id).await?),
-        Target::Entitlement(_) => {}
+        Target::Organization(id) => {
+            let organization = lock_organization(tx, id)
+                .await?
+                .ok_or_else(|| no_organization(id))?;
+            Ok(Entity::Organization(organization.id))
+        }
+        Target::Customer(id) => {
+            let customer = lock_customer(tx, id).await?.ok_or_else(|| no_customer(id))?;
+            Ok(Entity::Customer(customer.number))
+        }
+        Target::Entitlement(id) => Err(no_entitlement(id)),
     }
-    entity_of(tx, of).await
 }
 
 /// The entitlements of an organization or a customer; a customer's are followed by those inherited.

@@ -77,14 +77,16 @@ pub(crate) async fn lock_organization(
     }
 }
 
-/// `first`, or a later id if somebody was given that one on request.
+/// `first`, or a later id if that one is taken: somebody was given it on request.
 pub(crate) async fn free_organization_id(
     tx: &mut WriteTx<'_>,
     first: OrganizationId,
+    mut taken: bool,
 ) -> Result<OrganizationId, StoreError> {
     let mut id = first;
-    while tx.organization_id_used(id).await? {
+    while taken {
         id = OrganizationId(tx.take_numbers(Counter::Organization, 1).await?);
+        taken = tx.organization_id_used(id).await?;
     }
     Ok(id)
 }
@@ -99,10 +101,11 @@ impl Service {
         let made: OrganizationName = self
             .store
             .write(caller.tenant, async move |tx| {
-                if let Some(other) = tx.organization_by_key(&name_key).await? {
-                    return Err(name_taken(&name, other.id).into());
+                let taken = tx.taken(&name_key, first).await?;
+                if let Some(other) = taken.name {
+                    return Err(name_taken(&name, other).into());
                 }
-                let id = free_organization_id(tx, first).await?;
+                let id = free_organization_id(tx, first, taken.id).await?;
                 let organization = Organization {
                     id,
                     name,

@@ -10,7 +10,7 @@ use guildhall_domain::{
     Caller, Customer, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Subject,
     SubjectKind, Thing, limits, text,
 };
-use guildhall_storage::{Counter, ReadTx, StoreError, WriteTx};
+use guildhall_storage::{Counter, ReadTx, StoreError};
 
 use crate::accounts::{NewAccount, customer_id, email_taken, no_customer};
 use crate::definitions::DefinitionsCache;
@@ -168,24 +168,24 @@ impl Service {
                 let kind = draft.subject.kind();
                 tx.share_tenant().await?;
                 let fields = definitions.get(tx, kind.fields()).await?;
-                check_handle_is_free(tx, &draft.subject).await?;
+                let is_id_taken = check_free(tx, &draft).await?;
                 let mut subject = draft.subject;
                 *subject.details_mut() = check_details(&fields, &draft.details, phone)?;
-                let associated = associated(tx, kind, &draft.associated_ids).await?;
-                let wanted = draft
+                let wanted = draft.associated_ids.iter().cloned().collect();
+                let products = draft
                     .product_ids
                     .iter()
                     .map(|id| id.to_ascii_lowercase())
                     .collect();
-                let products = known(
-                    &draft.product_ids,
-                    &tx.product_numbers(&wanted).await?,
-                    str::to_ascii_lowercase,
-                    (Thing::Product, "associateProducts.productIds"),
-                )?;
+                let (associated, products) = tx.associated_and_products(kind, &wanted, &products).await?;
+                let place = (kind.other().thing(), kind.associations_member());
+                let associated = known(&draft.associated_ids, &associated, str::to_owned, place)?;
+                let place = (Thing::Product, "associateProducts.productIds");
+                let products = known(&draft.product_ids, &products, str::to_ascii_lowercase, place)?;
                 match &mut subject {
                     Subject::Organization(organization) => {
-                        organization.id = free_organization_id(tx, OrganizationId(draft.number)).await?;
+                        let first = OrganizationId(draft.number);
+                        organization.id = free_organization_id(tx, first, is_id_taken).await?;
                     }
                     Subject::Customer(customer) => {
                         customer.number = draft.number;
@@ -254,28 +254,21 @@ impl Service {
     }
 }
 
-async fn check_handle_is_free(tx: &mut ReadTx<'_>, subject: &Subject) -> Result<(), Error> {
-    match subject {
-        Subject::Organization(new) => match tx.organization_by_key(&new.name_key).await? {
-            Some(other) => Err(name_taken(&new.name, other.id).into()),
-            None => Ok(()),
-        },
+/// Refuses a name or an email that is taken; whether the organization's id is.
+async fn check_free(tx: &mut ReadTx<'_>, draft: &Draft) -> Result<bool, Error> {
+    match &draft.subject {
+        Subject::Organization(new) => {
+            let taken = tx.taken(&new.name_key, OrganizationId(draft.number)).await?;
+            match taken.name {
+                Some(other) => Err(name_taken(&new.name, other).into()),
+                None => Ok(taken.id),
+            }
+        }
         Subject::Customer(new) => match tx.customer_by_key(&new.email_key).await? {
             Some(other) => Err(email_taken(&new.email, &other).into()),
-            None => Ok(()),
+            None => Ok(false),
         },
     }
-}
-
-/// The numbers of what shall be associated.
-async fn associated(tx: &mut WriteTx<'_>, kind: SubjectKind, ids: &[String]) -> Result<Vec<i64>, Error> {
-    let wanted = ids.iter().cloned().collect();
-    let numbers = match kind {
-        SubjectKind::Organization => tx.customer_numbers(&wanted).await?,
-        SubjectKind::Customer => tx.lock_organizations(&wanted).await?,
-    };
-    let place = (kind.other().thing(), kind.associations_member());
-    Ok(known(ids, &numbers, str::to_owned, place)?)
 }
 
 async fn find_customers(
@@ -304,13 +297,20 @@ async fn profile_of(
     definitions: &DefinitionsCache,
     subject: Subject,
 ) -> Result<Profile, StoreError> {
-    let (customers, organizations) = match subject.entity() {
-        Entity::Organization(id) => (tx.members(id).await?, Vec::new()),
-        Entity::Customer(number) => (Vec::new(), tx.organizations_of(number).await?),
+    let (entitlements, customers, organizations) = match subject.entity() {
+        Entity::Organization(id) => {
+            let (entitlements, customers) = tx.entitlements_and_members(id).await?;
+            (entitlements, customers, Vec::new())
+        }
+        entity @ Entity::Customer(number) => (
+            entitlements_of(tx, entity).await?,
+            Vec::new(),
+            tx.organizations_of(number).await?,
+        ),
     };
     Ok(Profile {
         definitions: definitions.get(tx, subject.kind().fields()).await?,
-        entitlements: entitlements_of(tx, subject.entity()).await?,
+        entitlements,
         entitlement_definitions: definitions.get(tx, EntityKind::Entitlement).await?,
         customers,
         organizations,

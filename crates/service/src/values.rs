@@ -42,10 +42,7 @@ impl Target {
         let found = match self {
             Self::Organization(id) => lock_organization(tx, id).await?.map(|o| (o.id.0, o.details)),
             Self::Customer(id) => lock_customer(tx, id).await?.map(|c| (c.number, c.details)),
-            Self::Entitlement(id) => {
-                tx.lock_entitlement(id).await?;
-                tx.entitlement(id).await?.map(|e| (e.number, e.details))
-            }
+            Self::Entitlement(id) => tx.lock_entitlement(id).await?.map(|e| (e.number, e.details)),
         };
         found.ok_or_else(|| match self {
             Self::Organization(id) => Rejection::not_found(Thing::Organization, id).into(),

@@ -52,7 +52,8 @@ impl WriteTx<'_> {
         const DELETE: &str = "DELETE FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
              AND value_key = $4 AND entity_number = $5";
         const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+             SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
+             FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) ON CONFLICT DO NOTHING";
         let kind = kind_text(kind);
         for definition in definitions.iter() {
             let (old, new) = (old.get(definition.id), new.get(definition.id));
@@ -68,7 +69,7 @@ impl WriteTx<'_> {
             let (old, new) = (keys(old), keys(new));
             for key in old.difference(&new) {
                 let field = definition.id.0;
-                self.execute_on(
+                self.execute_any_on(
                     Touched::Nothing,
                     DELETE,
                     &[kind.into(), field.into(), key.into(), entity_number.into()],
@@ -77,7 +78,7 @@ impl WriteTx<'_> {
             }
             for key in new.difference(&old) {
                 let field = definition.id.0;
-                self.execute_on(
+                self.execute_any_on(
                     Touched::Nothing,
                     INSERT,
                     &[kind.into(), field.into(), key.into(), entity_number.into()],

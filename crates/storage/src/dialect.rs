@@ -1,8 +1,12 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
-//! with `$n` parameters, and four words that only this module knows:
+//! with `$n` parameters, and six words that only this module knows:
 //!
 //! * `EACH_TEXT($2)`: the strings of a JSON array, for `IN EACH_TEXT($2)`;
 //! * `EACH_INT($2)`: its integers;
+//! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
+//!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
+//!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
+//! * `PLACE_IN(r.a)`: which row it is of those with this `a`, from 1;
 //! * `FOR_UPDATE`, `FOR_SHARE`: locks the rows that were read until the transaction ends. SQLite has
 //!   one writer, which needs no such lock.
 
@@ -14,7 +18,22 @@ pub(crate) fn differs(sql: &str) -> bool {
 /// The statement as SQLite reads it.
 pub(crate) fn sqlite(sql: &str) -> String {
     let each = |_kind: &str, param: &str| format!("(SELECT value FROM json_each({param}))");
-    with_sets(sql, each)
+    let mut sql = sql.to_owned();
+    if let Some((start, end, columns)) = each_row(&sql) {
+        let columns: Vec<(String, String)> = columns
+            .iter()
+            .map(|(column, param)| (format!("r.{column}"), (*param).to_owned()))
+            .collect();
+        sql.replace_range(start - " FROM ".len()..end, "");
+        for (column, param) in columns {
+            sql = replace_word(&sql, &column, &param);
+        }
+        while let Some((before, rest)) = sql.split_once("PLACE_IN(") {
+            let after = rest.split_once(')').map_or("", |(_, after)| after);
+            sql = format!("{before}1{after}");
+        }
+    }
+    with_sets(&sql, each)
         .replace(" FOR_UPDATE", "")
         .replace(" FOR_SHARE", "")
         .replace('$', "?")
@@ -26,9 +45,44 @@ pub(crate) fn postgres(sql: &str) -> String {
         let value = if kind == "INT" { "value::bigint" } else { "value" };
         format!("(SELECT {value} FROM jsonb_array_elements_text({param}::jsonb))")
     };
-    with_sets(sql, each)
+    let mut sql = sql.to_owned();
+    if let Some((start, end, columns)) = each_row(&sql) {
+        let (names, params): (Vec<&str>, Vec<&str>) = columns.into_iter().unzip();
+        let (names, params) = (names.join(", "), params.join(", "));
+        let rows = format!("UNNEST({params}) WITH ORDINALITY AS r({names}, place)");
+        sql.replace_range(start..end, &rows);
+        while let Some((before, rest)) = sql.split_once("PLACE_IN(") {
+            let (column, after) = rest.split_once(')').unwrap_or((rest, ""));
+            sql = format!("{before}ROW_NUMBER() OVER (PARTITION BY {column} ORDER BY r.place){after}");
+        }
+    }
+    with_sets(&sql, each)
         .replace("FOR_UPDATE", "FOR UPDATE")
         .replace("FOR_SHARE", "FOR SHARE")
+}
+
+/// Where `EACH_ROW(…)` stands, and its columns with their parameters.
+fn each_row(sql: &str) -> Option<(usize, usize, Vec<(&str, &str)>)> {
+    let start = sql.find("EACH_ROW(")?;
+    let list = start + "EACH_ROW(".len();
+    let length = sql[list..].find(')')?;
+    let columns = sql[list..list + length].split(", ");
+    let columns = columns.filter_map(|column| column.split_once(' ')).collect();
+    Some((start, list + length + 1, columns))
+}
+
+/// Replaces a word that is no part of a longer one.
+fn replace_word(sql: &str, word: &str, by: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once(word) {
+        out.push_str(before);
+        let is_part = after.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric());
+        out.push_str(if is_part { word } else { by });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Replaces `EACH_kind(param)` by what `each` makes of them.
@@ -69,6 +123,24 @@ mod tests {
         assert_eq!(
             sqlite("SELECT 1 FROM t WHERE a = $1 AND b IN EACH_TEXT($2) AND c = $3"),
             "SELECT 1 FROM t WHERE a = ?1 AND b IN (SELECT value FROM json_each(?2)) AND c = ?3"
+        );
+    }
+
+    #[test]
+    fn rows_are_one_or_many() {
+        let sql = "INSERT INTO t (tenant_id, a, ab, c) SELECT $1, r.a, r.ab, PLACE_IN(r.a) + COALESCE((SELECT \
+                   MAX(c) FROM t WHERE tenant_id = $1 AND a = r.a), 0) FROM EACH_ROW(a $2, ab $3) ON CONFLICT \
+                   DO NOTHING";
+        assert_eq!(
+            sqlite(sql),
+            "INSERT INTO t (tenant_id, a, ab, c) SELECT ?1, ?2, ?3, 1 + COALESCE((SELECT MAX(c) FROM t WHERE \
+             tenant_id = ?1 AND a = ?2), 0) ON CONFLICT DO NOTHING"
+        );
+        assert_eq!(
+            postgres(sql),
+            "INSERT INTO t (tenant_id, a, ab, c) SELECT $1, r.a, r.ab, ROW_NUMBER() OVER (PARTITION BY r.a ORDER \
+             BY r.place) + COALESCE((SELECT MAX(c) FROM t WHERE tenant_id = $1 AND a = r.a), 0) FROM UNNEST($2, \
+             $3) WITH ORDINALITY AS r(a, ab, place) ON CONFLICT DO NOTHING"
         );
     }
 }

@@ -2,11 +2,12 @@
 //! is out of sight, since every statement joins both.
 
 use guildhall_domain::field::{Definitions, EntityKind, Values};
-use guildhall_domain::{Entitlement, Entity, OrganizationId, Timestamp};
+use guildhall_domain::{Entitlement, Entity, Member, OrganizationId, Timestamp};
 
 use crate::details::{from_text, to_text};
-use crate::driver::Row;
+use crate::driver::{Ask, Row};
 use crate::error::StoreError;
+use crate::memberships;
 use crate::tx::{ReadTx, WriteTx};
 use crate::versions::Touched;
 
@@ -43,18 +44,25 @@ fn row(row: &Row<'_>) -> Result<Entitlement, StoreError> {
     })
 }
 
+const ENTITLEMENT: &str = "SELECT e.number, e.id, e.entity_kind, e.entity_number, c.id, p.id, p.name, e.details \
+     FROM entitlement e \
+     JOIN product p ON p.tenant_id = e.tenant_id AND p.number = e.product_number \
+     LEFT JOIN customer c ON e.entity_kind = 'CUSTOMER' AND c.tenant_id = e.tenant_id \
+         AND c.number = e.entity_number \
+     LEFT JOIN organization o ON e.entity_kind = 'ORGANIZATION' AND o.tenant_id = e.tenant_id \
+         AND o.id = e.entity_number \
+     WHERE e.tenant_id = $1 AND e.id = $2 AND (c.number IS NOT NULL OR o.id IS NOT NULL)";
+
+const OF_ORGANIZATION: &str = "SELECT e.number, e.id, e.entity_kind, e.entity_number, NULL, p.id, p.name, \
+     e.details FROM entitlement e \
+     JOIN product p ON p.tenant_id = e.tenant_id AND p.number = e.product_number \
+     WHERE e.tenant_id = $1 AND e.entity_kind = 'ORGANIZATION' AND e.entity_number = $2 \
+     ORDER BY e.position";
+
 impl ReadTx<'_> {
     /// The entitlement with this public id.
     pub async fn entitlement(&mut self, id: &str) -> Result<Option<Entitlement>, StoreError> {
-        const SQL: &str = "SELECT e.number, e.id, e.entity_kind, e.entity_number, c.id, p.id, p.name, e.details \
-             FROM entitlement e \
-             JOIN product p ON p.tenant_id = e.tenant_id AND p.number = e.product_number \
-             LEFT JOIN customer c ON e.entity_kind = 'CUSTOMER' AND c.tenant_id = e.tenant_id \
-                 AND c.number = e.entity_number \
-             LEFT JOIN organization o ON e.entity_kind = 'ORGANIZATION' AND o.tenant_id = e.tenant_id \
-                 AND o.id = e.entity_number \
-             WHERE e.tenant_id = $1 AND e.id = $2 AND (c.number IS NOT NULL OR o.id IS NOT NULL)";
-        self.fetch_optional(SQL, &[id.into()], row).await
+        self.fetch_optional(ENTITLEMENT, &[id.into()], row).await
     }
 
     /// The entitlements of an organization, in the order they were added.
@@ -62,12 +70,25 @@ impl ReadTx<'_> {
         &mut self,
         id: OrganizationId,
     ) -> Result<Vec<Entitlement>, StoreError> {
-        const SQL: &str = "SELECT e.number, e.id, e.entity_kind, e.entity_number, NULL, p.id, p.name, e.details \
-             FROM entitlement e \
-             JOIN product p ON p.tenant_id = e.tenant_id AND p.number = e.product_number \
-             WHERE e.tenant_id = $1 AND e.entity_kind = 'ORGANIZATION' AND e.entity_number = $2 \
-             ORDER BY e.position";
-        self.fetch(SQL, &[id.0.into()], row).await
+        self.fetch(OF_ORGANIZATION, &[id.0.into()], row).await
+    }
+
+    /// The entitlements of an organization and its customers, both in the order they were added.
+    pub async fn entitlements_and_members(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<(Vec<Entitlement>, Vec<Member>), StoreError> {
+        let (mut entitlements, mut customers) = (Vec::new(), Vec::new());
+        let entitled = Ask::new(OF_ORGANIZATION, [id.0.into()], |each| {
+            entitlements.push(row(each)?);
+            Ok(())
+        });
+        let belonging = Ask::new(memberships::MEMBERS, [id.0.into()], |each| {
+            customers.push(memberships::member(each)?);
+            Ok(())
+        });
+        self.fetch_all(vec![entitled, belonging]).await?;
+        Ok((entitlements, customers))
     }
 
     /// The entitlements of a customer alone, in the order they were added.
@@ -101,10 +122,19 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Locks an entitlement's own row: nobody else changes or removes it until the transaction ends.
-    pub async fn lock_entitlement(&mut self, id: &str) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT number FROM entitlement WHERE tenant_id = $1 AND id = $2 FOR_UPDATE";
-        self.fetch_optional(SQL, &[id.into()], |_| Ok(())).await.map(drop)
+    /// The entitlement with this public id, which nobody else changes or removes until the transaction
+    /// ends.
+    pub async fn lock_entitlement(&mut self, id: &str) -> Result<Option<Entitlement>, StoreError> {
+        // Its own row alone: what it is joined with is others'. The second answer is of after the lock.
+        const LOCK: &str = "SELECT number FROM entitlement WHERE tenant_id = $1 AND id = $2 FOR_UPDATE";
+        let mut found = None;
+        let lock = Ask::new(LOCK, [id.into()], |_| Ok(()));
+        let read = Ask::new(ENTITLEMENT, [id.into()], |each| {
+            found = Some(row(each)?);
+            Ok(())
+        });
+        self.fetch_all(vec![lock, read]).await?;
+        Ok(found)
     }
 
     /// Adds an entitlement without values.
@@ -118,8 +148,10 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO entitlement (tenant_id, number, id, entity_kind, entity_number, position, \
              product_number, details, created_at, updated_at) \
-             SELECT $1, $2, $3, $4, $5, 1 + COALESCE(MAX(position), 0), $6, '{}', $7, $7 FROM entitlement \
-             WHERE tenant_id = $1 AND entity_kind = $4 AND entity_number = $5";
+             SELECT $1, r.number, r.id, r.kind, r.entity, PLACE_IN(r.kind, r.entity) + COALESCE((SELECT MAX(position) \
+                 FROM entitlement WHERE tenant_id = $1 AND entity_kind = r.kind AND entity_number = r.entity), 0), \
+                 r.product, '{}', r.now, r.now \
+             FROM EACH_ROW(number $2, id $3, kind $4, entity $5, product $6, now $7)";
         let (kind, entity_number) = entity_key(entity);
         let touched = match entity {
             Entity::Organization(id) => Touched::Organization(id.0),

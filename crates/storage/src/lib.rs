@@ -48,6 +48,7 @@ use tokio::sync::oneshot;
 
 pub use copy::{CopiedTable, CopyProgress};
 pub use error::{OpenError, StoreError};
+pub use organizations::Taken;
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
 pub use tenants::{Counter, TenantRow};

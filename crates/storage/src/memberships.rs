@@ -3,23 +3,26 @@
 
 use guildhall_domain::{Member, OrganizationId};
 
+use crate::driver::Row;
 use crate::error::StoreError;
 use crate::tx::{ReadTx, WriteTx};
 use crate::versions::Touched;
 
+pub(crate) const MEMBERS: &str = "SELECT c.number, c.id FROM membership m \
+     JOIN customer c ON c.tenant_id = m.tenant_id AND c.number = m.customer_number \
+     WHERE m.tenant_id = $1 AND m.organization_id = $2 ORDER BY m.position";
+
+pub(crate) fn member(row: &Row<'_>) -> Result<Member, StoreError> {
+    Ok(Member {
+        number: row.int(0)?,
+        id: row.text(1)?,
+    })
+}
+
 impl ReadTx<'_> {
     /// The customers of an organization, in the order they were added.
     pub async fn members(&mut self, organization: OrganizationId) -> Result<Vec<Member>, StoreError> {
-        const SQL: &str = "SELECT c.number, c.id FROM membership m \
-             JOIN customer c ON c.tenant_id = m.tenant_id AND c.number = m.customer_number \
-             WHERE m.tenant_id = $1 AND m.organization_id = $2 ORDER BY m.position";
-        self.fetch(SQL, &[organization.0.into()], |row| {
-            Ok(Member {
-                number: row.int(0)?,
-                id: row.text(1)?,
-            })
-        })
-        .await
+        self.fetch(MEMBERS, &[organization.0.into()], member).await
     }
 
     /// The organizations of a customer: id and name, by id.
@@ -38,24 +41,23 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Adds a customer to an organization; whether the link is new. Two that are added at once may meet
+    /// Adds a customer to an organization, if it is not a member yet. Two that are added at once may meet
     /// at one position: that is a conflict, never a link that is there.
     pub async fn add_member(
         &mut self,
         organization: OrganizationId,
         customer_number: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO membership (tenant_id, organization_id, customer_number, position) \
-             SELECT $1, $2, $3, 1 + COALESCE(MAX(position), 0) FROM membership \
-             WHERE tenant_id = $1 AND organization_id = $2 \
+             SELECT $1, r.organization_id, r.customer_number, PLACE_IN(r.organization_id) + COALESCE((SELECT \
+                 MAX(position) FROM membership WHERE tenant_id = $1 AND organization_id = r.organization_id), 0) \
+             FROM EACH_ROW(organization_id $2, customer_number $3) \
              ON CONFLICT (tenant_id, customer_number, organization_id) DO NOTHING";
-        Ok(self
-            .execute_on(
-                Touched::Organization(organization.0),
-                SQL,
-                &[organization.0.into(), customer_number.into()],
-            )
-            .await?
-            == 1)
+        self.execute_any_on(
+            Touched::Organization(organization.0),
+            SQL,
+            &[organization.0.into(), customer_number.into()],
+        )
+        .await
     }
 }

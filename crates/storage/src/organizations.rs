@@ -4,7 +4,7 @@ use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{Organization, OrganizationId, Timestamp};
 
 use crate::details::{from_text, to_text};
-use crate::driver::Row;
+use crate::driver::{Ask, Row};
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
@@ -18,6 +18,18 @@ pub(crate) fn row(row: &Row<'_>) -> Result<Organization, StoreError> {
         details: from_text(&row.text(3)?)?,
     })
 }
+
+/// What is taken of what a new organization would have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The organization that has the name.
+    pub name: Option<OrganizationId>,
+    /// Whether an organization has or had the id.
+    pub id: bool,
+}
+
+const ID_USED: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM organization WHERE tenant_id = $1 AND id = $2) \
+     OR EXISTS (SELECT 1 FROM organization_spent WHERE tenant_id = $1 AND id = $2)";
 
 impl ReadTx<'_> {
     /// The organization with this id.
@@ -36,12 +48,26 @@ impl ReadTx<'_> {
 
     /// Whether an organization has or had this id.
     pub async fn organization_id_used(&mut self, id: OrganizationId) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM organization WHERE tenant_id = $1 AND id = $2) \
-             OR EXISTS (SELECT 1 FROM organization_spent WHERE tenant_id = $1 AND id = $2)";
         Ok(self
-            .fetch_optional(SQL, &[id.0.into()], |_| Ok(()))
+            .fetch_optional(ID_USED, &[id.0.into()], |_| Ok(()))
             .await?
             .is_some())
+    }
+
+    /// What is taken already of what a new organization would have.
+    pub async fn taken(&mut self, key: &str, id: OrganizationId) -> Result<Taken, StoreError> {
+        const BY_KEY: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND name_key = $2";
+        let (mut name, mut id_used) = (None, false);
+        let by_key = Ask::new(BY_KEY, [key.into()], |row| {
+            name = Some(OrganizationId(row.int(0)?));
+            Ok(())
+        });
+        let used = Ask::new(ID_USED, [id.0.into()], |_| {
+            id_used = true;
+            Ok(())
+        });
+        self.fetch_all(vec![by_key, used]).await?;
+        Ok(Taken { name, id: id_used })
     }
 }
 
@@ -63,7 +89,8 @@ impl WriteTx<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO organization (tenant_id, id, name, name_key, details, created_at, \
-             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)";
+             updated_at) SELECT $1, r.id, r.name, r.name_key, r.details, r.now, r.now \
+             FROM EACH_ROW(id $2, name $3, name_key $4, details $5, now $6)";
         let details = to_text(&organization.details)?;
         self.execute_one_on(
             Touched::Organization(organization.id.0),

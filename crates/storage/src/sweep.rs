@@ -75,9 +75,8 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO sweep (tenant_id, what, target) VALUES ($1, $2, $3) \
              ON CONFLICT DO NOTHING";
         let (what, target) = sweep.key();
-        self.execute_on(Touched::Nothing, SQL, &[what.into(), target.into()])
+        self.execute_any_on(Touched::Nothing, SQL, &[what.into(), target.into()])
             .await
-            .map(drop)
     }
 
     /// Whether a sweep still waits. Servers that sweep the same take turns, a batch each: else one that
@@ -133,7 +132,7 @@ impl WriteTx<'_> {
         if removed > 0 {
             return Ok(Swept::More);
         }
-        self.execute_on(Touched::Nothing, FORGET, &[what.into(), target.into()])
+        self.execute_any_on(Touched::Nothing, FORGET, &[what.into(), target.into()])
             .await?;
         Ok(Swept::Finished)
     }
@@ -199,7 +198,7 @@ impl WriteTx<'_> {
                     (&key).into(),
                     number.into(),
                 ];
-                self.execute_on(Touched::Nothing, FORGET, &params).await?;
+                self.execute_any_on(Touched::Nothing, FORGET, &params).await?;
             }
         }
         Ok(removed)

@@ -404,7 +404,8 @@ impl WriteTx<'_> {
         receipt: &Receipt,
     ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO task_item (tenant_id, task_id, item, outcome, entity_id, failures) \
-             VALUES ($1, $2, $3, $4, $5, $6)";
+             SELECT $1, r.task_id, r.item, r.outcome, r.entity_id, r.failures \
+             FROM EACH_ROW(task_id $2, item $3, outcome $4, entity_id $5, failures $6)";
         let failures = match receipt.failures.as_slice() {
             [] => None,
             failures => Some(serde_json::to_string(failures).map_err(|e| StoreError::Failed(e.to_string()))?),

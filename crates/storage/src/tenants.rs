@@ -113,9 +113,15 @@ impl ReadTx<'_> {
     /// (which would give a mere count out twice).
     pub async fn definitions_stamp(&mut self) -> Result<i64, StoreError> {
         const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1";
-        self.fetch_optional(SQL, &[], |row| row.int(0))
+        if let Some(stamp) = self.known_stamp() {
+            return Ok(stamp);
+        }
+        let stamp = self
+            .fetch_optional(SQL, &[], |row| row.int(0))
             .await?
-            .ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))
+            .ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))?;
+        self.note_stamp(stamp);
+        Ok(stamp)
     }
 }
 
@@ -134,18 +140,27 @@ impl WriteTx<'_> {
     /// Locks the tenant's row against all others who lock it: for what changes definitions or counts
     /// tasks. Lock order everywhere: the task, the tenant, organizations, customers, products.
     pub async fn lock_tenant(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 FOR_UPDATE";
-        self.fetch_optional(SQL, &[], |_| Ok(())).await.map(drop)
+        const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1 FOR_UPDATE";
+        let stamp = self.fetch_optional(SQL, &[], |row| row.int(0)).await?;
+        if let Some(stamp) = stamp {
+            self.note_lock(stamp);
+        }
+        Ok(())
     }
 
     /// Locks the tenant's row against [`Self::lock_tenant`]: definitions stay as they are.
     pub async fn share_tenant(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 FOR_SHARE";
-        self.fetch_optional(SQL, &[], |_| Ok(())).await.map(drop)
+        const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1 FOR_SHARE";
+        let stamp = self.fetch_optional(SQL, &[], |row| row.int(0)).await?;
+        if let Some(stamp) = stamp {
+            self.note_lock(stamp);
+        }
+        Ok(())
     }
 
     pub(crate) async fn stamp_definitions(&mut self, stamp: i64) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE tenant SET definitions_stamp = $2 WHERE tenant_id = $1";
+        self.note_stamp(stamp);
         self.execute_one(SQL, &[stamp.into()]).await
     }
 
@@ -170,8 +185,7 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO counter (tenant_id, name, next) VALUES ($1, $2, $3 + 1) \
              ON CONFLICT (tenant_id, name) DO UPDATE SET next = excluded.next \
              WHERE excluded.next > counter.next";
-        self.execute_on(Touched::Nothing, SQL, &[counter.name().into(), number.into()])
+        self.execute_any_on(Touched::Nothing, SQL, &[counter.name().into(), number.into()])
             .await
-            .map(drop)
     }
 }

@@ -113,8 +113,7 @@ impl WriteTx<'_> {
     /// Records a use.
     pub async fn touch_token(&mut self, id: &str, used_at: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE token SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
-        self.execute_on(Touched::Nothing, SQL, &[id.into(), used_at.0.into()])
+        self.execute_any_on(Touched::Nothing, SQL, &[id.into(), used_at.0.into()])
             .await
-            .map(drop)
     }
 }

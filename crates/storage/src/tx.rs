@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use guildhall_domain::TenantId;
 
-use crate::driver::{Param, Row, Session};
+use crate::driver::{Ask, Param, Row, Session};
 use crate::error::StoreError;
 use crate::versions::Touched;
 
@@ -17,11 +17,30 @@ const PARAMS_MAX: usize = 16;
 pub struct ReadTx<'c> {
     session: Session<'c>,
     tenant: TenantId,
+    /// Whether the tenant's definitions stay as they are until the end: on one snapshot, or locked.
+    steady: bool,
+    /// Their stamp, where it was read and stays.
+    stamp: Option<i64>,
 }
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(session: Session<'c>, tenant: TenantId) -> Self {
-        Self { session, tenant }
+        Self {
+            session,
+            tenant,
+            steady: true,
+            stamp: None,
+        }
+    }
+
+    /// The stamp of the definitions, where it is known and stays.
+    pub(crate) fn known_stamp(&self) -> Option<i64> {
+        self.stamp
+    }
+
+    /// Notes the stamp that was read, if it stays.
+    pub(crate) fn note_stamp(&mut self, stamp: i64) {
+        self.stamp = self.steady.then_some(stamp);
     }
 
     /// The tenant whose data this is.
@@ -37,6 +56,17 @@ impl<'c> ReadTx<'c> {
     ) -> Result<Vec<T>, StoreError> {
         let (all, count) = with_tenant(self.tenant, params)?;
         self.session.fetch(sql, &all[..count], read).await
+    }
+
+    /// Several questions, independent of each other: on PostgreSQL in one round trip.
+    pub(crate) async fn fetch_all(&mut self, mut asks: Vec<Ask<'_>>) -> Result<(), StoreError> {
+        for ask in &mut asks {
+            ask.params.insert(0, Param::Int(self.tenant.0));
+        }
+        match asks.is_empty() {
+            true => Ok(()),
+            false => self.session.fetch_all(&mut asks).await,
+        }
     }
 
     pub(crate) async fn fetch_optional<T>(
@@ -57,9 +87,18 @@ pub struct WriteTx<'c> {
 
 impl<'c> WriteTx<'c> {
     pub(crate) fn new(session: Session<'c>, tenant: TenantId) -> Self {
-        Self {
-            read: ReadTx::new(session, tenant),
-        }
+        let steady = session.is_alone();
+        let read = ReadTx {
+            steady,
+            ..ReadTx::new(session, tenant)
+        };
+        Self { read }
+    }
+
+    /// The tenant is locked: its definitions stay as they are, with this stamp.
+    pub(crate) fn note_lock(&mut self, stamp: i64) {
+        self.read.steady = true;
+        self.read.stamp = Some(stamp);
     }
 
     /// How many rows changed, by a statement that outdates these answers only.
@@ -87,8 +126,9 @@ impl<'c> WriteTx<'c> {
         self.read.fetch_optional(sql, params, read).await
     }
 
-    /// Runs a statement that must change exactly one row. Answers made before, of whatever of the tenant,
-    /// are outdated by it: a statement that is known to touch less says so, by [`Self::execute_one_on`].
+    /// Runs a statement that must change exactly one row. It may be sent later, with the next statement
+    /// that is waited for, and fail there. Answers made before, of whatever of the tenant, are outdated by
+    /// it: a statement that is known to touch less says so, by [`Self::execute_one_on`].
     pub(crate) async fn execute_one(
         &mut self,
         sql: &'static str,
@@ -104,12 +144,24 @@ impl<'c> WriteTx<'c> {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<(), StoreError> {
-        match self.execute_on(touched, sql, params).await? {
-            1 => Ok(()),
-            rows => Err(StoreError::inconsistent(format!(
-                "{rows} rows changed instead of one by: {sql}"
-            ))),
-        }
+        let tenant = self.read.tenant;
+        let (all, count) = with_tenant(tenant, params)?;
+        self.read.session.touch(tenant, touched);
+        self.read.session.execute_later(sql, &all[..count], true).await
+    }
+
+    /// Runs a statement that may change any number of rows, and outdates these answers only; sent later
+    /// as [`Self::execute_one`].
+    pub(crate) async fn execute_any_on(
+        &mut self,
+        touched: Touched,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<(), StoreError> {
+        let tenant = self.read.tenant;
+        let (all, count) = with_tenant(tenant, params)?;
+        self.read.session.touch(tenant, touched);
+        self.read.session.execute_later(sql, &all[..count], false).await
     }
 }
 

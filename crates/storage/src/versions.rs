@@ -77,11 +77,11 @@ impl Versions {
     }
 }
 
-/// A place among `count`, a power of two: the high bits of a product, which all bits have a part in.
+/// A place among `count`, a power of two: the highest bits of a product, which all bits have a part in.
 fn place(tenant: i64, id: i64, count: usize) -> usize {
     let mixed =
         (tenant.cast_unsigned().rotate_left(32) ^ id.cast_unsigned()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 32) as usize % count
+    (mixed >> (u64::BITS - count.trailing_zeros())) as usize
 }
 
 #[cfg(test)]

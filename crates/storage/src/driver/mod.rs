@@ -88,6 +88,27 @@ fn unreadable(column: usize, error: &dyn std::error::Error) -> StoreError {
     StoreError::inconsistent(format!("column {column}: {error}"))
 }
 
+/// A question, and what becomes of each row of its answer.
+pub(crate) struct Ask<'a> {
+    pub(crate) sql: &'static str,
+    pub(crate) params: Vec<Param<'a>>,
+    pub(crate) read: Box<dyn FnMut(&Row<'_>) -> Result<(), StoreError> + Send + 'a>,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn new<const N: usize>(
+        sql: &'static str,
+        params: [Param<'a>; N],
+        read: impl FnMut(&Row<'_>) -> Result<(), StoreError> + Send + 'a,
+    ) -> Self {
+        Self {
+            sql,
+            params: params.into(),
+            read: Box::new(read),
+        }
+    }
+}
+
 /// A connection inside a transaction.
 pub(crate) enum Session<'c> {
     Sqlite(&'c mut sqlite::Connection),
@@ -95,6 +116,11 @@ pub(crate) enum Session<'c> {
 }
 
 impl Session<'_> {
+    /// Whether nobody else can change what this transaction reads, from its first statement on.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Session::Sqlite(_))
+    }
+
     /// The same session, lent once more.
     pub(crate) fn again(&mut self) -> Session<'_> {
         match self {
@@ -144,6 +170,46 @@ impl Session<'_> {
                 let rows = connection.fetch(sql, params).await?;
                 rows.first().map(|row| read(&Row::Postgres(row))).transpose()
             }
+        }
+    }
+
+    /// Several questions, independent of each other: on PostgreSQL in one round trip.
+    pub(crate) async fn fetch_all(&mut self, asks: &mut [Ask<'_>]) -> Result<(), StoreError> {
+        match self {
+            Session::Sqlite(connection) => {
+                for ask in asks {
+                    connection.fetch(ask.sql, &ask.params, |row| (ask.read)(&Row::Sqlite(row)))?;
+                }
+            }
+            Session::Postgres(connection) => {
+                let sent: Vec<_> = asks.iter().map(|ask| (ask.sql, &*ask.params)).collect();
+                let answers = connection.fetch_all(&sent).await?;
+                for (ask, rows) in asks.iter_mut().zip(answers) {
+                    for row in &rows {
+                        (ask.read)(&Row::Postgres(row))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A write whose answer is not waited for: on PostgreSQL it is sent with what follows, and fails there.
+    /// With `one` it must change one row.
+    pub(crate) async fn execute_later(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        one: bool,
+    ) -> Result<(), StoreError> {
+        match self {
+            Session::Sqlite(connection) => match connection.execute(sql, params)? {
+                rows if one && rows != 1 => Err(StoreError::inconsistent(format!(
+                    "{rows} rows changed instead of one by: {sql}"
+                ))),
+                _ => Ok(()),
+            },
+            Session::Postgres(connection) => connection.execute_later(sql, params, one).await,
         }
     }
 

@@ -233,7 +233,7 @@ pub async fn nobody_sees_or_touches_another(open: Open<'_>) {
                 .await
         },
         async |tx| tx.update_field(&field(2, "Renamed", FieldType::Text), 21).await,
-        async |tx| tx.add_member(OrganizationId(2), 2).await.map(drop),
+        async |tx| tx.add_member(OrganizationId(2), 2).await,
         async |tx| tx.insert_entitlement(4, "e4", Entity::Customer(1), 1, NOW).await,
         async |tx| tx
             .insert_organization(&organization(3, "O3"), &Definitions::default(), NOW)

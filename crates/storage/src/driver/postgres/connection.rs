@@ -1,6 +1,7 @@
-//! One transaction on a pooled connection. It begins with its first statement, in the same round
-//! trip; a read ends without waiting; a connection whose transaction was left open is closed, never
-//! given to the next.
+//! One transaction on a pooled connection, in as few round trips as can be. It begins with its first
+//! statement; writes whose answers nobody waits for travel with the next statement that is waited for,
+//! or with the commit; a read ends without waiting. A connection whose transaction was left open is
+//! closed, never given to the next.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -11,9 +12,11 @@ use std::task::Poll;
 
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::Client;
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use super::later::{Answer, Later, Sent, in_order};
 use crate::dialect;
 use crate::driver::Param;
 use crate::error::StoreError;
@@ -27,17 +30,53 @@ pub(crate) enum Ended {
     Again(StoreError),
 }
 
+/// A statement that is waited for.
+enum Ask<'q> {
+    Rows(&'static str, &'q [Param<'q>]),
+    Count(&'static str, &'q [Param<'q>]),
+}
+
+impl Ask<'_> {
+    fn text(&self) -> (&'static str, Vec<Type>) {
+        let (Self::Rows(sql, params) | Self::Count(sql, params)) = self;
+        (sql, params.iter().map(Param::postgres_type).collect())
+    }
+
+    async fn send(&self, client: &Client, statement: &Statement) -> Result<Answer, tokio_postgres::Error> {
+        let (Self::Rows(_, params) | Self::Count(_, params)) = self;
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
+        match self {
+            Self::Rows(..) => client.query(statement, &params).await.map(Answer::Rows),
+            Self::Count(..) => client.execute(statement, &params).await.map(Answer::Count),
+        }
+    }
+}
+
+/// A statement without parameters or an answer.
+fn plain<'a>(client: &'a Client, sql: &'a str) -> Sent<'a> {
+    Box::pin(async move { client.batch_execute(sql).await.map(|()| Answer::Count(0)) })
+}
+
+/// Whether the server answered that it did not do it.
+fn is_refused(answer: &Result<Answer, tokio_postgres::Error>) -> bool {
+    answer.as_ref().is_err_and(|error| error.as_db_error().is_some())
+}
+
 /// A connection, and where its transaction stands.
 pub(crate) struct Connection {
     client: Option<Client>,
     /// What begins the transaction, until the first statement has taken it along.
     begin: Option<&'static str>,
+    /// Writes that wait for the next statement.
+    later: Later,
     /// A transaction may be open.
     open: bool,
     /// A statement has failed: the transaction can only be rolled back.
     failed: Option<StoreError>,
     /// Running the unit again may go better.
     again: bool,
+    /// The server refused a statement that was sent together with the commit.
+    refused: bool,
 }
 
 impl Connection {
@@ -45,9 +84,11 @@ impl Connection {
         Self {
             client: Some(client),
             begin: None,
+            later: Later::default(),
             open: false,
             failed: None,
             again: false,
+            refused: false,
         }
     }
 
@@ -66,8 +107,23 @@ impl Connection {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let result = in_time(self.query(sql, params)).await;
-        self.note(result)
+        match self.talk(&[Ask::Rows(sql, params)]).await?.pop() {
+            Some(Answer::Rows(rows)) => Ok(rows),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Several questions in one round trip; the server answers them in their order.
+    pub(crate) async fn fetch_all(
+        &mut self,
+        asks: &[(&'static str, &[Param<'_>])],
+    ) -> Result<Vec<Vec<tokio_postgres::Row>>, StoreError> {
+        let asks: Vec<Ask<'_>> = asks.iter().map(|(sql, params)| Ask::Rows(sql, params)).collect();
+        let rows = |answer| match answer {
+            Answer::Rows(rows) => rows,
+            Answer::Count(_) => Vec::new(),
+        };
+        Ok(self.talk(&asks).await?.into_iter().map(rows).collect())
     }
 
     pub(crate) async fn execute(
@@ -75,7 +131,29 @@ impl Connection {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
-        let result = in_time(self.run(sql, params)).await;
+        match self.talk(&[Ask::Count(sql, params)]).await?.pop() {
+            Some(Answer::Count(count)) => Ok(count),
+            _ => Ok(0),
+        }
+    }
+
+    /// A write that is sent with the next statement, or with the commit; what goes wrong with it is said
+    /// there. With `one` it must change one row.
+    pub(crate) async fn execute_later(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        one: bool,
+    ) -> Result<(), StoreError> {
+        self.later.add(sql, params, one);
+        match self.later.is_full() {
+            true => self.talk(&[]).await.map(drop),
+            false => Ok(()),
+        }
+    }
+
+    async fn talk(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Answer>, StoreError> {
+        let result = in_time(self.send(asks, false)).await;
         self.note(result)
     }
 
@@ -85,46 +163,47 @@ impl Connection {
             .ok_or_else(|| StoreError::Failed("connection used after its end".into()))
     }
 
-    async fn query(
-        &mut self,
-        sql: &'static str,
-        params: &[Param<'_>],
-    ) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
-        let begin = self.take_begin();
-        let Some(client) = self.client.as_ref() else {
-            return Ok(Vec::new());
-        };
-        let types: Vec<Type> = params.iter().map(Param::postgres_type).collect();
-        let statement = client.prepare_typed_cached(&text(sql), &types).await?;
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
-        match begin {
-            None => client.query(&statement, &params).await,
-            Some(begin) => {
-                let (begun, rows) =
-                    tokio::join!(client.batch_execute(begin), client.query(&statement, &params));
-                begun?;
-                rows
+    /// Sends the beginning, what waited, the questions and, with `commit`, the end, all before the first
+    /// answer; and returns the answers to the questions.
+    async fn send(&mut self, asks: &[Ask<'_>], commit: bool) -> Result<Vec<Answer>, (StoreError, bool)> {
+        let (begin, writes) = (self.take_begin(), self.later.take());
+        let client = self.client().map_err(|error| (error, false))?;
+        let mut statements = Vec::with_capacity(writes.len() + asks.len());
+        let written = writes.iter().map(|write| (write.sql(), write.types()));
+        for (sql, types) in written.chain(asks.iter().map(Ask::text)) {
+            let prepared = client.prepare_typed_cached(&text(sql), &types).await;
+            statements.push(prepared.map_err(|error| sort(&error))?);
+        }
+        let (of_writes, of_asks) = statements.split_at(writes.len());
+        let mut sent: Vec<Sent<'_>> = Vec::with_capacity(statements.len() + 2);
+        sent.extend(begin.map(|begin| plain(client, begin)));
+        for (write, statement) in writes.iter().zip(of_writes) {
+            sent.push(Box::pin(write.send(client, statement)));
+        }
+        for (ask, statement) in asks.iter().zip(of_asks) {
+            sent.push(Box::pin(ask.send(client, statement)));
+        }
+        sent.extend(commit.then(|| plain(client, "COMMIT")));
+        let answers = in_order(sent).await;
+        if commit && answers.last().is_some_and(Result::is_ok) {
+            // Also after a statement that was refused: then it ended the transaction without effect.
+            self.open = false;
+        }
+        let statements = answers.len() - usize::from(commit);
+        self.refused = answers.iter().take(statements).any(is_refused);
+        // The first that failed says why; what follows it, only that the transaction has failed.
+        let mut answers = answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| sort(&error)));
+        if begin.is_some() {
+            answers.next().transpose()?;
+        }
+        for write in &writes {
+            if let Some(Answer::Count(count)) = answers.next().transpose()? {
+                write.check(count).map_err(|error| (error, false))?;
             }
         }
-    }
-
-    async fn run(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64, tokio_postgres::Error> {
-        let begin = self.take_begin();
-        let Some(client) = self.client.as_ref() else {
-            return Ok(0);
-        };
-        let types: Vec<Type> = params.iter().map(Param::postgres_type).collect();
-        let statement = client.prepare_typed_cached(&text(sql), &types).await?;
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
-        match begin {
-            None => client.execute(&statement, &params).await,
-            Some(begin) => {
-                let (begun, count) =
-                    tokio::join!(client.batch_execute(begin), client.execute(&statement, &params));
-                begun?;
-                count
-            }
-        }
+        answers.collect()
     }
 
     fn take_begin(&mut self) -> Option<&'static str> {
@@ -163,6 +242,13 @@ impl Connection {
 
     /// Commits, or says why not.
     pub(crate) async fn commit(mut self) -> Result<Ended, StoreError> {
+        // Writes go with the commit, but for those that must be counted first, and the first words on a
+        // connection: one that has died unseen is found before there is anything to be unsure of.
+        let first = !self.open && !self.later.is_empty();
+        if self.failed.is_none() && (first || self.later.must_be_checked()) {
+            // What is wrong is in `failed`.
+            let _checked = self.talk(&[]).await;
+        }
         if let Some(error) = self.failed.clone() {
             // An operation went on after a failed statement; a COMMIT would silently roll back.
             let again = self.again;
@@ -176,14 +262,11 @@ impl Connection {
         if !self.open {
             return Ok(Ended::Committed);
         }
-        match in_time(self.client()?.batch_execute("COMMIT")).await {
-            Ok(()) => {
-                self.open = false;
-                Ok(Ended::Committed)
-            }
+        match in_time(self.send(&[], true)).await {
+            Ok(_) => Ok(Ended::Committed),
             Err((error, true)) => Ok(Ended::Again(error)),
-            // The server answered that it did not commit.
-            Err((error, false)) if !matches!(error, StoreError::Unavailable(_)) => Err(error),
+            // The server answered that it did not commit, or refused what was to be committed.
+            Err((error, false)) if self.refused || !matches!(error, StoreError::Unavailable(_)) => Err(error),
             Err((error, false)) => Err(StoreError::Unknown(error.to_string())),
         }
     }
@@ -204,7 +287,14 @@ impl Connection {
         if self.open
             && !self.is_lost()
             && let Some(client) = &self.client
-            && in_time(client.batch_execute("ROLLBACK")).await.is_ok()
+            && in_time(async {
+                client
+                    .batch_execute("ROLLBACK")
+                    .await
+                    .map_err(|error| sort(&error))
+            })
+            .await
+            .is_ok()
         {
             self.open = false;
         }
@@ -226,10 +316,10 @@ impl Drop for Connection {
 /// What the server answers, or that it does not. The second value of an error says whether running the
 /// unit again may go better.
 async fn in_time<T>(
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    answer: impl Future<Output = Result<T, (StoreError, bool)>>,
 ) -> Result<T, (StoreError, bool)> {
     match tokio::time::timeout(super::ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => answer.map_err(|error| sort(&error)),
+        Ok(answer) => answer,
         Err(_) => Err((StoreError::Unavailable("no answer in time".into()), false)),
     }
 }
@@ -267,12 +357,7 @@ impl ToSql for Param<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match self {
             Param::Int(number) | Param::OptInt(Some(number)) => out.put_i64(*number),
-            Param::Text(text) | Param::OptText(Some(text)) => match text.contains('\0') {
-                false => out.put_slice(text.as_bytes()),
-                // Nothing that is stored holds a control character, so this finds nothing, as it should;
-                // PostgreSQL itself would refuse U+0000.
-                true => out.put_slice(text.replace('\0', "\u{1}").as_bytes()),
-            },
+            Param::Text(text) | Param::OptText(Some(text)) => out.put_slice(without_zero(text).as_bytes()),
             Param::OptInt(None) | Param::OptText(None) => return Ok(IsNull::Yes),
         }
         Ok(IsNull::No)
@@ -283,6 +368,15 @@ impl ToSql for Param<'_> {
     }
 
     to_sql_checked!();
+}
+
+/// The text as PostgreSQL takes it, which refuses U+0000. Nothing that is stored holds a control character,
+/// so what this makes of it finds nothing, as it should.
+pub(super) fn without_zero(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(text.replace('\0', "\u{1}")),
+    }
 }
 
 /// Sorts PostgreSQL's errors into ours, and says whether running the unit again may go better.

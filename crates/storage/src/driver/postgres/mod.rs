@@ -2,6 +2,7 @@
 //! database. READ COMMITTED with explicit row locks for writes, one snapshot for reads.
 
 mod connection;
+mod later;
 mod tls;
 
 use std::str::FromStr;

@@ -41,6 +41,7 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.organization(organization.id).await?;
     tx.organization_by_key("p").await?;
     tx.organization_id_used(organization.id).await?;
+    tx.taken("p", organization.id).await?;
     tx.lock_organization(organization.id).await?;
     tx.next_number(Counter::Field).await?;
     tx.lock_tenant().await?;

@@ -1,0 +1,261 @@
+//! Writes that nobody waits for yet, and how statements are sent without waiting for each other.
+//!
+//! A statement over `EACH_ROW` that comes again before it was sent, and before another one wrote the same
+//! table, is one statement with a row more: so a unit of work writes its rows set by set, however the code
+//! above it is written.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use deadpool_postgres::Client;
+use tokio_postgres::Statement;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::connection::without_zero;
+use crate::driver::Param;
+use crate::error::StoreError;
+
+/// Rows that wait at most: then they are sent, so that memory is bounded.
+const ROWS_MAX: usize = 2_000;
+
+pub(super) enum Answer {
+    Rows(Vec<tokio_postgres::Row>),
+    Count(u64),
+}
+
+type Answered = Result<Answer, tokio_postgres::Error>;
+pub(super) type Sent<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
+
+/// A parameter that is kept until it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+}
+
+impl From<&Param<'_>> for Value {
+    fn from(param: &Param<'_>) -> Self {
+        match *param {
+            Param::Int(number) => Self::Int(Some(number)),
+            Param::OptInt(number) => Self::Int(number),
+            Param::Text(text) => Self::Text(Some(without_zero(text).into_owned())),
+            Param::OptText(text) => Self::Text(text.map(|text| without_zero(text).into_owned())),
+        }
+    }
+}
+
+/// A statement with its parameters, or with those of several rows.
+#[derive(Debug)]
+pub(super) struct Write {
+    sql: &'static str,
+    rows: Vec<Vec<Value>>,
+    one: bool,
+}
+
+impl Write {
+    pub(super) fn sql(&self) -> &'static str {
+        self.sql
+    }
+
+    fn is_of_rows(&self) -> bool {
+        self.sql.contains("EACH_ROW(")
+    }
+
+    /// The first parameter is the tenant; over `EACH_ROW` the others are the columns of the rows.
+    pub(super) fn types(&self) -> Vec<Type> {
+        let of_rows = self.is_of_rows();
+        let first = self.rows.first().into_iter().flatten().enumerate();
+        first
+            .map(|(place, value)| match (value, of_rows && place > 0) {
+                (Value::Int(_), false) => Type::INT8,
+                (Value::Text(_), false) => Type::TEXT,
+                (Value::Int(_), true) => Type::INT8_ARRAY,
+                (Value::Text(_), true) => Type::TEXT_ARRAY,
+            })
+            .collect()
+    }
+
+    fn params(&self) -> Vec<Box<dyn ToSql + Sync + Send + '_>> {
+        let of_rows = self.is_of_rows();
+        let first = self.rows.first().into_iter().flatten().enumerate();
+        first
+            .map(|(place, value)| -> Box<dyn ToSql + Sync + Send + '_> {
+                let column = || self.rows.iter().map(move |row| &row[place]);
+                match (value, of_rows && place > 0) {
+                    (Value::Int(number), false) => Box::new(number),
+                    (Value::Text(text), false) => Box::new(text),
+                    (Value::Int(_), true) => Box::new(column().map(Value::int).collect::<Vec<_>>()),
+                    (Value::Text(_), true) => Box::new(column().map(Value::text).collect::<Vec<_>>()),
+                }
+            })
+            .collect()
+    }
+
+    pub(super) async fn send(&self, client: &Client, statement: &Statement) -> Answered {
+        let params = self.params();
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
+        client.execute(statement, &params).await.map(Answer::Count)
+    }
+
+    /// Whether it changed what it must.
+    pub(super) fn check(&self, count: u64) -> Result<(), StoreError> {
+        let wanted = self.rows.len() as u64;
+        match self.one && count != wanted {
+            false => Ok(()),
+            true => Err(StoreError::inconsistent(format!(
+                "{count} rows changed instead of {wanted} by: {}",
+                self.sql
+            ))),
+        }
+    }
+}
+
+impl Value {
+    fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => *number,
+            Self::Text(_) => None,
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => text.as_deref(),
+            Self::Int(_) => None,
+        }
+    }
+}
+
+/// Writes in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Later {
+    writes: Vec<Write>,
+    rows: usize,
+}
+
+impl Later {
+    pub(super) fn add(&mut self, sql: &'static str, params: &[Param<'_>], one: bool) {
+        let row: Vec<Value> = params.iter().map(Value::from).collect();
+        self.rows += 1;
+        let of_same_table = self
+            .writes
+            .iter_mut()
+            .rev()
+            .find(|write| table(write.sql) == table(sql));
+        match of_same_table {
+            Some(write)
+                if write.is_of_rows()
+                    && write.sql == sql
+                    && write.rows.first().and_then(|first| first.first()) == row.first() =>
+            {
+                write.rows.push(row);
+            }
+            _ => self.writes.push(Write {
+                sql,
+                rows: vec![row],
+                one,
+            }),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows >= ROWS_MAX
+    }
+
+    /// Whether what they changed must be counted before it may be committed. What is inserted is there, or
+    /// the statement fails.
+    pub(super) fn must_be_checked(&self) -> bool {
+        self.writes
+            .iter()
+            .any(|write| write.one && !write.sql.starts_with("INSERT"))
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Write> {
+        self.rows = 0;
+        std::mem::take(&mut self.writes)
+    }
+}
+
+/// The table that a statement writes.
+fn table(sql: &str) -> &str {
+    let mut words = sql.split(' ');
+    match words.next() {
+        Some("UPDATE") => words.next().unwrap_or_default(),
+        // INSERT INTO, DELETE FROM
+        _ => words.nth(1).unwrap_or_default(),
+    }
+}
+
+/// Puts all on their way in their order, and returns their answers in the same.
+pub(super) async fn in_order(mut sent: Vec<Sent<'_>>) -> Vec<Answered> {
+    let mut answers: Vec<Option<Answered>> = sent.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut all = true;
+        for (sent, answer) in sent.iter_mut().zip(&mut answers) {
+            if answer.is_none() {
+                match sent.as_mut().poll(context) {
+                    Poll::Ready(ready) => *answer = Some(ready),
+                    Poll::Pending => all = false,
+                }
+            }
+        }
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &str = "INSERT INTO a (tenant_id, x) SELECT $1, r.x FROM EACH_ROW(x $2)";
+    const OTHER: &str = "INSERT INTO b (tenant_id, x) SELECT $1, r.x FROM EACH_ROW(x $2)";
+
+    fn shape(later: &mut Later) -> Vec<(&'static str, usize)> {
+        let writes = later.take();
+        writes.iter().map(|write| (write.sql, write.rows.len())).collect()
+    }
+
+    #[test]
+    fn rows_of_a_table_are_one_statement() {
+        let mut later = Later::default();
+        for x in [1, 2] {
+            later.add(ROWS, &[Param::Int(7), Param::Int(x)], true);
+            later.add(OTHER, &[Param::Int(7), Param::Int(x)], true);
+        }
+        assert_eq!(shape(&mut later), [(ROWS, 2), (OTHER, 2)]);
+        assert!(later.is_empty());
+    }
+
+    #[test]
+    fn another_tenants_rows_and_what_writes_the_table_between_keep_their_order() {
+        const UPDATE: &str = "UPDATE a SET x = $2 WHERE tenant_id = $1";
+        let mut later = Later::default();
+        later.add(ROWS, &[Param::Int(7), Param::Int(1)], true);
+        later.add(ROWS, &[Param::Int(8), Param::Int(1)], true);
+        later.add(UPDATE, &[Param::Int(8), Param::Int(2)], true);
+        later.add(UPDATE, &[Param::Int(8), Param::Int(3)], true);
+        later.add(ROWS, &[Param::Int(8), Param::Int(4)], true);
+        assert_eq!(
+            shape(&mut later),
+            [(ROWS, 1), (ROWS, 1), (UPDATE, 1), (UPDATE, 1), (ROWS, 1)]
+        );
+    }
+
+    #[test]
+    fn what_may_change_nothing_is_checked_before_the_commit() {
+        let mut later = Later::default();
+        later.add(ROWS, &[Param::Int(7), Param::Int(1)], true);
+        assert!(!later.must_be_checked());
+        later.add("DELETE FROM a WHERE tenant_id = $1", &[Param::Int(7)], false);
+        assert!(!later.must_be_checked());
+        later.add("DELETE FROM a WHERE tenant_id = $1", &[Param::Int(7)], true);
+        assert!(later.must_be_checked());
+    }
+}
