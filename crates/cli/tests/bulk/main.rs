@@ -11,6 +11,7 @@
 //! | [`items`] | what items do and what is reported of them |
 //! | [`rights`] | roles, scopes and other tenants |
 //! | [`turns`] | tenants take turns |
+//! | [`life`] | one integration, from its first field to its last count |
 //! | [`kills`] | exactly once, however often the server is killed; [`model`] says what must come of it |
 
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ mod examples;
 mod items;
 mod keys;
 mod kills;
+mod life;
 mod limits;
 mod model;
 mod refusals;
