@@ -162,6 +162,14 @@ fn edits_of_several_values() {
         run(vec![edit(Edit::Delete, "Tags", Some(&["x", "no"]))]),
         ("updated", "y,z".into(), 0)
     );
+    // What is removed is compared as what is set: trimmed, and however its characters are composed.
+    assert_eq!(
+        run(vec![
+            edit(Edit::Patch, "Tags", Some(&["e\u{301}", "x"])),
+            edit(Edit::Delete, "Tags", Some(&[" x ", "e\u{301} "])),
+        ]),
+        ("unchanged", "y,z".into(), 0)
+    );
     assert_eq!(
         run(vec![edit(Edit::Update, "Tags", Some(&["no"]))]),
         ("failed", "y,z".into(), 1)
