@@ -228,7 +228,7 @@ fn client(stage: &Stage, number: usize, seed: u64) -> Model {
 }
 
 /// A number from the database, read beside the running server.
-fn number(home: &Home, sql: &str) -> i64 {
+pub fn number(home: &Home, sql: &str) -> i64 {
     if let Some(database) = home.postgres() {
         return database.sql(sql).parse().unwrap();
     }

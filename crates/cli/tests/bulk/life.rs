@@ -366,7 +366,7 @@ impl Life {
         assert_eq!(details["External ID"], json!([external(number)]));
         assert_eq!(details["Tier"], json!([person.tier]));
         let seats = self.has_seats() && number.is_multiple_of(10);
-        assert_eq!(details.get("Seats").is_some(), seats, "{profile}");
+        assert_eq!(details.contains_key("Seats"), seats, "{profile}");
         let homes: BTreeSet<String> = person
             .organizations
             .iter()

@@ -12,6 +12,7 @@
 //! | [`rights`] | roles, scopes and other tenants |
 //! | [`turns`] | tenants take turns |
 //! | [`life`] | one integration, from its first field to its last count |
+//! | [`stops`] | the worker stops at the signal |
 //! | [`kills`] | exactly once, however often the server is killed; [`model`] says what must come of it |
 
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ mod limits;
 mod model;
 mod refusals;
 mod rights;
+mod stops;
 mod tasks;
 mod turns;
 mod world;

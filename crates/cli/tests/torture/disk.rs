@@ -43,6 +43,71 @@ fn assert_refused_as_full(world: &World, client: &Client, name: &str) {
     );
 }
 
+/// A server starts on a full disk and serves reads, though it cannot end the leases of the one that died;
+/// the tasks go on when there is room.
+#[test]
+fn a_start_on_a_full_disk_with_open_tasks() {
+    let _alone = alone();
+    let (world, faults) = faulty();
+    let mut server = world.serve();
+    let client = server.client();
+    let tasks: Vec<String> = (0..10)
+        .map(|task| {
+            let items: Vec<_> = (0..100)
+                .map(|n| json!({ "operationType": "UPSERT", "payload": { "name": format!("{task} {n}") } }))
+                .collect();
+            let request = world
+                .post(
+                    "/organization/profile/bulk",
+                    &json!({ "organizationProfiles": items }),
+                )
+                .header("Idempotency-Key", format!("task-{task}"));
+            let answer = client.send(&request).expect("answers");
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            answer.json()["id"].as_str().unwrap_or_default().to_owned()
+        })
+        .collect();
+    faults.set(Fault::Full);
+    // SQLite itself needs room to be the first to open a database: here somebody else has it open.
+    let database = world.options.database_url().trim_start_matches("sqlite:");
+    let other = rusqlite::Connection::open(database).expect("opens");
+    let open = other.query_row("SELECT COUNT(*) FROM task_open", [], |row| row.get::<_, i64>(0));
+    assert!(
+        open.expect("is read") > 0,
+        "no task is open: the test shows nothing"
+    );
+    server.kill().expect("is killed");
+
+    let mut server = world.serve();
+    let client = server.client();
+    let is_done = |id: &String| {
+        let answer = client
+            .send(&world.get(&format!("/tasks/{id}")))
+            .expect("reads go on");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["status"] == "FINISHED"
+    };
+    assert!(
+        !tasks.iter().all(is_done),
+        "no task is open: the test shows nothing"
+    );
+    poll("not ready", PATIENCE, || {
+        (readiness(&client) == (503, "full".to_owned())).then_some(())
+    });
+    assert_refused_as_full(&world, &client, "refused");
+    assert!(server.is_running());
+
+    drop(other);
+    faults.set(Fault::None);
+    poll("the tasks", PATIENCE, || tasks.iter().all(is_done).then_some(()));
+    let list = Request::get("/guildhall/v1/tasks").bearer(&world.token);
+    let list = client.send(&list).expect("answers").json();
+    for task in list["tasks"].as_array().into_iter().flatten() {
+        assert_eq!(task["outcomes"]["created"], 100, "{task}");
+    }
+    assert!(server.terminate().expect("ends").status.success());
+}
+
 #[test]
 fn a_full_disk_refuses_writes_until_there_is_room() {
     let _alone = alone();

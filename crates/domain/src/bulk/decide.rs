@@ -362,11 +362,18 @@ fn edit_values(
             Ok(present.iter().cloned().chain(new).collect())
         }
         Edit::Update | Edit::Patch => check(given),
-        Edit::Delete if multiple && !given.is_empty() => Ok(present
-            .iter()
-            .filter(|value| !given.contains(value))
-            .cloned()
-            .collect()),
+        Edit::Delete if multiple && !given.is_empty() => {
+            // Compared as choices are when they are set; what is none of the options removes nothing.
+            let named: HashSet<String> = given
+                .iter()
+                .map(|value| text::nfc(value.trim()).into_owned())
+                .collect();
+            Ok(present
+                .iter()
+                .filter(|value| !named.contains(*value))
+                .cloned()
+                .collect())
+        }
         Edit::Delete => Ok(Vec::new()),
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::facts::{Change, Facts, Need};
 use super::{DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
 use crate::entity::Entity;
-use crate::field::{Definition, Definitions, FieldType, PhoneFormat, Values};
+use crate::field::{Definition, Definitions, FieldType, PhoneFormat};
 use crate::id::{FieldId, OrganizationId};
 use crate::subject::{Subject, SubjectKind};
 use crate::task::{Receipt, TaskType};
@@ -29,13 +29,13 @@ fn associated(kind: SubjectKind) -> [(&'static str, i64); 2] {
 
 /// The state, as a store would keep it: subjects of one kind, by their number.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct World {
+pub(super) struct World {
     kind: SubjectKind,
-    subjects: BTreeMap<i64, Subject>,
-    spent: BTreeSet<i64>,
-    members: Vec<(OrganizationId, i64)>,
-    entitled: Vec<(Entity, i64)>,
-    next_id: i64,
+    pub(super) subjects: BTreeMap<i64, Subject>,
+    pub(super) spent: BTreeSet<i64>,
+    pub(super) members: Vec<(OrganizationId, i64)>,
+    pub(super) entitled: Vec<(Entity, i64)>,
+    pub(super) next_id: i64,
 }
 
 fn number(entity: Entity) -> i64 {
@@ -46,7 +46,7 @@ fn number(entity: Entity) -> i64 {
 }
 
 impl World {
-    fn new(kind: SubjectKind, next_id: i64) -> Self {
+    pub(super) fn new(kind: SubjectKind, next_id: i64) -> Self {
         Self {
             kind,
             next_id,
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Runs items in chunks of this size.
-    fn run(&mut self, items: &[Item], chunk: usize) -> Vec<Receipt> {
+    pub(super) fn run(&mut self, items: &[Item], chunk: usize) -> Vec<Receipt> {
         let mut receipts = Vec::new();
         for items in items.chunks(chunk) {
             let mut facts = self.facts(&Need::of(self.kind, items));
@@ -181,7 +181,7 @@ fn definitions() -> Arc<Definitions> {
     };
     Arc::new(Definitions::new(vec![
         define(1, "Region", FieldType::Select, &["EU", "US"]),
-        define(2, "Tags", FieldType::MultiSelect, &["x", "y", "z"]),
+        define(2, "Tags", FieldType::MultiSelect, &["x", "y", "z", "é"]),
         define(3, "Note", FieldType::Text, &[]),
     ]))
 }
@@ -325,273 +325,4 @@ proptest! {
         world.run(&upserts, 4);
         prop_assert_eq!(world.subjects.keys().copied().collect::<Vec<_>>(), once);
     }
-}
-
-fn item(operation: Manage, id: Option<&str>, handle: Option<&str>) -> ManageItem {
-    ManageItem {
-        operation,
-        id: id.map(Into::into),
-        handle: handle.map(Into::into),
-        display_name: None,
-        details: Vec::new(),
-        associated_ids: Vec::new(),
-        product_ids: Vec::new(),
-    }
-}
-
-/// `id/name -> outcome` of each item, over a state with organizations 1 Acme and 2 Globex, and 3 spent.
-fn outcomes(items: Vec<ManageItem>) -> Vec<String> {
-    let mut world = World::new(SubjectKind::Organization, 1);
-    let start = ["Acme", "Globex"].map(|name| Item::Manage(item(Manage::Create, None, Some(name))));
-    world.run(&start, 2);
-    world.spent.insert(3);
-    world.next_id = 4;
-    let items: Vec<Item> = items.into_iter().map(Item::Manage).collect();
-    let show = |receipt: Receipt| {
-        let failed = receipt.failures.len();
-        format!("{} {} {failed}", receipt.entity_id, receipt.outcome.name())
-    };
-    world.run(&items, 100).into_iter().map(show).collect()
-}
-
-#[test]
-fn ids_that_are_wished_for() {
-    use Manage::{Create, Upsert};
-    let found = outcomes(vec![
-        item(Create, Some("9"), Some("A")),
-        item(Create, Some("9"), Some("B")),
-        item(Create, Some("3"), Some("C")),
-        item(Create, Some("007"), Some("D")),
-        item(Upsert, Some("8"), Some("E")),
-        item(Upsert, Some("8"), None),
-        item(Upsert, Some("77"), None),
-    ]);
-    // 9 is free; then it is taken; 3 was another's once; 007 is no id; 8 is free and then known.
-    assert_eq!(
-        found,
-        [
-            "9 created 0",
-            "10 created 0",
-            "11 created 0",
-            "12 created 0",
-            "8 created 0",
-            "8 unchanged 0",
-            "77 failed 1"
-        ]
-    );
-}
-
-#[test]
-fn names_that_are_taken() {
-    use Manage::{Create, Update, Upsert};
-    let found = outcomes(vec![
-        item(Create, None, Some("acme")),
-        item(Update, Some("1"), Some("Globex")),
-        item(Update, Some("1"), Some("ACME")),
-        item(Upsert, Some("50"), Some("Globex")),
-        item(Update, None, Some("Nobody")),
-        item(Update, Some("1"), Some("Initech")),
-        item(Create, None, Some("Acme")),
-    ]);
-    assert_eq!(
-        found,
-        [
-            "acme failed 1",
-            "1 failed 1",
-            "1 updated 0",
-            "Globex failed 1",
-            "Nobody failed 1",
-            "1 updated 0",
-            "4 created 0",
-        ]
-    );
-}
-
-#[test]
-fn the_parts_of_an_item_fail_alone() {
-    let mut upsert = item(Manage::Upsert, None, Some("New"));
-    upsert.details = vec![
-        FieldValues {
-            name: "Region".into(),
-            values: vec!["EU".into()],
-        },
-        FieldValues {
-            name: "Nothing".into(),
-            values: vec!["EU".into()],
-        },
-    ];
-    upsert.associated_ids = vec!["qm:a".into(), "qm:no".into(), "qm:a".into()];
-    upsert.product_ids = vec!["p-1".into(), "p-no".into()];
-    let mut world = World::new(SubjectKind::Organization, 1);
-    let receipts = world.run(&[Item::Manage(upsert)], 1);
-    let failures: Vec<_> = receipts[0]
-        .failures
-        .iter()
-        .map(|f| (f.operated_on.name(), f.operated_on_ids.join(",")))
-        .collect();
-    assert_eq!(
-        failures,
-        [
-            ("DETAIL_FIELD", "Nothing".into()),
-            ("MEMBERSHIP", "qm:no".into()),
-            ("ENTITLEMENT", "p-no".to_owned()),
-        ]
-    );
-    assert_eq!(receipts[0].outcome.name(), "created");
-    assert_eq!((world.members.len(), world.entitled.len()), (1, 1));
-}
-
-#[test]
-fn edits_of_several_values() {
-    let edit = |operation, name: &str, values: Option<&[&str]>| DetailEdit {
-        operation,
-        name: name.into(),
-        values: values.map(|values| values.iter().map(|value| (*value).to_owned()).collect()),
-    };
-    let mut world = World::new(SubjectKind::Organization, 1);
-    world.run(&[Item::Manage(item(Manage::Create, None, Some("Acme")))], 1);
-    let mut run = |edits: Vec<DetailEdit>| {
-        let receipts = world.run(
-            &[Item::Details(DetailsItem {
-                id: "1".into(),
-                operations: edits,
-            })],
-            1,
-        );
-        let values: Values = world.subjects[&1].details().clone();
-        (
-            receipts[0].outcome.name(),
-            values.get(FieldId(2)).join(","),
-            receipts[0].failures.len(),
-        )
-    };
-    assert_eq!(
-        run(vec![edit(Edit::Update, "Tags", Some(&["y", "x"]))]),
-        ("updated", "y,x".into(), 0)
-    );
-    assert_eq!(
-        run(vec![edit(Edit::Patch, "Tags", Some(&["z", "x"]))]),
-        ("updated", "y,x,z".into(), 0)
-    );
-    assert_eq!(
-        run(vec![edit(Edit::Patch, "Tags", Some(&[]))]),
-        ("unchanged", "y,x,z".into(), 0)
-    );
-    assert_eq!(
-        run(vec![edit(Edit::Delete, "Tags", Some(&["x", "no"]))]),
-        ("updated", "y,z".into(), 0)
-    );
-    assert_eq!(
-        run(vec![edit(Edit::Update, "Tags", Some(&["no"]))]),
-        ("failed", "y,z".into(), 1)
-    );
-    assert_eq!(
-        run(vec![edit(Edit::Delete, "Tags", None)]),
-        ("updated", String::new(), 0)
-    );
-    // One goes wrong between two that go well.
-    let found = run(vec![
-        edit(Edit::Update, "Tags", Some(&["x"])),
-        edit(Edit::Update, "Nothing", Some(&["x"])),
-        edit(Edit::Patch, "Tags", Some(&["y"])),
-    ]);
-    assert_eq!(found, ("updated", "x,y".into(), 1));
-}
-
-/// Over a state with the customers qm:1 Ann and qm:2 Bob: what becomes of each item, and the names in
-/// the end.
-#[test]
-fn customers_are_found_by_id_or_email_and_keep_their_email() {
-    use Manage::{Create, Update, Upsert};
-    let called = |operation, id, email, shown: Option<&str>| {
-        let mut item = item(operation, id, email);
-        item.display_name = shown.map(Into::into);
-        Item::Manage(item)
-    };
-    let mut world = World::new(SubjectKind::Customer, 1);
-    let (ann, bob) = (Some("ann@a.example"), Some("bob@a.example"));
-    world.run(
-        &[
-            called(Create, None, ann, None),
-            called(Create, None, bob, Some("Bob")),
-        ],
-        2,
-    );
-    let receipts = world.run(
-        &[
-            called(Create, None, Some("ANN@a.example"), None),
-            called(Update, None, Some("ANN@A.example"), Some("Ann Lee")),
-            called(Upsert, Some("qm:2"), ann, Some("Robert")),
-            called(Update, Some("qm:2"), Some("Bob@A.Example"), None),
-            called(Upsert, Some("qm:wish"), Some("eve@a.example"), None),
-            called(Upsert, Some("qm:wish"), Some("eve@a.example"), None),
-            called(Upsert, Some("qm:wish"), None, None),
-            called(Update, None, Some("nobody"), None),
-        ],
-        100,
-    );
-    let told: Vec<_> = receipts
-        .iter()
-        .map(|receipt| {
-            let failed = receipt.failures.iter().map(|f| f.operated_on.name());
-            let ids = receipt.failures.iter().flat_map(|f| f.operated_on_ids.clone());
-            (
-                receipt.entity_id.as_str(),
-                receipt.outcome.name(),
-                failed.collect::<Vec<_>>().join(","),
-                ids.collect::<Vec<_>>().join(","),
-            )
-        })
-        .collect();
-    let (none, whole) = (String::new(), "CUSTOMER_PROFILE".to_owned());
-    assert_eq!(
-        told,
-        [
-            ("ANN@a.example", "failed", whole.clone(), none.clone()),
-            ("qm:1", "updated", none.clone(), none.clone()),
-            // The id finds; another email is a part that fails, and the name is changed all the same.
-            (
-                "qm:2",
-                "updated",
-                "CUSTOMER_ACCOUNT".into(),
-                "ann@a.example".into()
-            ),
-            ("qm:2", "unchanged", none.clone(), none.clone()),
-            // No id can be wished for.
-            ("qm:3", "created", none.clone(), none.clone()),
-            ("eve@a.example", "failed", whole.clone(), none.clone()),
-            ("qm:wish", "failed", whole.clone(), none.clone()),
-            ("nobody", "failed", whole, none),
-        ]
-    );
-    let names: Vec<_> = world.subjects.values().map(Subject::name).collect();
-    assert_eq!(names, ["Ann Lee", "Robert", "eve"]);
-    assert!(
-        receipts[2].failures[0].error.contains("cannot be changed"),
-        "{receipts:?}"
-    );
-}
-
-/// Open tasks of an earlier release stand in databases: they can be read, and what is written of
-/// organizations is still read by that release.
-#[test]
-fn items_are_stored_in_the_form_that_they_had() {
-    let stored = concat!(
-        r#"[{"Manage":{"operation":"UPSERT","id":"7","name":"Acme","details":[{"name":"Region","values":["EU"]}],"#,
-        r#""customer_ids":["qm:a"],"product_ids":["p-1"]}},"#,
-        r#"{"Manage":{"operation":"CREATE","id":null,"name":"Globex","details":[],"customer_ids":[],"product_ids":[]}},"#,
-        r#"{"Details":{"id":"7","operations":[{"operation":"DELETE","name":"Tags","values":null}]}},"#,
-        r#"{"Definition":{"name":"Tier","type_name":"SELECT","options":["Free"]}}]"#,
-    );
-    let items: Vec<Item> = serde_json::from_str(stored).unwrap();
-    let mut first = item(Manage::Upsert, Some("7"), Some("Acme"));
-    first.details = vec![FieldValues {
-        name: "Region".into(),
-        values: vec!["EU".into()],
-    }];
-    first.associated_ids = vec!["qm:a".into()];
-    first.product_ids = vec!["p-1".into()];
-    assert_eq!(items[0], Item::Manage(first));
-    assert_eq!(items[1], Item::Manage(item(Manage::Create, None, Some("Globex"))));
-    assert_eq!(serde_json::to_string(&items).unwrap(), stored);
 }

@@ -5,6 +5,8 @@
 //! in their order.
 
 mod decide;
+#[cfg(test)]
+mod examples;
 mod facts;
 #[cfg(test)]
 mod law;

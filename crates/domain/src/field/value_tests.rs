@@ -291,6 +291,30 @@ fn urls_are_absolute_http() {
         &["https://", "http://:80", "http://a:99999", "http://[::1"],
         "not an address",
     );
+    // What a browser would forgive or make something else of.
+    refuses(
+        FieldType::Url,
+        &[
+            "http:///x",
+            "https:///a.com",
+            "https://a.com\\b",
+            "https://a.com/\"b\"",
+            "https://a.com/<b>",
+            "https://a.com/{b}|c^`",
+        ],
+        "is not written as an address is",
+    );
+    refuses(
+        FieldType::Url,
+        &[
+            "https://*",
+            "https://*.a.com",
+            "https://.",
+            "http://../x",
+            "http://-",
+        ],
+        "has no host",
+    );
     refuses(
         FieldType::Url,
         &["https://a b.com", "https://a.com/b c", "https://a.com/\nb"],

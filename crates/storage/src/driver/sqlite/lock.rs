@@ -56,17 +56,24 @@ impl ServeLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = std::fs::read_to_string(holder_path(database)).unwrap_or_default();
+                let noted = std::fs::read_to_string(holder_path(database)).unwrap_or_default();
+                let holder = match noted.trim() {
+                    "" => "unknown",
+                    holder => holder,
+                };
                 return Err(OpenError(format!(
                     "{}: another guildhall serve (process {}) has this database open. One server runs on \
                      an SQLite file at a time; stop that one first.",
                     database.display(),
-                    holder.trim()
+                    holder
                 )));
             }
             Err(TryLockError::Error(e)) => return Err(cannot(e)),
         }
-        tell_holder(database).map_err(cannot)?;
+        // The lock is what counts: on a full disk a server starts without the note, and serves reads.
+        if let Err(error) = tell_holder(database) {
+            tracing::warn!(%error, "cannot note beside the database which process serves it");
+        }
         Ok(Self { _file: file })
     }
 }
