@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
 
-fn row(row: &Row<'_>) -> Result<Product, StoreError> {
+pub(crate) fn row(row: &Row<'_>) -> Result<Product, StoreError> {
     Ok(Product {
         number: row.int(0)?,
         id: row.text(1)?,

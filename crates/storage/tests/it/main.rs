@@ -11,6 +11,7 @@ mod backend;
 mod copy;
 mod counters;
 mod entities;
+mod lists;
 mod postgres;
 mod sample;
 mod schemas;
@@ -38,6 +39,11 @@ macro_rules! conformance {
             entities::unique_indexes_have_the_last_word,
             entities::changing_what_is_not_there,
             entities::ids_with_a_nul_find_nothing,
+            lists::walks_go_on_where_a_page_ended,
+            lists::a_place_that_is_no_more_is_still_a_place,
+            lists::values_and_links_are_found,
+            lists::rows_leave_out_what_is_hidden,
+            lists::a_member_is_removed_once,
             sweeps::of_an_organization,
             sweeps::of_a_customer,
             sweeps::of_a_product,
