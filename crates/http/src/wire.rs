@@ -105,6 +105,12 @@ impl Schema for i64 {
     }
 }
 
+impl Schema for bool {
+    fn schema(_all: &mut Schemas) -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
 impl<T: Schema> Schema for Option<T> {
     const OPTIONAL: bool = true;
 

@@ -33,7 +33,20 @@ pub(crate) fn no_customer(id: &str) -> Error {
     Rejection::not_found(Thing::Customer, id).into()
 }
 
-fn display_name(raw: &str) -> Result<String, Rejection> {
+/// An email, as it will be stored.
+pub(crate) fn email_address(raw: &str) -> Result<String, Rejection> {
+    let email = raw.trim().to_owned();
+    check_email(&email)
+        .map_err(|problem| Rejection::invalid("email", format!("{:?}: {problem}", Excerpt(&email))))?;
+    Ok(email)
+}
+
+pub(crate) fn email_taken(email: &str) -> Rejection {
+    let problem = format!("{email:?} is the email of another customer already");
+    Rejection::invalid("email", problem)
+}
+
+pub(crate) fn display_name(raw: &str) -> Result<String, Rejection> {
     text::name(raw, limits::NAME_CHARS_MAX).map_err(|problem| {
         Rejection::invalid("displayName", format!("the name {:?} {problem}", Excerpt(raw)))
     })
@@ -65,9 +78,7 @@ impl Service {
 
     /// Adds a customer account. Its email must be new.
     pub async fn create_account(&self, by: &Authenticated, new: NewAccount) -> Result<Customer, Error> {
-        let email = new.email.trim().to_owned();
-        check_email(&email)
-            .map_err(|problem| Rejection::invalid("email", format!("{:?}: {problem}", Excerpt(&email))))?;
+        let email = email_address(&new.email)?;
         let name = match &new.display_name {
             Some(name) => display_name(name)?,
             None => email.split('@').next().unwrap_or_default().to_owned(),
@@ -84,8 +95,7 @@ impl Service {
         self.store
             .write(by.caller.tenant, async move |tx| {
                 if tx.customer_email_used(&customer.email_key).await? {
-                    let problem = format!("{:?} is the email of another customer already", customer.email);
-                    return Err(Rejection::invalid("email", problem).into());
+                    return Err(email_taken(&customer.email).into());
                 }
                 tx.insert_customer(&customer, &Definitions::default(), now)
                     .await?;

@@ -29,7 +29,7 @@ pub struct EntitlementsDetails {
     pub definitions: Arc<Definitions>,
 }
 
-fn no_entitlement(id: &str) -> Error {
+pub(crate) fn no_entitlement(id: &str) -> Error {
     Rejection::not_found(Thing::Entitlement, id).into()
 }
 
