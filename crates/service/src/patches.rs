@@ -48,10 +48,7 @@ pub struct CustomerPatch {
 }
 
 fn nothing_to_change(members: &str) -> Rejection {
-    Rejection::invalid(
-        "",
-        format!("there is nothing to change: send at least one of {members}"),
-    )
+    Rejection::invalid("", format!("there is nothing to change: send {members}"))
 }
 
 /// The form of the values of a patch.
@@ -92,7 +89,7 @@ impl Service {
         patch: OrganizationPatch,
     ) -> Result<Patched<Organization>, Error> {
         if patch == OrganizationPatch::default() {
-            return Err(nothing_to_change("name and details").into());
+            return Err(nothing_to_change("name, details, or both").into());
         }
         let name = patch.name.as_deref().map(organization_name).transpose()?;
         check_form(patch.details.as_deref())?;
@@ -136,7 +133,7 @@ impl Service {
         patch: CustomerPatch,
     ) -> Result<Patched<Customer>, Error> {
         if patch == CustomerPatch::default() {
-            return Err(nothing_to_change("displayName, email and details").into());
+            return Err(nothing_to_change("displayName, email, details, or several of them").into());
         }
         let name = patch.display_name.as_deref().map(display_name).transpose()?;
         let email = patch.email.as_deref().map(email_address).transpose()?;

@@ -278,6 +278,7 @@ fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) {
             }
         }
         Some("string") => assert!(value.is_string(), "{at}: no string: {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{at}: no boolean: {value}"),
         Some("integer") => assert!(value.is_i64(), "{at}: no integer: {value}"),
         other => panic!("{at}: a schema of the type {other:?}"),
     }

@@ -170,15 +170,15 @@ pub fn refuse_unknown<'a>(
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
         if !known.contains(&name) {
-            let hint = match text::closest(name, known.iter().copied()) {
-                Some(near) => format!(". Did you mean {near:?}?"),
-                None => format!("; it takes {}", known.join(", ")),
-            };
             let details = match takes_details {
                 true => ", and detail.FIELD.OPERATOR for detail fields",
                 false => "",
             };
-            let problem = format!("there is no parameter {:?}{hint}{details}", Excerpt(name));
+            let hint = match text::closest(name, known.iter().copied()) {
+                Some(near) => format!(". Did you mean {near:?}?"),
+                None => format!("; it takes {}{details}", known.join(", ")),
+            };
+            let problem = format!("there is no parameter {:?}{hint}", Excerpt(name));
             return Err(Rejection::invalid("", problem));
         }
         if seen.contains(&name) {
