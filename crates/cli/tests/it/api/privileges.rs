@@ -215,15 +215,18 @@ fn the_two_spaces_are_apart() {
     let router = Router::new(&routes).unwrap();
     let rows = index();
     let fill = |path: &str| path.replace(['{', '}'], "");
-    for (at, row) in rows.iter().enumerate() {
+    for row in &rows {
         for prefix in VENDOR.iter().chain(&OWN) {
             let path = format!("{}{}", fill(prefix), fill(row.path));
             let found = match router.find(&row.method.parse().unwrap(), &path) {
                 Found::Operation(index, _) => Some(index),
                 _ => None,
             };
-            let there = row.prefixes().contains(prefix);
-            assert_eq!(found, there.then_some(at), "{} {path}", row.method);
+            // Both spaces may have a path that is spelled the same.
+            let wanted = rows.iter().position(|other| {
+                (other.method, other.path) == (row.method, row.path) && other.prefixes().contains(prefix)
+            });
+            assert_eq!(found, wanted, "{} {path}", row.method);
         }
     }
 }
