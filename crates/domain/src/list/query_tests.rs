@@ -44,7 +44,8 @@ fn a_field_may_have_any_name() {
 fn what_is_wrong_is_said() {
     use ListKind::{Customers, Entitlements, Organizations, Products};
     let long = "x".repeat(256);
-    let cases: &[(ListKind, &[(&str, &str)], &str)] = &[
+    type Case<'c> = (ListKind, &'c [(&'c str, &'c str)], &'c str);
+    let cases: &[Case<'_>] = &[
         (
             Organizations,
             &[("nameprefix", "a")],
