@@ -13,8 +13,8 @@ use guildhall_storage::{Gather, Linked, ReadTx, StoreError, Walk};
 
 use crate::lists::{Load, Total};
 
-/// Rows that one statement loads at most.
-const BLOCK_ROWS_MAX: usize = 1_000;
+/// Rows that one statement loads at most: each may have a quarter of a megabyte of values.
+const BLOCK_ROWS_MAX: usize = 250;
 
 /// Where rows come from.
 pub(crate) enum Source {
