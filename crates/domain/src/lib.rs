@@ -12,6 +12,7 @@ pub mod id;
 pub mod idempotency;
 pub mod json;
 pub mod limits;
+pub mod list;
 pub mod rejection;
 pub mod subject;
 pub mod task;

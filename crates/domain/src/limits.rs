@@ -64,3 +64,10 @@ pub const BULK_DEFINITIONS_MAX: usize = 50;
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Tasks or receipts on one page (ours).
 pub const TASKS_PAGE_MAX: i64 = 100;
+/// Things on one page of a list (ours).
+pub const LIST_PAGE_MAX: i64 = 100;
+/// Comparisons of detail fields in one list (ours).
+pub const LIST_DETAIL_FILTERS_MAX: usize = 20;
+/// Rows that one page of a list looks at, and that a count counts (ours): so a page is quick, whatever is
+/// asked for.
+pub const LIST_ROWS_MAX: usize = 10_000;

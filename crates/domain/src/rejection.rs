@@ -11,6 +11,8 @@ pub enum Thing {
     Organization,
     /// A customer, whatever the account behind it.
     Customer,
+    /// A customer as a member of an organization.
+    Member,
     /// A product.
     Product,
     /// An entitlement of a customer or an organization.
@@ -29,6 +31,7 @@ impl Thing {
         match self {
             Self::Organization => "organization",
             Self::Customer => "customer",
+            Self::Member => "member",
             Self::Product => "product",
             Self::Entitlement => "entitlement",
             Self::DetailField => "detail field",

@@ -43,6 +43,15 @@ pub fn key(raw: &str) -> String {
     nfc(&folded).into_owned()
 }
 
+/// The beginning that the keys of all names have that begin with `raw`: as [`key`], but white space at
+/// the end counts.
+pub fn prefix_key(raw: &str) -> String {
+    // A full stop neither folds nor composes with what stands before it.
+    let mut key = key(&format!("{}.", raw.trim_start()));
+    key.pop();
+    key
+}
+
 /// Whether `raw` may be stored as free text: at most `max_chars` Unicode scalar values, and no
 /// control characters but tabs and line breaks (docs/api.md, "Data rules"). Kept as it is typed.
 ///
@@ -229,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn prefixes_keep_white_space_at_their_end() {
+        assert_eq!(prefix_key(" Acme "), "acme ");
+        assert_eq!(prefix_key("Straß"), "strass");
+        assert_eq!(prefix_key("CAFE\u{301}"), "café");
+        assert!(!key("Acmeology").starts_with(&prefix_key("Acme ")));
+        assert!(key("Acme Inc").starts_with(&prefix_key("acme ")));
+    }
+
+    #[test]
     fn free_text_takes_tabs_and_line_breaks() {
         assert_eq!(free_text("a\tb\r\nc", 6), Ok(()));
         assert_eq!(free_text("", 5), Ok(()));
@@ -294,6 +312,13 @@ mod tests {
                 prop_assert_eq!(key(&stored), key(&text));
                 prop_assert_eq!(name(&stored, 255), Ok(stored));
             }
+        }
+
+        #[test]
+        fn a_prefix_finds_what_begins_so(start in "[a-zäöüßéñçσδπж ]{1,9}", rest in "[a-zäöüßéñçσδπж ]{0,9}") {
+            let (name, prefix) = (format!("{start}{rest}x"), start.to_uppercase());
+            prop_assert!(key(&name).starts_with(&prefix_key(&prefix)));
+            prop_assert!(key(&name).starts_with(&prefix_key(&start)));
         }
 
         #[test]

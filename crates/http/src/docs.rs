@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::api::removals::DryRunOut;
 use crate::openapi::{tag, who};
 use crate::routes::{Experimental, OWN_PREFIX, Route, Space, VENDOR_PREFIXES};
-use crate::wire::Schemas;
+use crate::wire::{Schema, Schemas};
 
 /// What a browser may do with any answer of ours: show it, with our style sheet.
 pub const CONTENT_SECURITY_POLICY: &str =
@@ -121,6 +122,13 @@ fn operation(out: &mut String, route: &Route, schemas: &mut Schemas) {
             add(out, format_args!("<dt>200</dt><dd>{}</dd>", type_of(&schema)));
         }
         None => out.push_str("<dt>204</dt><dd>no body</dd>"),
+    }
+    if route.dry_run {
+        let answer = type_of(&DryRunOut::schema(schemas));
+        add(
+            out,
+            format_args!("<dt>200</dt><dd>with dryRun=true: {answer}</dd>"),
+        );
     }
     out.push_str("</dl></section>");
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::removals::DryRunOut;
 use crate::router::{PUBLIC, Public};
 use crate::routes::{Experimental, Needs, OWN_PREFIX, Route, Space, routes};
-use crate::wire::Schemas;
+use crate::wire::{Schema, Schemas};
 
 /// The document of this version, as it is served and committed.
 pub fn document() -> String {
@@ -84,6 +85,12 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             });
         }
         None => answers["204"] = json!({ "description": "Done; no body." }),
+    }
+    if route.dry_run {
+        answers["200"] = json!({
+            "description": "What dryRun=true asked for; nothing was changed.",
+            "content": { "application/json": { "schema": DryRunOut::schema(schemas) } },
+        });
     }
     for status in statuses(route) {
         answers[*status] = json!({ "$ref": format!("#/components/responses/{status}") });

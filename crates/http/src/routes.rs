@@ -4,14 +4,15 @@
 //! Rows follow the index of operations in `docs/api.md` and carry its numbers.
 
 use guildhall_domain::access::Scope::{self, *};
+use guildhall_domain::list::{ListKind, SortBy};
 use guildhall_domain::task::TaskType;
 use guildhall_domain::{EntityKind, Role};
 use http::Method;
 use serde_json::Value;
 
 use crate::api::{
-    bulk, customer_bulk, customer_profiles, customers, details, entitlements, fields, organizations,
-    products, profiles, tasks,
+    bulk, customer_bulk, customer_profiles, customers, details, entitlements, fields, lists, organizations,
+    patches, products, profiles, removals, tasks,
 };
 use crate::call::{Call, Handled};
 use crate::wire::{Schema, Schemas};
@@ -104,6 +105,8 @@ pub struct Route {
     pub body: Option<SchemaOf>,
     /// The schema of its answer; `None` is 204.
     pub answer: Option<SchemaOf>,
+    /// Whether it is a delete that can be asked what it would do.
+    pub dry_run: bool,
     /// What does it; `None` where Guildhall does not offer it (yet).
     pub handler: Option<Handler>,
 }
@@ -123,6 +126,7 @@ impl Route {
             query: Vec::new(),
             body: None,
             answer: None,
+            dry_run: false,
             handler: None,
         }
     }
@@ -162,6 +166,22 @@ impl Route {
         self
     }
 
+    /// A delete of our own: `?dryRun=true` asks what it would do.
+    fn removes(self) -> Self {
+        const DOC: &str = "true: answers 200 with what would be deleted, and changes nothing.";
+        let mut route = self.own().query(removals::DRY_RUN, false, DOC);
+        route.dry_run = true;
+        route
+    }
+
+    /// A list of our own.
+    fn lists<T: Schema>(mut self, kind: ListKind) -> Self {
+        for (name, doc) in list_parameters(kind) {
+            self = self.query(name, false, doc);
+        }
+        self.own().answers::<T>()
+    }
+
     /// A bulk request: it has a key, and is answered with a task.
     fn submits<T: Schema>(self) -> Self {
         let mut route = self.takes::<T>().answers::<bulk::TaskSubmitResponseOut<'_>>();
@@ -192,6 +212,10 @@ fn put(row: u8, path: &'static str, summary: &'static str) -> Route {
     Route::new(row, Method::PUT, path, summary)
 }
 
+fn patch(path: &'static str, summary: &'static str) -> Route {
+    Route::new(0, Method::PATCH, path, summary).own()
+}
+
 fn delete(row: u8, path: &'static str, summary: &'static str) -> Route {
     Route::new(row, Method::DELETE, path, summary)
 }
@@ -212,6 +236,8 @@ pub fn routes() -> Vec<Route> {
         entitlement_routes(),
         other_routes(),
         own_routes(),
+        list_routes(),
+        change_routes(),
     ]
     .concat()
 }
@@ -682,9 +708,10 @@ fn other_routes() -> Vec<Route> {
     ]
 }
 
+const LIMIT: &str = "At most so many on a page: 1 to 100; 100 when absent.";
+const CURSOR: &str = "The nextCursor of the page before.";
+
 fn own_routes() -> Vec<Route> {
-    const LIMIT: &str = "At most so many on a page: 1 to 100; 100 when absent.";
-    const CURSOR: &str = "The nextCursor of the page before.";
     vec![
         get(0, "/tasks", "List tasks, newest first")
             .own()
@@ -715,5 +742,127 @@ fn own_routes() -> Vec<Route> {
         .query("cursor", false, CURSOR)
         .answers::<tasks::TaskItemListOut<'_>>()
         .by(|call| Box::pin(tasks::items(call))),
+    ]
+}
+
+/// The parameters that a list takes.
+fn list_parameters(kind: ListKind) -> Vec<(&'static str, &'static str)> {
+    let has = |order: SortBy| kind.orders().contains(&order);
+    let mut all = Vec::new();
+    if has(SortBy::Name) {
+        all.push((
+            "namePrefix",
+            "Only those whose name begins so, compared as names are.",
+        ));
+    }
+    if has(SortBy::Email) {
+        all.push((
+            "emailPrefix",
+            "Only those whose email begins so, compared without case.",
+        ));
+    }
+    for link in kind.links() {
+        let doc = match *link {
+            "organization" => "Only those linked to the organization with this id.",
+            "customer" => "Only those linked to the customer with this id.",
+            _ => "Only those linked to the product with this id.",
+        };
+        all.push((*link, doc));
+    }
+    if kind.fields().is_some() {
+        all.push((
+            "detail.{fieldName}.{operator}",
+            "Only those whose detail field compares so; may come several times. The operators are eq, ne, lt, lte, gt, \
+             gte, prefix, in (a JSON array of strings), has, and set (true or false), as they fit the field's type.",
+        ));
+    }
+    let sort = match kind {
+        ListKind::Organizations | ListKind::Products => "id, name or updatedAt",
+        ListKind::Customers => "id, name, email or updatedAt",
+        ListKind::Entitlements => "id or updatedAt",
+    };
+    all.extend([
+        ("sort", sort),
+        ("limit", LIMIT),
+        ("cursor", CURSOR),
+        ("count", "true: also how many the whole list has."),
+    ]);
+    all
+}
+
+fn list_routes() -> Vec<Route> {
+    use Role::Agent;
+    vec![
+        get(0, "/organizations", "List organizations")
+            .needs(Agent, &[ReadOrganization, ReadOrganizationDetail])
+            .lists::<lists::OrganizationListOut<'_>>(ListKind::Organizations)
+            .by(|call| Box::pin(lists::organizations(call))),
+        get(0, "/customers", "List customers")
+            .needs(Agent, &[ReadCustomer, ReadCustomerDetail])
+            .lists::<lists::CustomerListOut<'_>>(ListKind::Customers)
+            .by(|call| Box::pin(lists::customers(call))),
+        get(0, "/products", "List products with filters")
+            .needs(Agent, &[ReadProduct])
+            .lists::<lists::ProductListOut<'_>>(ListKind::Products)
+            .by(|call| Box::pin(lists::products(call))),
+        get(0, "/entitlements", "List entitlements")
+            .needs(Agent, &[ReadEntitlement])
+            .lists::<lists::EntitlementListOut<'_>>(ListKind::Entitlements)
+            .by(|call| Box::pin(lists::entitlements(call))),
+    ]
+}
+
+/// Changes to what lists show. Each needs what the vendor's operations that do the same need.
+fn change_routes() -> Vec<Route> {
+    use Role::{Admin, Agent};
+    const ORGANIZATION: &str = "/organizations/{organizationId}";
+    const CUSTOMER: &str = "/customers/{customerId}";
+    const PRODUCT: &str = "/products/{productId}";
+    const ENTITLEMENT: &str = "/entitlements/{entitlementId}";
+    vec![
+        patch(ORGANIZATION, "Change an organization in part")
+            .manages(&[WriteOrganization, WriteOrganizationDetail])
+            .takes::<patches::PatchOrganizationRequest>()
+            .answers::<lists::ListedOrganizationOut<'_>>()
+            .by(|call| Box::pin(patches::organization(call))),
+        delete(0, ORGANIZATION, "Delete organization, or ask what would go")
+            .needs(Admin, &[DeleteOrganization])
+            .removes()
+            .by(|call| Box::pin(removals::organization(call))),
+        delete(
+            0,
+            "/organizations/{organizationId}/customers/{customerId}",
+            "Remove a customer from an organization",
+        )
+        .manages(&[WriteOrganizationProfile])
+        .removes()
+        .by(|call| Box::pin(removals::member(call))),
+        patch(CUSTOMER, "Change a customer in part")
+            .needs(Admin, &[WriteCustomer, WriteCustomerDetail])
+            .takes::<patches::PatchCustomerRequest>()
+            .answers::<lists::ListedCustomerOut<'_>>()
+            .by(|call| Box::pin(patches::customer(call))),
+        delete(0, CUSTOMER, "Delete customer, or ask what would go")
+            .needs(Admin, &[DeleteCustomer])
+            .removes()
+            .by(|call| Box::pin(removals::customer(call))),
+        patch(PRODUCT, "Change a product in part")
+            .needs(Agent, &[WriteProduct])
+            .takes::<patches::PatchProductRequest>()
+            .answers::<lists::ListedProductOut<'_>>()
+            .by(|call| Box::pin(patches::product(call))),
+        delete(0, PRODUCT, "Delete product, or ask what would go")
+            .needs(Admin, &[DeleteProduct])
+            .removes()
+            .by(|call| Box::pin(removals::product(call))),
+        patch(ENTITLEMENT, "Change an entitlement in part")
+            .needs(Agent, &[WriteEntitlementDetail])
+            .takes::<patches::PatchEntitlementRequest>()
+            .answers::<lists::ListedEntitlementOut<'_>>()
+            .by(|call| Box::pin(patches::entitlement(call))),
+        delete(0, ENTITLEMENT, "Delete entitlement, or ask what would go")
+            .needs(Admin, &[DeleteEntitlement])
+            .removes()
+            .by(|call| Box::pin(removals::entitlement(call))),
     ]
 }

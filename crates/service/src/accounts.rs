@@ -36,6 +36,14 @@ pub(crate) fn no_customer(id: &str) -> Error {
     Rejection::not_found(Thing::Customer, id).into()
 }
 
+/// An email, as it will be stored.
+pub(crate) fn email_address(raw: &str) -> Result<String, Rejection> {
+    SubjectKind::Customer.check_handle(raw).map_err(|problem| {
+        let problem = format!("{:?}: {problem}", Excerpt(raw.trim()));
+        Rejection::invalid("email", problem)
+    })
+}
+
 /// The id of a new customer.
 pub(crate) fn customer_id(cloud_id: &str, uuid: &str) -> String {
     format!("qm:{cloud_id}:{uuid}")
@@ -49,12 +57,7 @@ pub(crate) fn email_taken(email: &str, by: &Customer) -> Rejection {
 impl NewAccount {
     /// A customer without number and id, if the form is right.
     pub(crate) fn check(&self) -> Result<Customer, Rejection> {
-        let email = SubjectKind::Customer
-            .check_handle(&self.email)
-            .map_err(|problem| {
-                let problem = format!("{:?}: {problem}", Excerpt(self.email.trim()));
-                Rejection::invalid("email", problem)
-            })?;
+        let email = email_address(&self.email)?;
         let shown = self.display_name.as_deref().map(display_name).transpose()?;
         Ok(Customer {
             number: 0,
@@ -67,7 +70,7 @@ impl NewAccount {
     }
 }
 
-fn display_name(raw: &str) -> Result<String, Rejection> {
+pub(crate) fn display_name(raw: &str) -> Result<String, Rejection> {
     text::name(raw, limits::NAME_CHARS_MAX).map_err(|problem| {
         Rejection::invalid("displayName", format!("the name {:?} {problem}", Excerpt(raw)))
     })

@@ -42,7 +42,7 @@ pub struct EntitlementPage {
     pub is_last: bool,
 }
 
-fn no_entitlement(id: &str) -> Error {
+pub(crate) fn no_entitlement(id: &str) -> Error {
     Rejection::not_found(Thing::Entitlement, id).into()
 }
 

@@ -15,12 +15,16 @@ mod demo;
 mod entitlements;
 mod error;
 mod fields;
+mod list_pages;
+mod lists;
 mod maintenance;
 mod numbers;
 mod organizations;
+mod patches;
 mod products;
 mod profiles;
 mod queue;
+mod removals;
 mod search;
 mod tasks;
 mod tenants;
@@ -32,7 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guildhall_domain::field::PhoneFormat;
-use guildhall_domain::{Clock, Random, Timestamp};
+use guildhall_domain::{Clock, Random, Timestamp, limits};
 use guildhall_storage::Store;
 
 pub use accounts::{CustomerDetails, NewAccount};
@@ -43,9 +47,12 @@ pub use error::Error;
 pub use guildhall_domain::bulk::FieldValues;
 pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
 pub use guildhall_storage::{StoreError, TenantRow, Version};
+pub use lists::{ListPage, Total};
 pub use organizations::{OrganizationDetails, OrganizationName};
+pub use patches::{CustomerPatch, OrganizationPatch, Patched};
 pub use products::ProductPage;
 pub use profiles::{NewProfile, NewSubject, Profile};
+pub use removals::Removal;
 pub use search::{FoundCustomers, WantedValue};
 pub use tasks::{ItemPage, TaskDetails, TaskPage, TaskSummary};
 pub use tokens::{Authenticated, Lifetime, NewToken, TokenInfo};
@@ -67,6 +74,8 @@ pub struct Settings {
     pub task_retention: Duration,
     /// How old an unfinished task may become.
     pub task_timeout: Duration,
+    /// Rows that one page of a list looks at, and that a count counts.
+    pub list_rows_max: usize,
 }
 
 impl Default for Settings {
@@ -76,6 +85,7 @@ impl Default for Settings {
             max_active_tasks: 10,
             task_retention: Duration::from_secs(72 * 60 * 60),
             task_timeout: Duration::from_secs(30 * 60),
+            list_rows_max: limits::LIST_ROWS_MAX,
         }
     }
 }

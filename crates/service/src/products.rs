@@ -14,12 +14,12 @@ pub struct ProductPage {
     pub next: Option<String>,
 }
 
-fn product_name(raw: &str) -> Result<String, Rejection> {
+pub(crate) fn product_name(raw: &str) -> Result<String, Rejection> {
     text::name(raw, limits::NAME_CHARS_MAX)
         .map_err(|problem| Rejection::invalid("name", format!("the name {:?} {problem}", Excerpt(raw))))
 }
 
-fn no_product(id: &str) -> Error {
+pub(crate) fn no_product(id: &str) -> Error {
     Rejection::not_found(Thing::Product, id).into()
 }
 

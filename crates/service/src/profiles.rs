@@ -319,7 +319,7 @@ async fn profile_of(
 }
 
 /// The values of a payload in their stored form.
-fn check_details(
+pub(crate) fn check_details(
     definitions: &Definitions,
     details: &[FieldValues],
     phone: PhoneFormat,

@@ -135,10 +135,10 @@ const TABLES: [Table; 15] = [
         "tenant_id, number",
         ["$1", "$2"],
         "$3",
-        ", id, email, email_key, display_name, details, created_at, updated_at",
-        "$1, $2, $3, $4, $5, $6, $7, $8, $9",
+        ", id, email, email_key, display_name, name_key, details, created_at, updated_at",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10",
         "tenant_id DESC, number DESC",
-        [Int, Int, Text, Text, Text, Text, Text, Int, Int],
+        [Int, Int, Text, Text, Text, Text, Text, Text, Int, Int],
         2
     ),
     table!(

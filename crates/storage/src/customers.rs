@@ -1,7 +1,7 @@
 //! Customers and their accounts.
 
 use guildhall_domain::field::{Definitions, EntityKind, Values};
-use guildhall_domain::{Customer, Timestamp};
+use guildhall_domain::{Customer, Timestamp, text};
 
 use crate::details::{from_text, to_text};
 use crate::driver::Row;
@@ -59,7 +59,7 @@ impl WriteTx<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO customer (tenant_id, number, id, email, email_key, display_name, \
-             details, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+             name_key, details, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
         let details = to_text(&customer.details)?;
         self.execute_one_on(
             Touched::Nothing,
@@ -70,6 +70,7 @@ impl WriteTx<'_> {
                 (&customer.email).into(),
                 (&customer.email_key).into(),
                 (&customer.display_name).into(),
+                (&text::key(&customer.display_name)).into(),
                 (&details).into(),
                 now.0.into(),
             ],
@@ -87,12 +88,31 @@ impl WriteTx<'_> {
         display_name: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str =
-            "UPDATE customer SET display_name = $3, updated_at = $4 WHERE tenant_id = $1 AND number = $2";
+        const SQL: &str = "UPDATE customer SET display_name = $3, name_key = $4, updated_at = $5 \
+             WHERE tenant_id = $1 AND number = $2";
+        let key = text::key(display_name);
         self.execute_one_on(
             Touched::Nothing,
             SQL,
-            &[number.into(), display_name.into(), now.0.into()],
+            &[number.into(), display_name.into(), (&key).into(), now.0.into()],
+        )
+        .await
+    }
+
+    /// Changes the email.
+    pub async fn change_customer_email(
+        &mut self,
+        number: i64,
+        email: &str,
+        email_key: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE customer SET email = $3, email_key = $4, updated_at = $5 \
+             WHERE tenant_id = $1 AND number = $2";
+        self.execute_one_on(
+            Touched::Nothing,
+            SQL,
+            &[number.into(), email.into(), email_key.into(), now.0.into()],
         )
         .await
     }

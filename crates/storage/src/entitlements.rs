@@ -22,7 +22,7 @@ pub(crate) fn entity_key(entity: Entity) -> (&'static str, i64) {
     }
 }
 
-fn row(row: &Row<'_>) -> Result<Entitlement, StoreError> {
+pub(crate) fn row(row: &Row<'_>) -> Result<Entitlement, StoreError> {
     let (kind, number) = (row.text(2)?, row.int(3)?);
     let (entity, entity_id) = match (kind.as_str(), row.opt_text(4)?) {
         (ORGANIZATION, _) => (Entity::Organization(OrganizationId(number)), number.to_string()),

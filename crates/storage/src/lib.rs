@@ -25,6 +25,7 @@ mod entitlements;
 mod error;
 mod facts;
 mod fields;
+mod lists;
 mod memberships;
 mod migrate;
 mod organizations;
@@ -48,6 +49,7 @@ use tokio::sync::oneshot;
 
 pub use copy::{CopiedTable, CopyProgress};
 pub use error::{OpenError, StoreError};
+pub use lists::{Gather, Linked, Walk};
 pub use organizations::Taken;
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};

@@ -60,4 +60,22 @@ impl WriteTx<'_> {
         )
         .await
     }
+
+    /// Removes a customer from an organization; whether it was a member.
+    pub async fn remove_member(
+        &mut self,
+        organization: OrganizationId,
+        customer_number: i64,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM membership \
+             WHERE tenant_id = $1 AND customer_number = $2 AND organization_id = $3";
+        Ok(self
+            .execute_on(
+                Touched::Organization(organization.0),
+                SQL,
+                &[customer_number.into(), organization.0.into()],
+            )
+            .await?
+            == 1)
+    }
 }

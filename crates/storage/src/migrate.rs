@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use guildhall_domain::text;
+
 use crate::driver::sqlite::Connection;
 use crate::error::OpenError;
 
@@ -10,6 +12,7 @@ use crate::error::OpenError;
 const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0001_organizations.sql"),
     include_str!("../migrations/sqlite/0002_tasks.sql"),
+    include_str!("../migrations/sqlite/0003_lists.sql"),
 ];
 
 /// Brings the database to this program's version. Several processes may try at once: each step
@@ -47,6 +50,9 @@ pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> R
             .map_err(failed)?;
         if version(&transaction).map_err(failed)? < number {
             transaction.execute_batch(sql).map_err(failed)?;
+            if number == CUSTOMER_NAMES {
+                sqlite_customer_names(&transaction).map_err(failed)?;
+            }
             transaction
                 .execute(
                     "INSERT INTO schema_version (version, applied_at) VALUES (?1, ?2)",
@@ -63,6 +69,7 @@ pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> R
 const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0001_organizations.sql"),
     include_str!("../migrations/postgres/0002_tasks.sql"),
+    include_str!("../migrations/postgres/0003_lists.sql"),
 ];
 
 /// One number for all servers: who migrates holds it until the transaction ends.
@@ -103,6 +110,9 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
         }
         if found < number {
             transaction.batch_execute(sql).await.map_err(failed)?;
+            if number == CUSTOMER_NAMES {
+                postgres_customer_names(&transaction).await.map_err(failed)?;
+            }
             let insert = "INSERT INTO schema_version (version, applied_at) VALUES ($1, $2)";
             transaction
                 .execute(insert, &[&number, &now_ms])
@@ -112,6 +122,62 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// The step after which the names of customers as compared are filled: no database folds as we do.
+const CUSTOMER_NAMES: i64 = 3;
+/// Customers that are filled at once.
+const FILLED_AT_ONCE: i64 = 1_000;
+
+fn sqlite_customer_names(transaction: &rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
+    let mut page = transaction.prepare(
+        "SELECT tenant_id, number, display_name FROM customer WHERE (tenant_id, number) > (?1, ?2) \
+         ORDER BY tenant_id, number LIMIT ?3",
+    )?;
+    let mut fill =
+        transaction.prepare("UPDATE customer SET name_key = ?3 WHERE tenant_id = ?1 AND number = ?2")?;
+    let mut last = (i64::MIN, i64::MIN);
+    loop {
+        let rows: Vec<(i64, i64, String)> = page
+            .query_map([last.0, last.1, FILLED_AT_ONCE], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        let Some((tenant, number, _)) = rows.last() else {
+            return Ok(());
+        };
+        last = (*tenant, *number);
+        for (tenant, number, name) in rows {
+            fill.execute((tenant, number, text::key(&name)))?;
+        }
+    }
+}
+
+async fn postgres_customer_names(
+    transaction: &tokio_postgres::Transaction<'_>,
+) -> Result<(), tokio_postgres::Error> {
+    const PAGE: &str = "SELECT tenant_id, number, display_name FROM customer WHERE (tenant_id, number) > ($1, $2) \
+         ORDER BY tenant_id, number LIMIT $3";
+    const FILL: &str = "UPDATE customer c SET name_key = k.name_key \
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS k (tenant_id, number, name_key) \
+         WHERE c.tenant_id = k.tenant_id AND c.number = k.number";
+    let mut last = (i64::MIN, i64::MIN);
+    loop {
+        let (mut tenants, mut numbers, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for row in transaction
+            .query(PAGE, &[&last.0, &last.1, &FILLED_AT_ONCE])
+            .await?
+        {
+            last = (row.try_get(0)?, row.try_get(1)?);
+            tenants.push(last.0);
+            numbers.push(last.1);
+            keys.push(text::key(row.try_get(2)?));
+        }
+        if tenants.is_empty() {
+            return Ok(());
+        }
+        transaction.execute(FILL, &[&tenants, &numbers, &keys]).await?;
+    }
 }
 
 /// A database of another program is not taken over.

@@ -8,7 +8,7 @@ use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
 use crate::versions::Touched;
 
-fn row(row: &Row<'_>) -> Result<Product, StoreError> {
+pub(crate) fn row(row: &Row<'_>) -> Result<Product, StoreError> {
     Ok(Product {
         number: row.int(0)?,
         id: row.text(1)?,

@@ -42,6 +42,7 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
         max_active_tasks: args.max_active_tasks,
         task_retention: args.task_retention,
         task_timeout: args.task_timeout,
+        ..Settings::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // First the address: a port that is taken leaves no new database behind.

@@ -309,8 +309,7 @@ pub fn check_parts(
     associated_ids: &[String],
     product_ids: &[String],
 ) -> Result<(), Rejection> {
-    check_fields_named_once(details)?;
-    check_value_count(details.iter().map(|detail| detail.values.len())).map_err(|e| e.inside("details"))?;
+    check_details(details)?;
     let max = limits::ASSOCIATIONS_MAX;
     for (at, ids) in [
         (kind.associations_member(), associated_ids),
@@ -322,6 +321,12 @@ pub fn check_parts(
         }
     }
     Ok(())
+}
+
+/// Checks the form of the values of a payload: each field named once, and not too many values.
+pub fn check_details(details: &[FieldValues]) -> Result<(), Rejection> {
+    check_fields_named_once(details)?;
+    check_value_count(details.iter().map(|detail| detail.values.len())).map_err(|e| e.inside("details"))
 }
 
 /// A field named twice in one payload could only be a mistake.

@@ -4,6 +4,7 @@ mod definitions;
 #[path = "../fresh/mod.rs"]
 mod fresh;
 mod ids;
+mod lists;
 mod model;
 mod operations;
 mod races;

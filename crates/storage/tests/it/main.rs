@@ -11,6 +11,7 @@ mod backend;
 mod copy;
 mod counters;
 mod entities;
+mod lists;
 mod postgres;
 mod sample;
 mod schemas;
@@ -40,6 +41,11 @@ macro_rules! conformance {
             entities::ids_with_a_nul_find_nothing,
             entities::facts_of_customers,
             entities::customers_by_their_values,
+            lists::walks_go_on_where_a_page_ended,
+            lists::a_place_that_is_no_more_is_still_a_place,
+            lists::values_and_links_are_found,
+            lists::rows_leave_out_what_is_hidden,
+            lists::a_member_is_removed_once,
             sweeps::of_an_organization,
             sweeps::of_a_customer,
             sweeps::of_a_product,

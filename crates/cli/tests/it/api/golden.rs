@@ -11,6 +11,7 @@ use guildhall_http::routes::{Route, Space, routes};
 use guildhall_testkit::{Golden, Request, Response};
 use serde_json::{Map, Value, json};
 
+use crate::api::golden_lists;
 use crate::world::{Expect, KEY, Site, World, each, error_message};
 
 /// Where the files are.
@@ -20,7 +21,7 @@ pub fn folder() -> PathBuf {
 
 /// File, operation, path, body (empty for none), and in what the request is special. Operations and
 /// paths of our own are spelled out; the vendor's follow `/api/v1`.
-type Case = (
+pub type Case = (
     &'static str,
     &'static str,
     &'static str,
@@ -656,7 +657,8 @@ const AFTER_CUSTOMER_SUBMITS: &[Case] = &[
     ),
 ];
 
-const NO_TOKEN: &str = "token";
+/// In what a request may be special: no token.
+pub const NO_TOKEN: &str = "token";
 const NO_OPT_IN: &str = "opt-in";
 const NO_TYPE: &str = "json";
 const AS_TEXT: &str = "text";
@@ -1577,7 +1579,8 @@ fn send(site: &Site, path: &str, (_, operation, _, body, special): &Case) -> (Va
     (shown, site.send(&request))
 }
 
-fn check(site: &Site, case: &Case) -> Response {
+/// Sends the request of a case and compares the exchange with its file.
+pub fn check(site: &Site, case: &Case) -> Response {
     check_at(site, case.2, case)
 }
 
@@ -1683,6 +1686,7 @@ fn tasks() {
 #[test]
 fn every_file_is_checked_once() {
     let mut cases = BTreeSet::new();
+    let lists = [golden_lists::READS, golden_lists::WRITES, golden_lists::REFUSALS].concat();
     let all = [
         READS,
         WRITES,
@@ -1692,7 +1696,7 @@ fn every_file_is_checked_once() {
         CUSTOMER_SUBMITS,
         AFTER_CUSTOMER_SUBMITS,
     ];
-    for case in all.concat() {
+    for case in [all.concat(), lists].concat() {
         assert!(cases.insert(case.0.to_owned()), "{} is there twice", case.0);
     }
     let files: BTreeSet<String> = files()

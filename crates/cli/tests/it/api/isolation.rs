@@ -254,7 +254,12 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
                     "?status=FINISHED".into(),
                     "?outcome=failed".into(),
                     "?hasFailures=true&limit=1".into(),
+                    format!("?organization={}&count=true", theirs.organization),
+                    format!("?customer={}&sort=-updatedAt", theirs.customer),
+                    "?namePrefix=zq&count=true".into(),
+                    "?detail.organization%20note.prefix=zq".into(),
                 ],
+                "DELETE" if space == Space::Own => vec!["?dryRun=true".into(), String::new()],
                 "PUT" if route.path.ends_with("/details") => vec![field],
                 _ => vec![String::new()],
             };

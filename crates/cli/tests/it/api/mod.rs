@@ -4,6 +4,7 @@ mod customers;
 mod entitlements;
 mod fields;
 pub mod golden;
+mod golden_lists;
 mod isolation;
 mod kept;
 mod organizations;

@@ -233,7 +233,9 @@ fn every_statement_finds_its_rows_by_an_index() {
         let mut rows = explain.raw_query();
         while let Some(row) = rows.next().unwrap() {
             let step: String = row.get(3).unwrap();
-            let is_harmless = step == "SCAN CONSTANT ROW" || step.starts_with("SCAN json_each");
+            // A count counts what a bounded search found.
+            let is_harmless =
+                step == "SCAN CONSTANT ROW" || step == "SCAN found" || step.starts_with("SCAN json_each");
             let is_scan = step.starts_with("SCAN") && !is_harmless;
             assert!(!is_scan || is_one_of(&READ_ALL, &sql), "{sql}\n{step}");
             assert!(!step.contains("AUTOMATIC"), "{sql}\n{step}");
@@ -276,4 +278,28 @@ fn a_statement_that_changes_something_says_what() {
         matches!(writer.execute(sql, &[]), Err(StoreError::Failed(_))),
         "said once, good for one"
     );
+}
+
+/// A walk is one search in one index from where it goes on; a sort would be a second step.
+#[test]
+fn lists_walk_their_index_in_order() {
+    let folder = TempFolder::new();
+    let mut connection = open(&folder.join("guildhall.db"), Use::Write);
+    for sql in crate::lists::tests::walks() {
+        let sql = format!("EXPLAIN QUERY PLAN {}", dialect::sqlite(sql));
+        let mut explain = connection.inner().prepare(&sql).unwrap();
+        for index in 1..=explain.parameter_count() {
+            explain.raw_bind_parameter(index, 1).unwrap();
+        }
+        let mut rows = explain.raw_query();
+        let mut steps: Vec<String> = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get(3).unwrap());
+        }
+        let is_one_search = steps.len() == 1 && steps[0].starts_with("SEARCH");
+        assert!(
+            is_one_search && steps[0].contains(['<', '>']),
+            "{sql}\n{steps:#?}"
+        );
+    }
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use guildhall_domain::bulk::Need;
 use guildhall_domain::field::{Definition, Definitions, EntityKind, FieldType, Values};
+use guildhall_domain::list::{ListKind, Span};
 use guildhall_domain::task::{Outcome, Receipt, TaskStatus, TaskType};
 use guildhall_domain::{
     Customer, Entity, FieldId, Organization, OrganizationId, Product, SubjectKind, TenantId, Timestamp,
 };
 
-use crate::{Claim, Counter, ItemFilter, NewTask, StoreError, Sweep, SystemTx, TokenRow, WriteTx};
+use crate::{
+    Claim, Counter, Gather, ItemFilter, Linked, NewTask, StoreError, Sweep, SystemTx, TokenRow, Walk, WriteTx,
+};
 
 const NOW: Timestamp = Timestamp(1);
 
@@ -54,7 +57,9 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.customer_number("c1").await?;
     tx.customer_by_key("c1").await?;
     tx.lock_customer("c1").await?;
+    tx.change_customer_email(1, "d", "d", NOW).await?;
     tx.add_member(organization.id, 1).await?;
+    tx.remove_member(organization.id, 1).await?;
     tx.members(organization.id).await?;
     tx.organizations_of(1).await?;
 
@@ -89,6 +94,8 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.customer_entitlements(1).await?;
     tx.inherited_entitlements(1).await?;
     tx.delete_entitlement(1, &some, &fields).await?;
+
+    lists(tx).await?;
 
     tx.insert_token(&token()).await?;
     tx.tokens().await?;
@@ -169,6 +176,57 @@ async fn tasks(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.release_task("t1", 1).await?;
     tx.finish_task("t1", TaskStatus::Finished, NOW).await?;
     tx.purge_task("t1").await
+}
+
+async fn lists(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let span = Span::all();
+    let (organization, customer) = (OrganizationId(1), Entity::Customer(1));
+    let mut walks = vec![
+        Walk::Emails(&span),
+        Walk::Key(EntityKind::Organization, FieldId(1), "x"),
+        Walk::EntitlementsTo(1),
+    ];
+    for kind in [
+        ListKind::Organizations,
+        ListKind::Customers,
+        ListKind::Products,
+        ListKind::Entitlements,
+    ] {
+        walks.extend([Walk::Numbers(kind), Walk::Updates(kind)]);
+        walks.extend((kind != ListKind::Entitlements).then_some(Walk::Names(kind, &span)));
+    }
+    for walk in walks {
+        for descending in [false, true] {
+            tx.list_walk(walk, None, descending, 10).await?;
+        }
+    }
+    for gather in [
+        Gather::Values(EntityKind::Organization, FieldId(1), &span),
+        Gather::OrganizationsOf(1),
+        Gather::MembersOf(organization),
+        Gather::EntitledTo(EntityKind::Organization, 1),
+        Gather::EntitlementsOf(customer),
+        Gather::ProductsOf(customer),
+    ] {
+        tx.list_gather(gather, 10).await?;
+    }
+    for linked in [
+        Linked::ToCustomer(1),
+        Linked::ToOrganization(organization),
+        Linked::ToProduct(EntityKind::Organization, 1),
+        Linked::ByEntity(customer),
+    ] {
+        tx.list_linked(linked, &[1]).await?;
+    }
+    tx.list_organizations(&[1]).await?;
+    tx.list_customers(&[1]).await?;
+    tx.list_products(&[1]).await?;
+    tx.list_entitlements(&[1]).await?;
+    tx.count_memberships(customer, 10).await?;
+    tx.count_memberships(Entity::Organization(organization), 10)
+        .await?;
+    tx.count_entitlements_of(customer, 10).await?;
+    tx.count_entitlements_to(1, 10).await.map(drop)
 }
 
 fn sample() -> (Organization, Customer, Product, Definition) {
