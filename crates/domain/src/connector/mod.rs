@@ -5,14 +5,23 @@
 //! that is wrong with them. [`decide`] says which of two versions of an object stays. [`Readers`] says
 //! who may see one.
 
+mod associations;
+mod block;
+mod draft;
+mod instant;
 mod key;
+mod number;
 mod object;
 mod object_type;
+mod parts;
 mod people;
+mod permissions;
 mod precedence;
 mod readers;
 mod request;
 mod selection;
+#[cfg(test)]
+mod tests;
 
 pub use key::Key;
 pub use object::Object;

@@ -1,7 +1,7 @@
 //! Users, groups and mappings of a connector, as permissions of objects rest on them. Little is asked of
 //! them: an external id, and what a decision needs; all else is kept as it was sent.
 
-use super::{Member, Problem, RequestFault};
+use super::{Member, Problem, RequestFault, number};
 use crate::json::{Members, Node};
 use crate::{limits, text};
 
@@ -199,7 +199,7 @@ impl Person for Mapping {
                 None
             }
             Some(node) => {
-                let time = whole_number(node);
+                let time = number::sequence(node);
                 if time.is_none() {
                     let message = "updatedAt must be an integer, milliseconds since 1970";
                     problems.push(problem("updatedAt", message));
@@ -366,32 +366,12 @@ pub(super) fn id_text(node: &Node<'_>) -> Option<String> {
 pub(super) fn sequence(members: &Members<'_>, problems: &mut Vec<Problem>) -> Option<i64> {
     const NAME: &str = "updateSequenceNumber";
     let node = members.get(NAME).filter(|node| **node != Node::Null)?;
-    let number = whole_number(node).filter(|number| *number >= 0);
+    let number = number::sequence(node);
     if number.is_none() {
         let message = format!("{NAME} must be an integer from 0 to {}", i64::MAX);
         problems.push(problem(NAME, message));
     }
     number
-}
-
-/// An integer: digits, an integral fraction such as `1.0`, or a string of digits.
-fn whole_number(node: &Node<'_>) -> Option<i64> {
-    let text = match node {
-        Node::Number(text) => text,
-        Node::Text(text) => text.as_ref(),
-        _ => return None,
-    };
-    let whole = match text.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
-        Some(_) => return None,
-        None => text,
-    };
-    // Rust reads a plus sign, which no JSON number has.
-    if whole.starts_with('+') {
-        None
-    } else {
-        whole.parse().ok()
-    }
 }
 
 fn has(members: &Members<'_>, name: &str) -> bool {
