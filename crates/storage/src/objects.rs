@@ -1,6 +1,6 @@
 //! Objects of connectors: written by the greatest sequence number, a set at a time. One statement
 //! compares and writes all keys of a request, so that no two writers of a key can both believe to be the
-//! last; the caller brings each key once and sorted, so that those who lock several do it in one order.
+//! last; the caller brings each key once, and keys are locked in one order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ pub(crate) fn object_id(row: &Row<'_>) -> Result<ObjectId, StoreError> {
 }
 
 impl WriteTx<'_> {
-    /// Writes each of these objects, of different keys and sorted, unless what stands under its key is
+    /// Writes each of these objects, of different keys, unless what stands under its key is
     /// newer; those that were written.
     pub async fn put_objects(
         &mut self,
@@ -104,7 +104,7 @@ impl WriteTx<'_> {
                 ]
             })
             .collect();
-        let rows: Vec<Put<'_>> = objects
+        let mut rows: Vec<Put<'_>> = objects
             .iter()
             .zip(&id_keys)
             .map(|((object, name), [key, parent, container])| Put {
@@ -123,6 +123,8 @@ impl WriteTx<'_> {
                 container_key: container.as_deref(),
             })
             .collect();
+        // Keys are locked in this order, which is the order of deletes too.
+        rows.sort_unstable_by_key(|row| (row.object_type, row.key));
         let replace = i64::from(equal == EqualSequence::Replace);
         let rows = json(&rows)?;
         let params = [connection.into(), (&rows).into(), now.0.into(), replace.into()];

@@ -34,7 +34,7 @@ pub struct Group {
     pub id: String,
     /// `updateSequenceNumber`; without one it replaces whatever is there.
     pub sequence: Option<i64>,
-    /// The payload without its members, as JSON.
+    /// The payload as JSON, without its members and what the server says of a group: `id`, `meta`.
     pub body: String,
     /// All its members, each once; without them the membership stays as it is.
     pub members: Option<Vec<GroupMember>>,
@@ -142,7 +142,7 @@ impl Person for User {
         let sequence = sequence(members, problems);
         string(members, "displayName", problems);
         let email_keys = emails(members, problems);
-        let body = body(members, None, problems);
+        let body = body(members, &[], problems);
         Some(Self {
             id: id?,
             sequence,
@@ -167,7 +167,7 @@ impl Person for Group {
                 None
             }
         };
-        let body = body(members, Some("members"), problems);
+        let body = body(members, &["id", "members", "meta"], problems);
         Some(Self {
             id: id?,
             sequence,
@@ -309,10 +309,10 @@ fn emails(members: &Members<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
     keys
 }
 
-/// The payload as JSON, members in the order given, without one of them.
-fn body(members: &Members<'_>, without: Option<&str>, problems: &mut Vec<Problem>) -> String {
+/// The payload as JSON, members in the order given, without some of them.
+fn body(members: &Members<'_>, without: &[&str], problems: &mut Vec<Problem>) -> String {
     let mut out = String::from("{");
-    for (name, node) in members.iter().filter(|(name, _)| Some(*name) != without) {
+    for (name, node) in members.iter().filter(|(name, _)| !without.contains(name)) {
         if out.len() > 1 {
             out.push(',');
         }
