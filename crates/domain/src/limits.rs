@@ -89,3 +89,19 @@ pub const ASSOCIATION_VALUES_MAX: usize = 500;
 pub const OBJECT_PROBLEMS_MAX: usize = 1_000;
 /// Containers above an object through which permissions are followed (ours).
 pub const CONTAINER_DEPTH_MAX: usize = 32;
+/// Members of all groups in one request (ours): what is written in one transaction must not hold others up.
+pub const GROUP_MEMBERS_MAX: usize = 10_000;
+/// Email addresses of one user of a connector (ours).
+pub const USER_EMAILS_MAX: usize = 100;
+/// Connections of a tenant (ours): reads as an end user ask each.
+pub const CONNECTIONS_MAX: usize = 100;
+/// Objects on one page of those that a user may see (ours).
+pub const VISIBLE_PAGE_MAX: i64 = 100;
+/// Objects that are looked at for one such page (ours): with few that may be seen it ends early.
+pub const VISIBLE_LOOKS_MAX: usize = 2_000;
+/// Levels below an object in one answer about its tree (ours).
+pub const TREE_DEPTH_MAX: i64 = 32;
+/// Objects in each list of one such answer (ours).
+pub const TREE_OBJECTS_MAX: i64 = 1_000;
+/// Days that a tombstone is kept (ours): an older write that is late must not bring the object back.
+pub const TOMBSTONE_DAYS: i64 = 30;

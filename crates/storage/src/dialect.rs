@@ -1,8 +1,10 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
-//! with `$n` parameters, and four words that only this module knows:
+//! with `$n` parameters, and five words that only this module knows:
 //!
 //! * `EACH_TEXT($2)`: the strings of a JSON array, for `IN EACH_TEXT($2)`;
 //! * `EACH_INT($2)`: its integers;
+//! * `EACH_ROW($2)`: its objects as rows, for `FROM EACH_ROW($2)`; a member is `value->>'name'`, a text on
+//!   PostgreSQL;
 //! * `FOR_UPDATE`, `FOR_SHARE`: locks the rows that were read until the transaction ends. SQLite has
 //!   one writer, which needs no such lock.
 
@@ -13,7 +15,10 @@ pub(crate) fn differs(sql: &str) -> bool {
 
 /// The statement as SQLite reads it.
 pub(crate) fn sqlite(sql: &str) -> String {
-    let each = |_kind: &str, param: &str| format!("(SELECT value FROM json_each({param}))");
+    let each = |kind: &str, param: &str| match kind {
+        "ROW" => format!("json_each({param})"),
+        _ => format!("(SELECT value FROM json_each({param}))"),
+    };
     with_sets(sql, each)
         .replace(" FOR_UPDATE", "")
         .replace(" FOR_SHARE", "")
@@ -22,9 +27,10 @@ pub(crate) fn sqlite(sql: &str) -> String {
 
 /// The statement as PostgreSQL reads it.
 pub(crate) fn postgres(sql: &str) -> String {
-    let each = |kind: &str, param: &str| {
-        let value = if kind == "INT" { "value::bigint" } else { "value" };
-        format!("(SELECT {value} FROM jsonb_array_elements_text({param}::jsonb))")
+    let each = |kind: &str, param: &str| match kind {
+        "ROW" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
+        "INT" => format!("(SELECT value::bigint FROM jsonb_array_elements_text({param}::jsonb))"),
+        _ => format!("(SELECT value FROM jsonb_array_elements_text({param}::jsonb))"),
     };
     with_sets(sql, each)
         .replace("FOR_UPDATE", "FOR UPDATE")
@@ -61,6 +67,20 @@ mod tests {
         assert_eq!(
             sqlite(sql),
             "SELECT 1 FROM t WHERE a = ?1 AND b IN (SELECT value FROM json_each(?2)) ORDER BY b"
+        );
+    }
+
+    #[test]
+    fn rows_are_read_by_their_members() {
+        let sql = "INSERT INTO t (a, b) SELECT $1, value->>'b' FROM EACH_ROW($2) WHERE TRUE";
+        assert_eq!(
+            postgres(sql),
+            "INSERT INTO t (a, b) SELECT $1, value->>'b' FROM jsonb_array_elements($2::jsonb) AS each (value) \
+             WHERE TRUE"
+        );
+        assert_eq!(
+            sqlite(sql),
+            "INSERT INTO t (a, b) SELECT ?1, value->>'b' FROM json_each(?2) WHERE TRUE"
         );
     }
 

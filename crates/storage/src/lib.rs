@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+mod connections;
+mod connector_people;
 mod copy;
 mod customers;
 mod details;
@@ -27,12 +29,16 @@ mod facts;
 mod fields;
 mod memberships;
 mod migrate;
+mod object_graph;
+mod object_writes;
+mod objects;
 mod organizations;
 mod products;
 mod sweep;
 mod tasks;
 mod tenants;
 mod tokens;
+mod tombstones;
 mod tx;
 
 use std::path::PathBuf;
@@ -43,12 +49,18 @@ use std::task::{Context, Poll, Waker};
 use guildhall_domain::TenantId;
 use tokio::sync::oneshot;
 
+pub use connections::ConnectionRow;
+pub use connector_people::{ConnectorUser, PersonRow};
 pub use copy::{CopiedTable, CopyProgress};
 pub use error::{OpenError, StoreError};
+pub use object_graph::{Child, NamedObject, ReadableRow};
+pub use object_writes::{OBJECT_WRITES_KEPT, StandingRow, WriteRow};
+pub use objects::{ObjectId, ObjectRow};
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
 pub use tenants::{Counter, TenantRow};
 pub use tokens::TokenRow;
+pub use tombstones::{Graves, TombstoneOf};
 pub use tx::{ReadTx, SystemTx, WriteTx};
 
 use driver::Session;

@@ -10,6 +10,7 @@ use crate::error::OpenError;
 const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0001_organizations.sql"),
     include_str!("../migrations/sqlite/0002_tasks.sql"),
+    include_str!("../migrations/sqlite/0004_objects.sql"),
 ];
 
 /// Brings the database to this program's version. Several processes may try at once: each step
@@ -63,6 +64,7 @@ pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> R
 const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0001_organizations.sql"),
     include_str!("../migrations/postgres/0002_tasks.sql"),
+    include_str!("../migrations/postgres/0004_objects.sql"),
 ];
 
 /// One number for all servers: who migrates holds it until the transaction ends.

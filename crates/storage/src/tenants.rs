@@ -84,6 +84,8 @@ pub enum Counter {
     Product,
     /// Internal numbers of entitlements.
     Entitlement,
+    /// Internal numbers of connections.
+    Connection,
 }
 
 impl Counter {
@@ -94,6 +96,7 @@ impl Counter {
             Self::Customer => "customer",
             Self::Product => "product",
             Self::Entitlement => "entitlement",
+            Self::Connection => "connection",
         }
     }
 }

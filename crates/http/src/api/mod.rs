@@ -2,6 +2,8 @@
 //! sentence: who, what, do it, answer.
 
 pub mod bulk;
+pub mod connections;
+pub mod connector;
 pub mod customers;
 pub mod details;
 pub mod entitlements;

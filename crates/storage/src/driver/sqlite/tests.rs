@@ -137,7 +137,7 @@ fn the_walk_runs_every_statement() {
 /// or by a join with one that is. Those that are meant to see all tenants are listed.
 #[test]
 fn every_statement_is_of_one_tenant() {
-    const OF_ALL_TENANTS: [(&str, &str); 9] = [
+    const OF_ALL_TENANTS: [(&str, &str); 13] = [
         ("FROM tenant WHERE cloud_id =", "the tenant is what is looked for"),
         (
             "FROM token k JOIN tenant t ON t.tenant_id = k.tenant_id WHERE k.hash =",
@@ -156,6 +156,10 @@ fn every_statement_is_of_one_tenant() {
             "where one server is all there is",
         ),
         ("FROM task WHERE finished_at <", "work of any tenant"),
+        ("FROM object WHERE deleted_at <", "work of any tenant"),
+        ("FROM connector_user WHERE deleted_at <", "work of any tenant"),
+        ("FROM connector_group WHERE deleted_at <", "work of any tenant"),
+        ("FROM connector_mapping WHERE deleted_at <", "work of any tenant"),
     ];
     let folder = TempFolder::new();
     let mut connection = open(&folder.join("guildhall.db"), Use::Write);
@@ -205,15 +209,21 @@ fn every_statement_finds_its_rows_by_an_index() {
         "FROM task_open ORDER BY",
         "UPDATE task_open SET lease_until = 0",
     ];
-    // A tenant's tokens are few, and read by its owner alone; so are its tasks that are not done.
-    const READ_THE_TENANT: [&str; 2] = ["ORDER BY k.created_at", "COUNT(*) FROM task_open"];
+    // A tenant's tokens are few, and read by its owner alone; so are its tasks that are not done, and its
+    // connections.
+    const READ_THE_TENANT: [&str; 3] = [
+        "ORDER BY k.created_at",
+        "COUNT(*) FROM task_open",
+        "FROM connection WHERE tenant_id = ?1 ORDER BY number",
+    ];
     // The number of the first tenant that is counted is one more than the last that was not.
-    const BY_OTHER_KEYS: [&str; 5] = [
+    const BY_OTHER_KEYS: [&str; 6] = [
         "WHERE cloud_id =",
         "WHERE k.hash =",
         "UPDATE probe",
         "COALESCE(MAX(tenant_id), 0)",
         "WHERE finished_at <",
+        "WHERE deleted_at <",
     ];
     let folder = TempFolder::new();
     let mut connection = open(&folder.join("guildhall.db"), Use::Write);
