@@ -1,0 +1,18 @@
+//! What connectors do, tested on the real binary over TCP.
+//!
+//! | room | what it shows |
+//! | --- | --- |
+//! | [`world`] | starts servers, makes tenants, connections and tokens, speaks as a connector or as a person |
+//! | [`examples`] | the vendor's example payloads, exactly as printed, and what is read back |
+//! | [`permissions`] | who sees which objects: a table of cases, and what changes it |
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking, its helpers too"
+)]
+
+mod examples;
+mod permissions;
+mod world;
