@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`world`] | starts servers, makes tenants, connections and tokens, speaks as a connector or as a person |
 //! | [`examples`] | the vendor's example payloads, exactly as printed, and what is read back |
+//! | [`forge`] | the vendor's own client library against the server |
 //! | [`permissions`] | who sees which objects: a table of cases, and what changes it |
 
 #![forbid(unsafe_code)]
@@ -14,5 +15,6 @@
 )]
 
 mod examples;
+mod forge;
 mod permissions;
 mod world;
