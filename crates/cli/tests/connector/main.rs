@@ -5,6 +5,7 @@
 //! | [`world`] | starts servers, makes tenants, connections and tokens, speaks as a connector or as a person |
 //! | [`examples`] | the vendor's example payloads, exactly as printed, and what is read back |
 //! | [`forge`] | the vendor's own client library against the server |
+//! | [`histories`] | writes and deletes in any order, side by side, against the model; [`model`] is that |
 //! | [`permissions`] | who sees which objects: a table of cases, and what changes it |
 
 #![forbid(unsafe_code)]
@@ -16,5 +17,7 @@
 
 mod examples;
 mod forge;
+mod histories;
+mod model;
 mod permissions;
 mod world;
