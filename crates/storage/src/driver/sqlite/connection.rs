@@ -35,6 +35,9 @@ pub(crate) struct Connection {
     /// Translated statements, by address and length of the text they come from: texts are `'static`.
     texts: HashMap<(usize, usize), Box<str>>,
     broken: Option<StoreError>,
+    /// Statements run so far.
+    #[cfg(test)]
+    runs: usize,
 }
 
 impl Connection {
@@ -61,6 +64,8 @@ impl Connection {
             inner,
             texts: HashMap::new(),
             broken: None,
+            #[cfg(test)]
+            runs: 0,
         };
         connection.check_settings(path)?;
         Ok(connection)
@@ -114,6 +119,12 @@ impl Connection {
     #[cfg(test)]
     pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
         self.texts.values().map(AsRef::as_ref)
+    }
+
+    /// How many statements were run.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> usize {
+        self.runs
     }
 
     /// Whether a transaction is open. SQLite itself ends one after some errors.
@@ -200,6 +211,10 @@ impl Connection {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<CachedStatement<'_>, StoreError> {
+        #[cfg(test)]
+        {
+            self.runs += 1;
+        }
         let Self { inner, texts, .. } = self;
         let text = texts
             .entry((sql.as_ptr() as usize, sql.len()))

@@ -208,6 +208,28 @@ async fn connectors(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.object_bodies(1, of, &["o"]).await?;
     tx.delete_objects(1, of, &["o".into()], None, NOW).await?;
 
+    people(tx).await?;
+    tx.connector_user(1, "u").await?;
+    tx.connector_group(1, "g").await?;
+    tx.connector_members(1, "g").await?;
+    tx.users_of_account("a", &["e".into()]).await?;
+    tx.connector_memberships(1, &[Member::User("u".into())]).await?;
+    tx.delete_users(1, &["u".into()], NOW).await?;
+    tx.delete_groups(1, &["g".into()], NOW).await?;
+    for tombstones in [
+        TombstoneOf::Object(of.name().into()),
+        TombstoneOf::User,
+        TombstoneOf::Group,
+        TombstoneOf::Mapping,
+    ] {
+        tx.purge_tombstones(1, &tombstones, &["o".into()], NOW).await?;
+    }
+    tx.delete_connection("i1").await.map(drop)
+}
+
+/// A user, a group and a mapping of the first connection.
+pub(super) async fn people(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let equal = EqualSequence::Keep;
     let user = User {
         id: "u".into(),
         sequence: None,
@@ -232,26 +254,10 @@ async fn connectors(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     };
     tx.put_users(1, &[&user], equal, NOW).await?;
     tx.put_groups(1, &[&group], equal, NOW).await?;
-    tx.put_mappings(1, &[&mapping], equal).await?;
-    tx.connector_user(1, "u").await?;
-    tx.connector_group(1, "g").await?;
-    tx.connector_members(1, "g").await?;
-    tx.users_of_account("a", &["e".into()]).await?;
-    tx.connector_memberships(1, &[Member::User("u".into())]).await?;
-    tx.delete_users(1, &["u".into()], NOW).await?;
-    tx.delete_groups(1, &["g".into()], NOW).await?;
-    for tombstones in [
-        TombstoneOf::Object(of.name().into()),
-        TombstoneOf::User,
-        TombstoneOf::Group,
-        TombstoneOf::Mapping,
-    ] {
-        tx.purge_tombstones(1, &tombstones, &["o".into()], NOW).await?;
-    }
-    tx.delete_connection("i1").await.map(drop)
+    tx.put_mappings(1, &[&mapping], equal).await
 }
 
-fn connector_object() -> Object {
+pub(super) fn connector_object() -> Object {
     Object {
         object_type: ObjectType::CustomerOrg,
         id: "o".into(),
