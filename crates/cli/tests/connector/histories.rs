@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use guildhall_domain::connector::EqualSequence;
 use guildhall_testkit::SeededRandom;
@@ -133,7 +133,7 @@ fn play(world: &World, connector: &Caller, histories: &[History]) -> Vec<Vec<Vec
                 scope.spawn(move || send(&caller, histories, sender))
             })
             .collect();
-        let done: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+        let done: Vec<_> = senders.into_iter().map(ScopedJoinHandle::join).collect();
         is_over.store(true, Ordering::Relaxed);
         for (sender, done) in done.into_iter().enumerate() {
             let done = done.unwrap_or_else(|_| panic!("sender {sender} failed"));
@@ -167,7 +167,7 @@ fn send(caller: &Caller, histories: &[History], sender: usize) -> Vec<Vec<Operat
             caller.set(part);
         }
         for (sequence, places) in deletes {
-            for (place, found) in delete(caller, histories, sequence, places) {
+            for (place, found) in delete(caller, histories, sequence, &places) {
                 let found = Some(found);
                 done[place].push(Operation::Delete { sequence, found });
             }
@@ -187,7 +187,7 @@ fn delete(
     caller: &Caller,
     histories: &[History],
     sequence: Option<i64>,
-    places: Vec<usize>,
+    places: &[usize],
 ) -> Vec<(usize, bool)> {
     let ids: Vec<_> = places.iter().map(|place| &histories[*place].id).collect();
     let mut body = json!({ "objectType": CUSTOMER_ORG, "externalIds": ids });
