@@ -30,8 +30,11 @@ fn object(object_type: ObjectType, id: &str, sequence: i64, other: Value) -> Val
         "permissions": readers(json!([[{ "type": "EVERYONE" }]])),
     });
     object[object_type.name()] = json!({});
-    for (name, value) in other.as_object().unwrap() {
-        object[name.as_str()] = value.clone();
+    let Value::Object(other) = other else {
+        panic!("{other} holds no members");
+    };
+    for (name, value) in other {
+        object[name.as_str()] = value;
     }
     object
 }
@@ -42,8 +45,11 @@ fn org(id: &str, sequence: i64) -> Value {
 
 /// Permissions of these access controls, each a list of principals.
 fn readers(access_controls: Value) -> Value {
-    let lists = access_controls.as_array().unwrap().iter();
+    let Value::Array(lists) = access_controls else {
+        panic!("{access_controls} is no list");
+    };
     let controls: Vec<_> = lists
+        .into_iter()
         .map(|principals| json!({ "principals": principals }))
         .collect();
     json!([{ "accessControls": controls }])
