@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use guildhall_domain::connector::EqualSequence;
 use guildhall_domain::{PhoneFormat, Role, Scope, text};
 use guildhall_http::{ExperimentalHeader, OrganizationManagement};
 use guildhall_service::Lifetime;
@@ -44,6 +45,11 @@ pub enum Command {
     Token {
         #[command(subcommand)]
         command: Token,
+    },
+    /// Make, list and delete connections: what the data of connectors belongs to.
+    Connection {
+        #[command(subcommand)]
+        command: Connection,
     },
     /// Copy all data of one database into another, empty one: from SQLite to PostgreSQL or back.
     /// Stop the servers of both first. An interrupted copy goes on where it was when it is run again.
@@ -95,6 +101,10 @@ pub struct Serve {
     /// Which phone numbers PHONE fields take.
     #[arg(long, value_enum, env = "GUILDHALL_PHONE_FORMAT", default_value = "lenient")]
     pub phone_format: PhoneFormatArg,
+    /// What a connector's write does where its sequence number is that of what is stored. Replace is for
+    /// connectors that send everything with one constant number.
+    #[arg(long, value_enum, env = "GUILDHALL_EQUAL_SEQUENCE", default_value = "keep")]
+    pub equal_sequence: EqualSequenceArg,
     /// How many unfinished tasks a tenant may have; one more is refused.
     #[arg(
         long,
@@ -177,6 +187,53 @@ impl From<PhoneFormatArg> for PhoneFormat {
             PhoneFormatArg::E164 => Self::E164,
         }
     }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum EqualSequenceArg {
+    /// Nothing: only a greater number is more recent.
+    Keep,
+    /// It replaces what is stored.
+    Replace,
+}
+
+impl From<EqualSequenceArg> for EqualSequence {
+    fn from(arg: EqualSequenceArg) -> Self {
+        match arg {
+            EqualSequenceArg::Keep => Self::Keep,
+            EqualSequenceArg::Replace => Self::Replace,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Connection {
+    /// Make a connection and print its id.
+    Create {
+        /// The cloudId of the tenant it belongs to.
+        #[arg(long, value_name = "CLOUDID", env = "GUILDHALL_TENANT")]
+        tenant: String,
+        /// What you call it.
+        #[arg(long, env = "GUILDHALL_NAME")]
+        name: String,
+    },
+    /// Print one line a connection: id, name, created.
+    List {
+        /// The cloudId of the tenant.
+        #[arg(long, value_name = "CLOUDID", env = "GUILDHALL_TENANT")]
+        tenant: String,
+        /// Print a JSON array instead.
+        #[arg(long, env = "GUILDHALL_JSON", value_parser = BoolishValueParser::new())]
+        json: bool,
+    },
+    /// Delete a connection with all its data.
+    Delete {
+        /// The cloudId of the tenant.
+        #[arg(long, value_name = "CLOUDID", env = "GUILDHALL_TENANT")]
+        tenant: String,
+        /// The id of the connection, as `connection list` prints it.
+        id: String,
+    },
 }
 
 #[derive(Subcommand)]

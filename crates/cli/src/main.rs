@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => commands::serve::run(&args.database, &serve),
         Command::Tenant { command } => commands::tenant::run(&args.database, &command),
         Command::Token { command } => commands::token::run(&args.database, &command),
+        Command::Connection { command } => commands::connection::run(&args.database, &command),
         Command::Copy { from, to } => commands::copy::run(&from, &to),
         Command::Openapi => commands::print(&guildhall_http::openapi::document()),
     };

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod bulk;
+pub mod connector;
 pub mod digest;
 pub mod entity;
 pub mod field;

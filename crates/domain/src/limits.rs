@@ -71,3 +71,52 @@ pub const LIST_DETAIL_FILTERS_MAX: usize = 20;
 /// Rows that one page of a list looks at, and that a count counts (ours): so a page is quick, whatever is
 /// asked for.
 pub const LIST_ROWS_MAX: usize = 10_000;
+/// Objects in one setObjects (vendor).
+pub const OBJECTS_MAX: usize = 100;
+/// Tags (`properties`) of an object (vendor).
+pub const TAGS_MAX: usize = 5;
+/// Characters in the key or the value of a tag (ours).
+pub const TAG_CHARS_MAX: usize = 255;
+/// Bytes of an object in its canonical form (ours).
+pub const OBJECT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes in the body of a request that brings objects (ours).
+pub const OBJECTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Characters in the id of an object (ours).
+pub const OBJECT_ID_CHARS_MAX: usize = 1_024;
+/// Characters in the display name of an object (ours).
+pub const OBJECT_NAME_CHARS_MAX: usize = 1_024;
+/// Characters in the description of an object (ours).
+pub const OBJECT_DESCRIPTION_CHARS_MAX: usize = 32_768;
+/// Characters in a URL of an object (ours).
+pub const OBJECT_URL_CHARS_MAX: usize = 4_096;
+/// Characters in the short texts of an object, such as `industry` (vendor).
+pub const OBJECT_TEXT_CHARS_MAX: usize = 255;
+/// Characters in `customAndSensitiveData` (ours).
+pub const SENSITIVE_CHARS_MAX: usize = 65_536;
+/// People in one list of an object: owners, contacts, contributors (ours).
+pub const OBJECT_PEOPLE_MAX: usize = 500;
+/// Principals in all access controls of an object together (vendor).
+pub const PRINCIPALS_MAX: usize = 500;
+/// Values in all associations of an object together (vendor, of its sibling API).
+pub const ASSOCIATION_VALUES_MAX: usize = 500;
+/// Errors that are listed for one object (ours): a body of nothing but errors must not become an
+/// answer many times its size.
+pub const OBJECT_PROBLEMS_MAX: usize = 1_000;
+/// Containers above an object through which permissions are followed (ours).
+pub const CONTAINER_DEPTH_MAX: usize = 32;
+/// Members of all groups in one request (ours): what is written in one transaction must not hold others up.
+pub const GROUP_MEMBERS_MAX: usize = 10_000;
+/// Email addresses of one user of a connector (ours).
+pub const USER_EMAILS_MAX: usize = 100;
+/// Connections of a tenant (ours): reads as an end user ask each.
+pub const CONNECTIONS_MAX: usize = 100;
+/// Objects on one page of those that a user may see (ours).
+pub const VISIBLE_PAGE_MAX: i64 = 100;
+/// Objects that are looked at for one such page (ours): with few that may be seen it ends early.
+pub const VISIBLE_LOOKS_MAX: usize = 2_000;
+/// Levels below an object in one answer about its tree (ours).
+pub const TREE_DEPTH_MAX: i64 = 32;
+/// Objects in each list of one such answer (ours).
+pub const TREE_OBJECTS_MAX: i64 = 1_000;
+/// Days that a tombstone is kept (ours): an older write that is late must not bring the object back.
+pub const TOMBSTONE_DAYS: i64 = 30;

@@ -23,6 +23,14 @@ pub enum Thing {
     Task,
     /// An access token.
     Token,
+    /// A connection of a connector.
+    Connection,
+    /// An object that a connector sent.
+    Object,
+    /// A user that a connector sent.
+    User,
+    /// A group that a connector sent.
+    Group,
 }
 
 impl Thing {
@@ -37,6 +45,10 @@ impl Thing {
             Self::DetailField => "detail field",
             Self::Task => "task",
             Self::Token => "token",
+            Self::Connection => "connection",
+            Self::Object => "object",
+            Self::User => "user",
+            Self::Group => "group",
         }
     }
 }
@@ -61,6 +73,11 @@ pub enum Rejection {
         /// The closest name that does exist, where one is near.
         closest: Option<String>,
     },
+    /// The thing is not there, or not for this caller: the same words whatever was asked for. They are
+    /// the vendor's.
+    NotThere(Thing),
+    /// The operation is done on behalf of an account, and the token stands for none.
+    NoAccount,
     /// The tenant does not exist, or is not the caller's: the same words for both.
     TenantNotFound,
     /// Too many unfinished tasks. The words are the vendor's.
@@ -114,6 +131,14 @@ impl fmt::Display for Rejection {
                     None => Ok(()),
                 }
             }
+            Self::NotThere(Thing::Object) => f.write_str("Object not found"),
+            Self::NotThere(Thing::User) => f.write_str("User not found"),
+            Self::NotThere(Thing::Group) => f.write_str("Group not found"),
+            Self::NotThere(thing) => write!(f, "{} not found", thing.name()),
+            Self::NoAccount => f.write_str(
+                "This is read on behalf of an account, and the token stands for none: make one with guildhall token \
+                 create --account",
+            ),
             Self::TenantNotFound => f.write_str("There is no such tenant"),
             Self::TooManyTasks => f.write_str("Maximum number of tasks reached"),
         }

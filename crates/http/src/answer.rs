@@ -9,18 +9,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use guildhall_domain::{Excerpt, Rejection, Role, limits};
+use guildhall_domain::{Excerpt, Rejection, Role};
 use guildhall_service::{Authenticated, Service};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use crate::call::{Call, Reply};
-use crate::error::{ApiError, error_body};
+use crate::error::{ApiError, connector_error_body, error_body};
 use crate::health::Health;
 use crate::kept::KeptAnswers;
 use crate::router::{Found, Public, Router};
-use crate::routes::{Experimental, Needs, Route, routes};
+use crate::routes::{Experimental, Needs, Route, Space, routes};
 use crate::shell::{Answer, BodyFault, RequestBody};
 use crate::{docs, openapi};
 
@@ -107,7 +107,7 @@ impl Api {
         self.check_permission(route, &who)?;
         self.check_experimental(route, &head.headers)?;
         let body = match route.body {
-            Some(_) => read_body(&head.headers, body).await?,
+            Some(_) => read_body(&head.headers, body, route.space.body_bytes_max()).await?,
             None => Bytes::new(),
         };
         match route.handler {
@@ -232,9 +232,10 @@ impl Answer for Api {
         let (head, body) = request.into_parts();
         let method = head.method.clone();
         let mut log = Log::default();
+        let space = Space::of_path(head.uri.path());
         let result = self.run(head, body, &mut log).await;
         let cause = result.as_ref().err().and_then(|error| error.cause.clone());
-        let mut response = respond(result);
+        let mut response = respond(result, space);
         write_log(
             &method,
             &log,
@@ -330,7 +331,7 @@ fn known_method(method: &Method) -> &str {
     }
 }
 
-fn respond(result: Result<Reply, ApiError>) -> Response<Full<Bytes>> {
+fn respond(result: Result<Reply, ApiError>, space: Space) -> Response<Full<Bytes>> {
     let (status, content, extra) = match result {
         Ok(Reply { content, header }) => {
             let status = if content.is_some() {
@@ -341,7 +342,10 @@ fn respond(result: Result<Reply, ApiError>) -> Response<Full<Bytes>> {
             (status, content, Vec::from_iter(header))
         }
         Err(error) => {
-            let body = error_body(error.status, &error.message);
+            let body = match space {
+                Space::Connector => connector_error_body(&error),
+                Space::Vendor | Space::Own => error_body(error.status, &error.message),
+            };
             (
                 error.status,
                 Some(("application/json", Bytes::from(body))),
@@ -439,8 +443,7 @@ fn wrong_method(method: &Method, allow: &str) -> ApiError {
 }
 
 /// 413 by the declared length, 415, then the bytes.
-async fn read_body(headers: &HeaderMap, body: RequestBody) -> Result<Bytes, ApiError> {
-    let max = limits::BODY_BYTES_MAX;
+async fn read_body(headers: &HeaderMap, body: RequestBody, max: usize) -> Result<Bytes, ApiError> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());

@@ -183,20 +183,31 @@ impl Call {
         Ok(reply)
     }
 
+    /// A parameter of the query that must be there and say something.
+    pub fn query_required(&self, name: &str) -> Result<&str, ApiError> {
+        match self.query(name)? {
+            Some(value) if !value.is_empty() => Ok(value),
+            _ => Err(ApiError::invalid(name, "is required")),
+        }
+    }
+
     /// The body as the operation wants it.
     pub fn body<T: In>(&self) -> Result<T, ApiError> {
-        self.with_body(|node| Ok(T::read(node, &At::root())?))
+        self.with_body(|node| T::read(node, &At::root()))
     }
 
     /// What `read` makes of the body's JSON.
-    pub fn with_body<T>(&self, read: impl FnOnce(&Node<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
+    pub fn with_body<T, E: Into<ApiError>>(
+        &self,
+        read: impl FnOnce(&Node<'_>) -> Result<T, E>,
+    ) -> Result<T, ApiError> {
         let node = json::parse(&self.body).map_err(|fault| {
             ApiError::new(
                 StatusCode::BAD_REQUEST,
                 format!("The body is not valid JSON: {fault}"),
             )
         })?;
-        read(&node)
+        read(&node).map_err(Into::into)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::removals::DryRunOut;
 use crate::openapi::{tag, who};
-use crate::routes::{Experimental, OWN_PREFIX, Route, Space, VENDOR_PREFIXES};
+use crate::routes::{CONNECTOR_PREFIXES, Experimental, Route, Space, VENDOR_PREFIXES};
 use crate::wire::{Schema, Schemas};
 
 /// What a browser may do with any answer of ours: show it, with our style sheet.
@@ -40,9 +40,14 @@ pub fn page(routes: &[Route]) -> String {
     for prefix in VENDOR_PREFIXES {
         add(&mut page, format_args!("<li><code>{prefix}</code></li>"));
     }
+    page.push_str("</ul><p>What connectors call is answered under these:</p><ul>");
+    for prefix in CONNECTOR_PREFIXES {
+        add(&mut page, format_args!("<li><code>{prefix}</code></li>"));
+    }
     page.push_str(
         "</ul><p>Send <code>Authorization: Bearer TOKEN</code>. Every answer that is not a success is \
-         <code>{\"errorMessage\", \"errors\", \"statusCode\"}</code>. The same as a document: \
+         <code>{\"errorMessage\", \"errors\", \"statusCode\"}</code>, and <code>{\"success\", \"error\", \
+         \"errors\"}</code> to a connector. The same as a document: \
          <a href=\"/openapi.json\">/openapi.json</a>.</p>",
     );
     add(
@@ -137,7 +142,7 @@ fn operation(out: &mut String, route: &Route, schemas: &mut Schemas) {
 fn shown_path(route: &Route) -> String {
     match route.space {
         Space::Vendor => route.path.to_owned(),
-        Space::Own => format!("{OWN_PREFIX}{}", route.path),
+        Space::Own | Space::Connector => format!("{}{}", route.space.prefixes()[0], route.path),
     }
 }
 

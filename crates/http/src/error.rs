@@ -1,6 +1,8 @@
-//! The one public error body, and the one table from reasons to status codes.
+//! The public error bodies, one for connectors and one for all else, and the one table from reasons to
+//! status codes.
 
 use guildhall_domain::Rejection;
+use guildhall_domain::connector::{Problem, RequestFault};
 use guildhall_service::{Error, StoreError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -9,6 +11,29 @@ use serde_json::json;
 pub fn error_body(status: StatusCode, message: &str) -> Vec<u8> {
     let body = json!({ "errorMessage": message, "errors": [code(status)], "statusCode": status.as_u16() });
     body.to_string().into_bytes()
+}
+
+/// The body of every answer to a connector that is not 2xx: `{"success", "error", "errors": [{"key",
+/// "message"}]}`, as the vendor's have it.
+pub fn connector_error_body(error: &ApiError) -> Vec<u8> {
+    let (message, problems) = match error.fault.as_deref() {
+        None => (error.message.clone(), Vec::new()),
+        // The vendor's words begin with the name of what is wrong.
+        Some(Fault::At { at, problem }) => {
+            let message = match at.is_empty() {
+                true => problem.clone(),
+                false => format!("{at} {problem}"),
+            };
+            (message.clone(), vec![json!({ "key": at, "message": message })])
+        }
+        Some(Fault::Problems(problems)) => {
+            let problem = |problem: &Problem| json!({ "key": problem.key, "message": problem.message });
+            (error.message.clone(), problems.iter().map(problem).collect())
+        }
+    };
+    json!({ "success": false, "error": message, "errors": problems })
+        .to_string()
+        .into_bytes()
 }
 
 /// The machine code of a status: the list is a promise (docs/api.md, "Errors"), so it is short.
@@ -42,6 +67,22 @@ pub struct ApiError {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What the log says and the caller must not read.
     pub cause: Option<String>,
+    /// What is wrong in the request, where connectors are told it place by place.
+    pub fault: Option<Box<Fault>>,
+}
+
+/// What is wrong in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// One thing.
+    At {
+        /// Where.
+        at: String,
+        /// What, without the place.
+        problem: String,
+    },
+    /// All of these.
+    Problems(Vec<Problem>),
 }
 
 impl ApiError {
@@ -52,6 +93,7 @@ impl ApiError {
             message: message.into(),
             headers: Vec::new(),
             cause: None,
+            fault: None,
         }
     }
 
@@ -69,7 +111,7 @@ impl ApiError {
         Rejection::invalid(at, problem).into()
     }
 
-    fn internal(cause: String) -> Self {
+    pub(crate) fn internal(cause: String) -> Self {
         let message = "Internal error. The log of the server says more under this answer's X-Request-Id";
         Self {
             cause: Some(cause),
@@ -90,9 +132,28 @@ impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         let status = match &rejection {
             Rejection::Invalid { .. } | Rejection::TooManyTasks => StatusCode::BAD_REQUEST,
-            Rejection::NotFound { .. } | Rejection::TenantNotFound => StatusCode::NOT_FOUND,
+            Rejection::NotFound { .. } | Rejection::NotThere(_) | Rejection::TenantNotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Rejection::NoAccount => StatusCode::FORBIDDEN,
         };
-        Self::new(status, rejection.to_string())
+        let error = Self::new(status, rejection.to_string());
+        match rejection {
+            Rejection::Invalid { at, problem } => Self {
+                fault: Some(Box::new(Fault::At { at, problem })),
+                ..error
+            },
+            _ => error,
+        }
+    }
+}
+
+impl From<RequestFault> for ApiError {
+    fn from(fault: RequestFault) -> Self {
+        Self {
+            fault: Some(Box::new(Fault::Problems(fault.errors))),
+            ..Self::new(StatusCode::BAD_REQUEST, fault.error)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::removals::DryRunOut;
 use crate::router::{PUBLIC, Public};
-use crate::routes::{Experimental, Needs, OWN_PREFIX, Route, Space, routes};
+use crate::routes::{Experimental, Needs, Route, Space, routes};
 use crate::wire::{Schema, Schemas};
 
 /// The document of this version, as it is served and committed.
@@ -23,13 +23,15 @@ pub(crate) fn text(routes: &[Route]) -> String {
 fn value(routes: &[Route]) -> Value {
     let mut schemas = Schemas::new();
     schemas.insert("Error".into(), error_schema());
+    let connector_error = connector_error_schema(&mut schemas);
+    schemas.insert("ConnectorError".into(), connector_error);
     let mut paths: Map<String, Value> = Map::new();
     for route in routes.iter().filter(|route| route.offered()) {
         let operation = operation(route, &mut schemas);
         let (path, servers) = match route.space {
             Space::Vendor => (route.path.to_owned(), None),
-            Space::Own => (
-                format!("{OWN_PREFIX}{}", route.path),
+            Space::Own | Space::Connector => (
+                format!("{}{}", route.space.prefixes()[0], route.path),
                 Some(json!([{ "url": "/" }])),
             ),
         };
@@ -49,7 +51,9 @@ fn value(routes: &[Route]) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The self-hosted home of a company's customer organizations. Every answer that is not a \
                 success has the schema Error. Organizations, their profiles, customers, products and entitlements \
-                are spoken of in the wire format of Atlassian's Customer Service Management REST API.",
+                are spoken of in the wire format of Atlassian's Customer Service Management REST API. What connectors \
+                call, under /teamwork-graph/v1, is also answered under /connected-data/teamwork-graph/v1, under both \
+                with /cloud/{cloudId} behind; there an answer that is not a success has the schema ConnectorError.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [
@@ -93,7 +97,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         });
     }
     for status in statuses(route) {
-        answers[*status] = json!({ "$ref": format!("#/components/responses/{status}") });
+        let of = match route.space {
+            Space::Connector => "connector-",
+            Space::Vendor | Space::Own => "",
+        };
+        answers[*status] = json!({ "$ref": format!("#/components/responses/{of}{status}") });
     }
     let mut operation = json!({
         "operationId": operation_id(route),
@@ -161,8 +169,10 @@ fn operation_id(route: &Route) -> String {
 
 /// The group of an operation: its first path segment, or that it is our own.
 pub(crate) fn tag(route: &Route) -> &'static str {
-    if route.space == Space::Own {
-        return "guildhall";
+    match route.space {
+        Space::Own => return "guildhall",
+        Space::Connector => return "connector",
+        Space::Vendor => {}
     }
     route
         .path
@@ -238,17 +248,35 @@ fn responses() -> Value {
         ),
         ("507", "The disk of the server is full; nothing was written."),
     ];
-    let response = |doc: &str| {
+    let response = |doc: &str, schema: &str| {
         json!({
             "description": doc,
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
+            "content": { "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } },
         })
     };
-    Value::Object(
-        ALL.iter()
-            .map(|(status, doc)| ((*status).to_owned(), response(doc)))
-            .collect(),
-    )
+    let ours = ALL
+        .iter()
+        .map(|(status, doc)| ((*status).to_owned(), response(doc, "Error")));
+    // Connectors meet no experimental operation.
+    let connectors = ALL
+        .iter()
+        .filter(|(status, _)| *status != "412")
+        .map(|(status, doc)| (format!("connector-{status}"), response(doc, "ConnectorError")));
+    Value::Object(ours.chain(connectors).collect())
+}
+
+fn connector_error_schema(schemas: &mut Schemas) -> Value {
+    let problem = crate::api::connector::ConnectorProblemOut::schema(schemas);
+    json!({
+        "type": "object",
+        "description": "Every answer to a connector that is not a success.",
+        "required": ["success", "error", "errors"],
+        "properties": {
+            "success": { "type": "boolean", "description": "false" },
+            "error": { "type": "string", "description": "What is wrong." },
+            "errors": { "type": "array", "items": problem, "description": "Where, as far as that can be said." },
+        },
+    })
 }
 
 fn public_path(public: Public) -> Value {

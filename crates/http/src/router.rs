@@ -85,7 +85,7 @@ impl Router {
             )?;
         }
         let mut names = Vec::new();
-        for space in [Space::Vendor, Space::Own] {
+        for space in [Space::Vendor, Space::Own, Space::Connector] {
             let mut paths: Vec<&'static str> = routes
                 .iter()
                 .filter(|route| route.space == space)

@@ -3,10 +3,12 @@
 //!
 //! Rows follow the index of operations in `docs/api.md` and carry its numbers.
 
+mod connectors;
+
 use guildhall_domain::access::Scope::{self, *};
 use guildhall_domain::list::{ListKind, SortBy};
 use guildhall_domain::task::TaskType;
-use guildhall_domain::{EntityKind, Role};
+use guildhall_domain::{EntityKind, Role, limits};
 use http::Method;
 use serde_json::Value;
 
@@ -61,12 +63,22 @@ pub enum Space {
     Vendor,
     /// Our own, under `/guildhall/v1`.
     Own,
+    /// What connectors call, under the prefixes of the Teamwork Graph.
+    Connector,
 }
 
 /// The prefixes of the vendor's API; in the first the path names the tenant.
 pub const VENDOR_PREFIXES: [&str; 3] = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
 /// The prefix of our own.
 pub const OWN_PREFIX: &str = "/guildhall/v1";
+/// The prefixes of what connectors call. The vendor's own paths are not public: one that becomes known is
+/// one more line here.
+pub const CONNECTOR_PREFIXES: [&str; 4] = [
+    "/teamwork-graph/v1",
+    "/teamwork-graph/v1/cloud/{cloudId}",
+    "/connected-data/teamwork-graph/v1",
+    "/connected-data/teamwork-graph/v1/cloud/{cloudId}",
+];
 
 impl Space {
     /// The prefixes of its paths.
@@ -74,6 +86,28 @@ impl Space {
         match self {
             Self::Vendor => &VENDOR_PREFIXES,
             Self::Own => &[OWN_PREFIX],
+            Self::Connector => &CONNECTOR_PREFIXES,
+        }
+    }
+
+    /// Whose path this is, known or not: it decides how errors are worded.
+    pub fn of_path(path: &str) -> Self {
+        let is_inside = |prefix: &&str| {
+            let rest = path.strip_prefix(*prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match CONNECTOR_PREFIXES.iter().any(is_inside) {
+            true => Self::Connector,
+            false if path.starts_with(OWN_PREFIX) => Self::Own,
+            false => Self::Vendor,
+        }
+    }
+
+    /// Bytes of a body that are taken at most.
+    pub fn body_bytes_max(self) -> usize {
+        match self {
+            Self::Vendor | Self::Own => limits::BODY_BYTES_MAX,
+            Self::Connector => limits::OBJECTS_BODY_BYTES_MAX,
         }
     }
 }
@@ -83,7 +117,7 @@ impl Space {
 pub struct Route {
     /// Whose API it belongs to.
     pub space: Space,
-    /// Its number in the vendor's index; 0 in our own space.
+    /// Its number in the vendor's index; 0 in the other spaces.
     pub row: u8,
     /// Its method.
     pub method: Method,
@@ -238,6 +272,8 @@ pub fn routes() -> Vec<Route> {
         own_routes(),
         list_routes(),
         change_routes(),
+        connectors::own_routes(),
+        connectors::routes(),
     ]
     .concat()
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use guildhall_domain::json::{At, Members, Node};
 use guildhall_domain::{Excerpt, Rejection, text};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use crate::error::ApiError;
 
 /// The named schemas of the OpenAPI document, as they are met.
 pub type Schemas = BTreeMap<String, Value>;
@@ -108,6 +111,38 @@ impl Schema for i64 {
 impl Schema for bool {
     fn schema(_all: &mut Schemas) -> Value {
         json!({ "type": "boolean" })
+    }
+}
+
+/// A text, or the word that there is none.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct Nullable<'a>(pub Option<&'a str>);
+
+impl Schema for Nullable<'_> {
+    fn schema(_all: &mut Schemas) -> Value {
+        json!({ "type": ["string", "null"] })
+    }
+}
+
+/// An object that is written as it is kept, whatever its members are.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct Kept(Box<RawValue>);
+
+impl Kept {
+    /// The JSON text of an object.
+    pub fn new(text: String) -> Result<Self, ApiError> {
+        match RawValue::from_string(text) {
+            Ok(raw) => Ok(Self(raw)),
+            Err(error) => Err(ApiError::internal(format!("a kept text is no JSON: {error}"))),
+        }
+    }
+}
+
+impl Schema for Kept {
+    fn schema(_all: &mut Schemas) -> Value {
+        json!({ "type": "object", "additionalProperties": true })
     }
 }
 

@@ -7,7 +7,7 @@ use guildhall_domain::{
 };
 use guildhall_storage::{Counter, WriteTx};
 
-use crate::{Error, Lifetime, NewToken, Service};
+use crate::{Error, Lifetime, NewToken, Service, demo_objects};
 
 /// What the demo's tenant is called.
 pub const DEMO_TENANT_NAME: &str = "Guildhall demo";
@@ -82,6 +82,7 @@ impl Service {
     /// Makes the demo world when the database has no tenant; otherwise nothing.
     pub async fn create_demo(&self) -> Result<Option<Demo>, Error> {
         let (now, stamp, cloud_id) = (self.now(), self.new_stamp(), self.new_uuid());
+        let connection_id = self.new_uuid();
         // The example prints one id for a product and for the entitlement to it.
         let entitlement_ids = vec![self.new_uuid(), PRODUCTS[0].0.to_owned()];
         let new = NewToken {
@@ -104,6 +105,7 @@ impl Service {
                 customers(tx, now).await?;
                 products(tx, now).await?;
                 organizations(tx, &definitions, entitlement_ids, now).await?;
+                demo_objects::connection(tx, connection_id, now).await?;
                 row.tenant = tenant;
                 tx.insert_token(&row).await?;
                 Ok(Some(Demo { cloud_id, token }))

@@ -10,8 +10,11 @@
 mod accounts;
 mod bulk;
 mod chunk;
+mod connections;
+mod connector_people;
 mod definitions;
 mod demo;
+mod demo_objects;
 mod entitlements;
 mod error;
 mod fields;
@@ -19,6 +22,8 @@ mod list_pages;
 mod lists;
 mod maintenance;
 mod numbers;
+mod object_tree;
+mod objects;
 mod organizations;
 mod patches;
 mod products;
@@ -30,24 +35,30 @@ mod tasks;
 mod tenants;
 mod tokens;
 mod values;
+mod visible;
 pub mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use guildhall_domain::connector::EqualSequence;
 use guildhall_domain::field::PhoneFormat;
 use guildhall_domain::{Clock, Random, Timestamp, limits};
 use guildhall_storage::Store;
 
 pub use accounts::{CustomerDetails, NewAccount};
 pub use bulk::{Submission, Submitted};
+pub use connector_people::{GroupDetails, PeopleSet};
 pub use demo::{DEMO_TENANT_NAME, Demo};
 pub use entitlements::{EntitlementDetails, EntitlementPage, EntitlementsDetails};
 pub use error::Error;
 pub use guildhall_domain::bulk::FieldValues;
+pub use guildhall_storage::{Child, ConnectionRow, NamedObject, ObjectId, PersonRow, StandingRow, WriteRow};
 pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
 pub use guildhall_storage::{StoreError, TenantRow, Version};
 pub use lists::{ListPage, Total};
+pub use object_tree::{Descendant, ObjectTree, Pointed};
+pub use objects::{ObjectStory, ObjectsSet};
 pub use organizations::{OrganizationDetails, OrganizationName};
 pub use patches::{CustomerPatch, OrganizationPatch, Patched};
 pub use products::ProductPage;
@@ -57,6 +68,7 @@ pub use search::{FoundCustomers, WantedValue};
 pub use tasks::{ItemPage, TaskDetails, TaskPage, TaskSummary};
 pub use tokens::{Authenticated, Lifetime, NewToken, TokenInfo};
 pub use values::{Target, ValueOf};
+pub use visible::{VisiblePage, VisibleQuery};
 
 use definitions::DefinitionsCache;
 use numbers::Numbers;
@@ -68,6 +80,8 @@ use tokens::TokenCache;
 pub struct Settings {
     /// Which phone numbers PHONE fields take.
     pub phone_format: PhoneFormat,
+    /// What a connector's write does where the number is that of what is stored.
+    pub equal_sequence: EqualSequence,
     /// Tasks of a tenant that may be unfinished at one time.
     pub max_active_tasks: i64,
     /// How long the results of a task are kept after it ended.
@@ -82,6 +96,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             phone_format: PhoneFormat::Lenient,
+            equal_sequence: EqualSequence::Keep,
             max_active_tasks: 10,
             task_retention: Duration::from_secs(72 * 60 * 60),
             task_timeout: Duration::from_secs(30 * 60),

@@ -1,13 +1,19 @@
-//! What the server does by itself, in small steps: sweeping what hung on deleted things, recording
-//! when tokens were used, and finding out whether the database takes writes.
+//! What the server does by itself, in small steps: sweeping what hung on deleted things, removing
+//! old tombstones, recording when tokens were used, and finding out whether the database takes writes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use guildhall_domain::field::{Definitions, EntityKind};
-use guildhall_storage::{StoreError, Swept};
+use guildhall_domain::{Timestamp, limits};
+use guildhall_storage::{Graves, StoreError, Swept};
 
 use crate::{Error, Service};
 
 /// Sweeps looked at in one step.
 const SWEEPS_AT_ONCE: i64 = 16;
+/// Tombstones of a kind that one step removes.
+const TOMBSTONES_AT_ONCE: i64 = 500;
 
 impl Service {
     /// Removes one batch of each of some waiting sweeps; whether there may be more to do.
@@ -26,6 +32,34 @@ impl Service {
                 })
                 .await?;
             more |= swept == Swept::More;
+        }
+        Ok(more)
+    }
+
+    /// Removes some tombstones that are old enough; whether there may be more.
+    pub async fn purge_tombstones_once(&self) -> Result<bool, Error> {
+        let kept = Duration::from_secs(limits::TOMBSTONE_DAYS.unsigned_abs() * 24 * 60 * 60);
+        let before = Timestamp(
+            self.now()
+                .0
+                .saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)),
+        );
+        let old = self
+            .store
+            .system_read(async |tx| tx.tombstones_before(before, TOMBSTONES_AT_ONCE).await)
+            .await?;
+        let more = !old.is_empty();
+        let mut places: BTreeMap<Graves, Vec<String>> = BTreeMap::new();
+        for (graves, key) in old {
+            places.entry(graves).or_default().push(key);
+        }
+        for (graves, keys) in places {
+            self.store
+                .write(graves.tenant, async move |tx| {
+                    tx.purge_tombstones(graves.connection, &graves.of, &keys, before)
+                        .await
+                })
+                .await?;
         }
         Ok(more)
     }

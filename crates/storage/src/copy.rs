@@ -63,7 +63,7 @@ macro_rules! table {
 }
 
 /// Every table that holds data of tenants. `schema_version`, `probe` and `copying` are a database's own.
-const TABLES: [Table; 15] = [
+const TABLES: [Table; 25] = [
     table!(
         "tenant",
         "tenant_id",
@@ -228,6 +228,119 @@ const TABLES: [Table; 15] = [
         "tenant_id DESC, task_id DESC, item DESC",
         [Int, Text, Int, Text, Text, Text],
         3
+    ),
+    table!(
+        "connection",
+        "tenant_id, number",
+        ["$1", "$2"],
+        "$3",
+        ", id, name, created_at",
+        "$1, $2, $3, $4, $5",
+        "tenant_id DESC, number DESC",
+        [Int, Int, Text, Text, Int],
+        2
+    ),
+    table!(
+        "object",
+        "tenant_id, connection_number, type, id_key",
+        ["$1", "$2", "$3", "$4"],
+        "$5",
+        ", id, sequence, deleted_at, display_name, body, sensitive, digest, readers, parent_type, parent_key, container_type, container_key, kept_back, created_at, updated_at",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19",
+        "tenant_id DESC, connection_number DESC, type DESC, id_key DESC",
+        [
+            Int, Int, Text, Text, Text, Int, Int, Text, Text, Text, Text, Text, Text, Text, Text, Text, Int,
+            Int, Int
+        ],
+        4
+    ),
+    table!(
+        "object_tag",
+        "tenant_id, connection_number, type, id_key, tag",
+        ["$1", "$2", "$3", "$4", "$5"],
+        "$6",
+        ", content",
+        "$1, $2, $3, $4, $5, $6",
+        "tenant_id DESC, connection_number DESC, type DESC, id_key DESC, tag DESC",
+        [Int, Int, Text, Text, Text, Text],
+        5
+    ),
+    table!(
+        "object_category",
+        "tenant_id, connection_number, type, id_key, category_key",
+        ["$1", "$2", "$3", "$4", "$5"],
+        "$6",
+        ", category_id",
+        "$1, $2, $3, $4, $5, $6",
+        "tenant_id DESC, connection_number DESC, type DESC, id_key DESC, category_key DESC",
+        [Int, Int, Text, Text, Text, Text],
+        5
+    ),
+    table!(
+        "object_write",
+        "tenant_id, connection_number, type, id_key, slot",
+        ["$1", "$2", "$3", "$4", "$5"],
+        "$6",
+        ", number, sequence, stored_sequence, reason, written_at",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10",
+        "tenant_id DESC, connection_number DESC, type DESC, id_key DESC, slot DESC",
+        [Int, Int, Text, Text, Int, Int, Int, Int, Text, Int],
+        5
+    ),
+    table!(
+        "connector_user",
+        "tenant_id, connection_number, id_key",
+        ["$1", "$2", "$3"],
+        "$4",
+        ", id, sequence, deleted_at, body, created_at, updated_at",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9",
+        "tenant_id DESC, connection_number DESC, id_key DESC",
+        [Int, Int, Text, Text, Int, Int, Text, Int, Int],
+        3
+    ),
+    table!(
+        "connector_user_email",
+        "tenant_id, connection_number, user_key, email_key",
+        ["$1", "$2", "$3", "$4"],
+        "$5",
+        ", user_id",
+        "$1, $2, $3, $4, $5",
+        "tenant_id DESC, connection_number DESC, user_key DESC, email_key DESC",
+        [Int, Int, Text, Text, Text],
+        4
+    ),
+    table!(
+        "connector_mapping",
+        "tenant_id, connection_number, user_key",
+        ["$1", "$2", "$3"],
+        "$4",
+        ", user_id, sequence, deleted_at, account, email, email_key, mapped_at",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10",
+        "tenant_id DESC, connection_number DESC, user_key DESC",
+        [Int, Int, Text, Text, Int, Int, Text, Text, Text, Int],
+        3
+    ),
+    table!(
+        "connector_group",
+        "tenant_id, connection_number, id_key",
+        ["$1", "$2", "$3"],
+        "$4",
+        ", id, sequence, deleted_at, body, created_at, updated_at",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9",
+        "tenant_id DESC, connection_number DESC, id_key DESC",
+        [Int, Int, Text, Text, Int, Int, Text, Int, Int],
+        3
+    ),
+    table!(
+        "connector_member",
+        "tenant_id, connection_number, group_key, member_type, member_key",
+        ["$1", "$2", "$3", "$4", "$5"],
+        "$6",
+        ", group_id, member_id, position, body",
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9",
+        "tenant_id DESC, connection_number DESC, group_key DESC, member_type DESC, member_key DESC",
+        [Int, Int, Text, Text, Text, Text, Text, Int, Text],
+        5
     ),
 ];
 

@@ -1,8 +1,10 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
-//! with `$n` parameters, and six words that only this module knows:
+//! with `$n` parameters, and seven words that only this module knows:
 //!
 //! * `EACH_TEXT($2)`: the strings of a JSON array, for `IN EACH_TEXT($2)`;
 //! * `EACH_INT($2)`: its integers;
+//! * `EACH_OBJECT($2)`: its objects as rows, for `FROM EACH_OBJECT($2)`; a member is `value->>'name'`, a
+//!   text on PostgreSQL;
 //! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
 //!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
 //!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
@@ -17,7 +19,10 @@ pub(crate) fn differs(sql: &str) -> bool {
 
 /// The statement as SQLite reads it.
 pub(crate) fn sqlite(sql: &str) -> String {
-    let each = |_kind: &str, param: &str| format!("(SELECT value FROM json_each({param}))");
+    let each = |kind: &str, param: &str| match kind {
+        "OBJECT" => format!("json_each({param})"),
+        _ => format!("(SELECT value FROM json_each({param}))"),
+    };
     let mut sql = sql.to_owned();
     if let Some((start, end, columns)) = each_row(&sql) {
         let columns: Vec<(String, String)> = columns
@@ -41,9 +46,10 @@ pub(crate) fn sqlite(sql: &str) -> String {
 
 /// The statement as PostgreSQL reads it.
 pub(crate) fn postgres(sql: &str) -> String {
-    let each = |kind: &str, param: &str| {
-        let value = if kind == "INT" { "value::bigint" } else { "value" };
-        format!("(SELECT {value} FROM jsonb_array_elements_text({param}::jsonb))")
+    let each = |kind: &str, param: &str| match kind {
+        "OBJECT" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
+        "INT" => format!("(SELECT value::bigint FROM jsonb_array_elements_text({param}::jsonb))"),
+        _ => format!("(SELECT value FROM jsonb_array_elements_text({param}::jsonb))"),
     };
     let mut sql = sql.to_owned();
     if let Some((start, end, columns)) = each_row(&sql) {
@@ -115,6 +121,20 @@ mod tests {
         assert_eq!(
             sqlite(sql),
             "SELECT 1 FROM t WHERE a = ?1 AND b IN (SELECT value FROM json_each(?2)) ORDER BY b"
+        );
+    }
+
+    #[test]
+    fn rows_are_read_by_their_members() {
+        let sql = "INSERT INTO t (a, b) SELECT $1, value->>'b' FROM EACH_OBJECT($2) WHERE TRUE";
+        assert_eq!(
+            postgres(sql),
+            "INSERT INTO t (a, b) SELECT $1, value->>'b' FROM jsonb_array_elements($2::jsonb) AS each (value) \
+             WHERE TRUE"
+        );
+        assert_eq!(
+            sqlite(sql),
+            "INSERT INTO t (a, b) SELECT ?1, value->>'b' FROM json_each(?2) WHERE TRUE"
         );
     }
 

@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+mod connections;
+mod connector_people;
 mod copy;
 mod customers;
 mod details;
@@ -28,6 +30,9 @@ mod fields;
 mod lists;
 mod memberships;
 mod migrate;
+mod object_graph;
+mod object_writes;
+mod objects;
 mod organizations;
 mod products;
 mod search;
@@ -36,6 +41,7 @@ mod sweep;
 mod tasks;
 mod tenants;
 mod tokens;
+mod tombstones;
 mod tx;
 mod versions;
 
@@ -47,14 +53,20 @@ use std::task::{Context, Poll, Waker};
 use guildhall_domain::{OrganizationId, TenantId};
 use tokio::sync::oneshot;
 
+pub use connections::ConnectionRow;
+pub use connector_people::{ConnectorUser, PersonRow};
 pub use copy::{CopiedTable, CopyProgress};
 pub use error::{OpenError, StoreError};
 pub use lists::{Gather, Linked, Walk};
+pub use object_graph::{Child, NamedObject, ReadableRow};
+pub use object_writes::{OBJECT_WRITES_KEPT, StandingRow, WriteRow};
+pub use objects::{ObjectId, ObjectRow};
 pub use organizations::Taken;
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
 pub use tenants::{Counter, TenantRow};
 pub use tokens::TokenRow;
+pub use tombstones::{Graves, TombstoneOf};
 pub use tx::{ReadTx, SystemTx, WriteTx};
 pub use versions::Version;
 

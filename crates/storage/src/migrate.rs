@@ -13,6 +13,7 @@ const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0001_organizations.sql"),
     include_str!("../migrations/sqlite/0002_tasks.sql"),
     include_str!("../migrations/sqlite/0003_lists.sql"),
+    include_str!("../migrations/sqlite/0004_objects.sql"),
 ];
 
 /// Brings the database to this program's version. Several processes may try at once: each step
@@ -70,6 +71,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0001_organizations.sql"),
     include_str!("../migrations/postgres/0002_tasks.sql"),
     include_str!("../migrations/postgres/0003_lists.sql"),
+    include_str!("../migrations/postgres/0004_objects.sql"),
 ];
 
 /// One number for all servers: who migrates holds it until the transaction ends.

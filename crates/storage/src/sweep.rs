@@ -23,6 +23,8 @@ pub enum Sweep {
     Product(i64),
     /// A detail field: its values.
     Field(FieldId),
+    /// A connection, by number: all that its connector pushed.
+    Connection(i64),
 }
 
 impl Sweep {
@@ -32,6 +34,7 @@ impl Sweep {
             Self::Customer(number) => ("CUSTOMER", number),
             Self::Product(number) => ("PRODUCT", number),
             Self::Field(id) => ("FIELD", id.0),
+            Self::Connection(number) => ("CONNECTION", number),
         }
     }
 
@@ -41,6 +44,7 @@ impl Sweep {
             "CUSTOMER" => Self::Customer(target),
             "PRODUCT" => Self::Product(target),
             "FIELD" => Self::Field(FieldId(target)),
+            "CONNECTION" => Self::Connection(target),
             other => return Err(StoreError::inconsistent(format!("sweep.what {other}"))),
         })
     }
@@ -128,6 +132,7 @@ impl WriteTx<'_> {
             }
             Sweep::Product(number) => self.sweep_product(number, entitlement_fields).await?,
             Sweep::Field(id) => self.sweep_field(id).await?,
+            Sweep::Connection(number) => self.sweep_connection(number, SWEEP_ROWS_MAX).await?,
         };
         if removed > 0 {
             return Ok(Swept::More);

@@ -85,6 +85,8 @@ pub enum Counter {
     Product,
     /// Internal numbers of entitlements.
     Entitlement,
+    /// Internal numbers of connections.
+    Connection,
 }
 
 impl Counter {
@@ -95,6 +97,7 @@ impl Counter {
             Self::Customer => "customer",
             Self::Product => "product",
             Self::Entitlement => "entitlement",
+            Self::Connection => "connection",
         }
     }
 }

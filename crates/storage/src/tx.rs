@@ -114,6 +114,18 @@ impl<'c> WriteTx<'c> {
         self.read.session.execute(sql, &all[..count]).await
     }
 
+    /// The rows that a statement returns, which outdates these answers only.
+    pub(crate) async fn fetch_on<T>(
+        &mut self,
+        touched: Touched,
+        sql: &'static str,
+        params: &[Param<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.read.session.touch(self.read.tenant, touched);
+        self.read.fetch(sql, params, read).await
+    }
+
     /// The row that a statement returns, which outdates these answers only.
     pub(crate) async fn fetch_optional_on<T>(
         &mut self,

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod connection;
 pub mod copy;
 pub mod serve;
 pub mod tenant;

@@ -21,7 +21,7 @@ use crate::telemetry;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often it records when tokens were used.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
-/// How often it removes tasks whose results need not be kept any longer.
+/// How often it removes tasks whose results need not be kept any longer, and old tombstones.
 const PURGE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long answers may take on their way out after the disk has failed.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -39,6 +39,7 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     });
     let settings = Settings {
         phone_format: args.phone_format.into(),
+        equal_sequence: args.equal_sequence.into(),
         max_active_tasks: args.max_active_tasks,
         task_retention: args.task_retention,
         task_timeout: args.task_timeout,
@@ -189,6 +190,9 @@ async fn sweep_all(service: &Service) -> Result<(), guildhall_service::Error> {
 
 async fn purge_all(service: &Service) -> Result<(), guildhall_service::Error> {
     while service.purge_tasks_once().await? {
+        tokio::task::yield_now().await;
+    }
+    while service.purge_tombstones_once().await? {
         tokio::task::yield_now().await;
     }
     Ok(())

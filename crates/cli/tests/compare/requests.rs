@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use guildhall_http::routes::{OWN_PREFIX, Route, Space, VENDOR_PREFIXES, routes};
+use guildhall_http::routes::{CONNECTOR_PREFIXES, OWN_PREFIX, Route, Space, VENDOR_PREFIXES, routes};
 use guildhall_testkit::SeededRandom;
 use serde_json::Value;
 
@@ -194,7 +194,11 @@ impl Requests {
     fn of_route(&mut self, route: &Route, who: Who) -> Asked {
         let prefix = match route.space {
             Space::Own => OWN_PREFIX.to_owned(),
-            Space::Vendor => {
+            Space::Vendor | Space::Connector => {
+                let prefixes = match route.space {
+                    Space::Connector => &CONNECTOR_PREFIXES[..],
+                    Space::Vendor | Space::Own => &VENDOR_PREFIXES[..],
+                };
                 let own = usize::from(who == Who::Stranger);
                 let cloud_id = match self.random.below(20) {
                     0 => CLOUD_IDS[1 - own].to_owned(),
@@ -203,7 +207,7 @@ impl Requests {
                     _ => CLOUD_IDS[own].to_owned(),
                 };
                 self.random
-                    .pick(&VENDOR_PREFIXES)
+                    .pick(prefixes)
                     .replace("{cloudId}", &encoded(&cloud_id))
             }
         };

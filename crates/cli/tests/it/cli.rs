@@ -68,6 +68,10 @@ fn every_help() {
         "token create",
         "token list",
         "token revoke",
+        "connection",
+        "connection create",
+        "connection list",
+        "connection delete",
         "copy",
         "openapi",
     ];
@@ -204,6 +208,9 @@ fn failures_exit_1_and_say_why() {
             &["token", "list"][..],
             &["token", "create", "--name", "x", "--role", "user"],
             &["token", "revoke", "01900000-0000-7000-8000-000000000000"],
+            &["connection", "list"],
+            &["connection", "create", "--name", "x"],
+            &["connection", "delete", "01900000-0000-7000-8000-000000000000"],
         ] {
             fails(
                 &[command, &["--database", &database, "--tenant", nobody]].concat(),
@@ -246,6 +253,8 @@ fn only_serve_and_tenant_create_make_a_database() {
         &["tenant", "list"][..],
         &["tenant", "list", "--json"],
         &[&["token", "list"], &token[..]].concat(),
+        &[&["connection", "list"], &token[..]].concat(),
+        &[&["connection", "create", "--name", "x"], &token[..]].concat(),
         &[&["token", "create", "--name", "x", "--role", "user"], &token[..]].concat(),
         &[
             &["token", "revoke", "01900000-0000-7000-8000-000000000000"],
@@ -304,6 +313,41 @@ fn tenants() {
     assert_eq!(
         list,
         json!([{ "cloudId": first, "name": "Acme" }, { "cloudId": second, "name": "Aé" }])
+    );
+}
+
+/// Connections are made, listed and deleted beside a server on the same database.
+#[test]
+fn connections() {
+    let world = World::new(&[]);
+    let site = world.site();
+    let tenant = ["--tenant", site.cloud_id.as_str()];
+    let data = |args: &[&str]| world.data(&[&["connection"], args, &tenant[..]].concat());
+    assert_eq!(
+        (data(&["list"]), data(&["list", "--json"])),
+        (String::new(), "[]\n".into())
+    );
+    let first = data(&["create", "--name", " CRM "]);
+    let (first, second) = (first.trim_end(), site.connect("ERP"));
+    let listed: Value = serde_json::from_str(&data(&["list", "--json"])).unwrap();
+    assert_eq!(listed, site.own("/connections").ok()["connections"]);
+    assert_eq!(each(&listed, "id"), [first, &second]);
+    let created = listed[0]["createdAt"].as_str().unwrap();
+    let lines = data(&["list"]);
+    assert_eq!(
+        lines.lines().next(),
+        Some(format!("{first}\tCRM\t{created}").as_str())
+    );
+    assert_eq!(data(&["delete", &first.to_ascii_uppercase()]), "");
+    let gone = world.command(&[&["connection", "delete", first], &tenant[..]].concat());
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&gone.stderr).contains("connection not found"),
+        "{gone:?}"
+    );
+    assert_eq!(
+        each(&site.own("/connections").ok()["connections"], "id"),
+        [&second]
     );
 }
 

@@ -16,6 +16,9 @@ pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_guildhall"))
 }
 
+/// The account that tokens stand for.
+pub const ACCOUNT: &str = "tester@example.com";
+
 /// A running server with its database. Dropping it ends both.
 pub struct World {
     // Before the database, so that it ends first.
@@ -87,8 +90,22 @@ impl World {
 
     /// A new token; without scopes it has all that the role may use.
     pub fn token(&self, cloud_id: &str, role: &str, scopes: &[&str]) -> String {
+        self.token_of(cloud_id, role, scopes, ACCOUNT)
+    }
+
+    /// The same for an account.
+    pub fn token_of(&self, cloud_id: &str, role: &str, scopes: &[&str], account: &str) -> String {
         let mut args = vec![
-            "token", "create", "--tenant", cloud_id, "--name", "test", "--role", role,
+            "token",
+            "create",
+            "--tenant",
+            cloud_id,
+            "--name",
+            "test",
+            "--role",
+            role,
+            "--account",
+            account,
         ];
         args.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
         self.data(&args).trim_end().to_owned()
@@ -165,6 +182,29 @@ impl Site {
         self.send(&Request::get(format!("/guildhall/v1{path}")).bearer(&self.token))
     }
 
+    /// A new connection's id.
+    pub fn connect(&self, name: &str) -> String {
+        let request = Request::post("/guildhall/v1/connections").bearer(&self.token);
+        let made = self
+            .send(&request.json(&serde_json::json!({ "name": name })))
+            .ok();
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What a connector sends; `path` follows `/teamwork-graph/v1`.
+    pub fn push(&self, path: &str, body: &Value) -> Response {
+        self.send(
+            &Request::post(format!("/teamwork-graph/v1{path}"))
+                .bearer(&self.token)
+                .json(body),
+        )
+    }
+
+    /// What a connector reads.
+    pub fn pull(&self, path: &str) -> Response {
+        self.send(&Request::get(format!("/teamwork-graph/v1{path}")).bearer(&self.token))
+    }
+
     /// A bulk request under this key.
     pub fn submit(&self, path: &str, key: &str, body: &Value) -> Response {
         self.send(&self.request("POST", path).header(KEY, key).json(body))
@@ -228,7 +268,8 @@ impl Expect for Response {
     }
 }
 
-/// The message of an error, after its body was checked: three members, one code that fits the status.
+/// The message of an error, after its body was checked: three members, and one code that fits the status;
+/// or those of a connector's error.
 #[track_caller]
 pub fn error_message(response: &Response) -> String {
     assert_eq!(
@@ -238,6 +279,9 @@ pub fn error_message(response: &Response) -> String {
         response.text()
     );
     let body = response.json();
+    if !body["success"].is_null() {
+        return connector_message(&body);
+    }
     let code = match response.status {
         400 => "BAD_REQUEST",
         401 => "UNAUTHORIZED",
@@ -257,6 +301,23 @@ pub fn error_message(response: &Response) -> String {
     assert_eq!(body["errors"], serde_json::json!([code]), "{body}");
     assert_eq!(body["statusCode"], response.status, "{body}");
     let message = body["errorMessage"].as_str().unwrap_or_default();
+    assert!(!message.is_empty(), "{body}");
+    message.to_owned()
+}
+
+/// The message of a connector's error, after its body was checked.
+#[track_caller]
+fn connector_message(body: &Value) -> String {
+    assert_eq!(body.as_object().map(serde_json::Map::len), Some(3), "{body}");
+    assert_eq!(body["success"], false, "{body}");
+    for problem in body["errors"].as_array().unwrap_or_else(|| panic!("{body}")) {
+        assert_eq!(problem.as_object().map(serde_json::Map::len), Some(2), "{body}");
+        assert!(
+            problem["key"].is_string() && problem["message"].is_string(),
+            "{body}"
+        );
+    }
+    let message = body["error"].as_str().unwrap_or_default();
     assert!(!message.is_empty(), "{body}");
     message.to_owned()
 }

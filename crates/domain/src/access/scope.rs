@@ -84,7 +84,7 @@ scopes! {
     ReadTask "read:task:jira-service-management" User;
     WriteTask "write:task:jira-service-management" User;
     WriteCsmRequest "write:csm-request:jira-service-management" Agent;
-    ReadObject "read:object:jira" Agent;
+    ReadObject "read:object:jira" User;
     WriteObject "write:object:jira" Admin;
     DeleteObject "delete:object:jira" Admin;
 }
@@ -201,12 +201,12 @@ mod tests {
         let [user, agent, admin] = Role::ALL.map(ScopeSet::all_for);
         assert_eq!(
             (user.iter().count(), agent.iter().count(), admin.iter().count()),
-            (10, 24, 41)
+            (11, 24, 41)
         );
         assert!(user.iter().all(|scope| agent.contains(scope)));
         assert!(agent.iter().all(|scope| admin.contains(scope)));
         assert!(user.contains(Scope::WriteOrganizationProfile) && !user.contains(Scope::ReadProduct));
-        assert!(agent.contains(Scope::WriteCsmRequest) && agent.contains(Scope::ReadObject));
+        assert!(agent.contains(Scope::WriteCsmRequest) && user.contains(Scope::ReadObject));
         assert!(!agent.contains(Scope::WriteObject) && !agent.contains(Scope::WriteCustomer));
     }
 

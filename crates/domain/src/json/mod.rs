@@ -70,7 +70,7 @@ impl<'a> Node<'a> {
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
             Self::Number(text) => out.push_str(text),
-            Self::Text(text) => print_text(text, out),
+            Self::Text(text) => write_text(text, out),
             Self::Array(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
@@ -125,7 +125,7 @@ impl<'a> Members<'a> {
             if index > 0 {
                 out.push(',');
             }
-            print_text(name, out);
+            write_text(name, out);
             out.push(':');
             value.print(out, sorted);
         }
@@ -134,7 +134,7 @@ impl<'a> Members<'a> {
 }
 
 /// Appends `text` in double quotes, escaping only what JSON demands.
-fn print_text(text: &str, out: &mut String) {
+pub(crate) fn write_text(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     while let Some(end) = rest

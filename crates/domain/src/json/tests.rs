@@ -382,7 +382,7 @@ proptest! {
     #[test]
     fn printed_strings_read_back(text in any::<String>()) {
         let mut out = String::new();
-        print_text(&text, &mut out);
+        write_text(&text, &mut out);
         prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
     }
 }

@@ -318,7 +318,7 @@ async fn submit<T: In>(
 ) -> Result<Reply, ApiError> {
     let key = idempotency::read_key(call.header(idempotency::HEADER)?)?;
     let (items, fingerprint) = call.with_body(|node: &Node<'_>| {
-        Ok((
+        Ok::<_, ApiError>((
             read(T::read(node, &At::root())?)?,
             idempotency::fingerprint(task_type, node),
         ))

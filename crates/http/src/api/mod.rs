@@ -2,6 +2,8 @@
 //! sentence: who, what, do it, answer.
 
 pub mod bulk;
+pub mod connections;
+pub mod connector;
 pub mod customer_bulk;
 pub mod customer_profiles;
 pub mod customers;

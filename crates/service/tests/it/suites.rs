@@ -1,5 +1,6 @@
 //! Every test, on the store of the module that this file is loaded as.
 
+mod connectors;
 mod definitions;
 #[path = "../fresh/mod.rs"]
 mod fresh;

@@ -4,6 +4,8 @@
 //! To add one: add a line here, run with `GUILDHALL_BLESS=1`, replace what differs from run to run by
 //! redactions, and read the file.
 
+mod connectors;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -1528,6 +1530,7 @@ pub fn operation(route: &Route) -> String {
     let prefix = match route.space {
         Space::Vendor => "",
         Space::Own => "/guildhall/v1",
+        Space::Connector => "/teamwork-graph/v1",
     };
     format!("{} {prefix}{}", route.method, route.path)
 }
@@ -1541,7 +1544,7 @@ fn send(site: &Site, path: &str, (_, operation, _, body, special): &Case) -> (Va
         .unwrap_or_else(|| panic!("there is no {operation}"));
     let prefix = match route.space {
         Space::Vendor => "/api/v1",
-        Space::Own => "",
+        Space::Own | Space::Connector => "",
     };
     let mut request = Request::new(method, format!("{prefix}{path}"));
     let mut headers = Map::new();
@@ -1683,6 +1686,27 @@ fn tasks() {
     assert_eq!(each(&listed["tasks"], "id"), ids);
 }
 
+/// What connectors call, in one world.
+#[test]
+fn connectors() {
+    let (world, site) = World::demo();
+    let account = world.token_of(&site.cloud_id, "user", &[], "account-1");
+    let account = Site::new(&world, site.cloud_id.clone(), account);
+    let connections = site.own("/connections").ok();
+    let connection = connections["connections"][0]["id"].as_str().unwrap();
+    for case in connectors::SCRIPT {
+        let site = if case.4 == connectors::AS_ACCOUNT {
+            &account
+        } else {
+            &site
+        };
+        let response = check_at(site, &case.2.replace("<0>", connection), case);
+        if response.status >= 400 {
+            error_message(&response);
+        }
+    }
+}
+
 #[test]
 fn every_file_is_checked_once() {
     let mut cases = BTreeSet::new();
@@ -1695,6 +1719,7 @@ fn every_file_is_checked_once() {
         AFTER_SUBMITS,
         CUSTOMER_SUBMITS,
         AFTER_CUSTOMER_SUBMITS,
+        connectors::SCRIPT,
     ];
     for case in [all.concat(), lists].concat() {
         assert!(cases.insert(case.0.to_owned()), "{} is there twice", case.0);

@@ -1,11 +1,11 @@
 //! One tenant never sees another's data: nothing that tenant A can get holds a byte string that only
 //! tenant B wrote.
 
-use guildhall_http::routes::{OWN_PREFIX, Space, routes};
+use guildhall_http::routes::{CONNECTOR_PREFIXES, OWN_PREFIX, Space, routes};
 use guildhall_testkit::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Expect, KEY, Site, World, each, error_message, fresh_key, segment};
+use crate::world::{ACCOUNT, Expect, KEY, Site, World, each, error_message, fresh_key, segment};
 
 /// Texts that only tenant B wrote, and ids that only it was given.
 #[derive(Default)]
@@ -47,6 +47,9 @@ struct Theirs {
     /// Ids that a test may tell A without B's words in them.
     fields: Vec<String>,
     tasks: Vec<Submitted>,
+    connection: String,
+    /// The id of an object, a user and a group.
+    pushed: String,
 }
 
 /// A bulk request, and the task that it became.
@@ -144,6 +147,39 @@ fn their_tasks(site: &Site, organization: &str, customer: &str, canaries: &mut C
     tasks.collect()
 }
 
+/// An object, a user and a group of a connection, of which all that is text is B's.
+fn their_objects(site: &Site, canaries: &mut Canaries) -> (String, String) {
+    let connection = site.connect(&canaries.make("connection"));
+    let id = canaries.make("pushed");
+    let mut object = pushed_object(&id, 2, &canaries.make("pushedname"));
+    object["description"] = canaries.make("pushedtext").into();
+    object["crmOnly"] = canaries.make("pushedunknown").into();
+    let tags = json!({ canaries.make("hiddentag"): canaries.make("hiddencontent") });
+    let body = json!({ "objects": [object], "properties": tags, "connectionId": connection });
+    site.push("/objects/bulk", &body).ok();
+    object["updateSequenceNumber"] = json!(1);
+    site.push("/objects/bulk", &json!({ "objects": [object] })).ok();
+    let user = json!({ "externalId": id, "displayName": canaries.make("username") });
+    site.push("/users/bulk", &json!({ "users": [user] })).ok();
+    let member = json!({ "externalId": id, "displayName": canaries.make("membername") });
+    let group = json!({ "externalId": id, "displayName": canaries.make("groupname"), "members": [member] });
+    site.push("/groups/bulk", &json!({ "groups": [group] })).ok();
+    let mapping =
+        json!({ "externalId": id, "accountId": ACCOUNT, "updateSequenceNumber": 1, "updatedAt": 0 });
+    site.push("/users/map", &json!({ "directMappings": [mapping] }))
+        .ok();
+    (connection, id)
+}
+
+fn pushed_object(id: &str, sequence: i64, name: &str) -> Value {
+    let readers = json!([{ "type": "USER", "id": id }, { "type": "GROUP", "id": id }]);
+    json!({
+        "id": id, "updateSequenceNumber": sequence, "displayName": name, "url": "https://example.com",
+        "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z",
+        "permissions": [{ "accessControls": [{ "principals": readers }] }], "atlassian:customer-org": {},
+    })
+}
+
 fn theirs(world: &World, canaries: &mut Canaries) -> Theirs {
     let site = world.site();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -189,7 +225,10 @@ fn theirs(world: &World, canaries: &mut Canaries) -> Theirs {
             .ok();
     }
     let tasks = their_tasks(&site, &organization, &customer, canaries);
+    let (connection, pushed) = their_objects(&site, canaries);
     Theirs {
+        connection,
+        pushed,
         tasks,
         site,
         organization,
@@ -214,6 +253,7 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
         our_task,
     ];
     ids.extend(theirs.tasks.iter().map(|task| task.id.as_str()));
+    ids.push(&theirs.connection);
     let their_task = &theirs.tasks[0].id;
     let bulk = bulk_bodies(theirs, our_organization);
     let bodies = [
@@ -230,6 +270,8 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
         json!({ "detailFields": [{ "name": "customer note", "value": "x" }] }),
         json!({ "email": "made-by-a@example.com", "associateOrganizations": { "organizationIds": [theirs.organization] } }),
     ];
+    let pushed = pushed_bodies(theirs);
+    let asked = format!("?objectType=atlassian:customer-org&externalId={}", theirs.pushed);
     for route in routes().iter().filter(|route| route.space == space) {
         for id in &ids {
             let filled: Vec<String> = route
@@ -258,6 +300,9 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
                     format!("?customer={}&sort=-updatedAt", theirs.customer),
                     "?namePrefix=zq&count=true".into(),
                     "?detail.organization%20note.prefix=zq".into(),
+                    asked.clone(),
+                    format!("{asked}&connectionId={}", theirs.connection),
+                    format!("?connectionId={}", theirs.connection),
                 ],
                 "DELETE" if space == Space::Own => vec!["?dryRun=true".into(), String::new()],
                 "PUT" if route.path.ends_with("/details") => vec![field],
@@ -267,6 +312,9 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
                 let path = format!("{prefix}{}{query}", filled.join("/"));
                 let request = Request::new(route.method.as_str(), path).header("X-ExperimentalApi", "opt-in");
                 match route.method.as_str() {
+                    _ if space == Space::Connector && route.body.is_some() => {
+                        all.extend(pushed.iter().map(|body| request.clone().json(body)));
+                    }
                     "GET" | "DELETE" => all.push(request),
                     _ if route.keyed => all.extend(bodies.iter().chain(&bulk).map(|body| {
                         let request = request.clone().header(KEY, fresh_key());
@@ -281,6 +329,23 @@ fn requests(space: Space, prefix: &str, theirs: &Theirs, ours: [&str; 2]) -> Vec
         }
     }
     all
+}
+
+/// What a connector of A sends about what is B's: to B's connection, and to none in particular. Only the
+/// ids are B's words, and come back where they were sent.
+fn pushed_bodies(theirs: &Theirs) -> [Value; 2] {
+    let id = "made by A";
+    let body = json!({
+        "objects": [pushed_object(id, 99, "made by A")],
+        "users": [{ "externalId": id, "emails": [{ "value": ACCOUNT }] }],
+        "groups": [{ "externalId": id, "members": [] }],
+        "directMappings": [{ "externalId": id, "accountId": ACCOUNT, "updateSequenceNumber": 99, "updatedAt": 1 }],
+        "externalIds": [id],
+        "objectType": "atlassian:customer-org",
+    });
+    let mut to_theirs = body.clone();
+    to_theirs["connectionId"] = theirs.connection.clone().into();
+    [body, to_theirs]
 }
 
 /// Bulk requests of A about what is B's. Each names members of every kind of request, so that each
@@ -376,6 +441,23 @@ fn dump(theirs: &Theirs) -> Vec<Value> {
         all.push(site.get(&format!("/tasks/{}", task.id)).ok());
         all.push(site.own(&format!("/tasks/{}/items", task.id)).ok());
     }
+    let named = format!("externalId={}", theirs.pushed);
+    let object = format!("objectType=atlassian:customer-org&{named}");
+    for path in [
+        format!("/objects?{object}"),
+        "/objects/visible".to_owned(),
+        format!("/users?{named}"),
+        format!("/groups?{named}"),
+    ] {
+        all.push(site.pull(&path).ok());
+    }
+    for path in [
+        "/connections".to_owned(),
+        format!("/objects/tree?{object}"),
+        format!("/objects/writes?{object}"),
+    ] {
+        all.push(site.own(&path).ok());
+    }
     all
 }
 
@@ -418,6 +500,7 @@ fn nothing_of_another_tenant_comes_out() {
         (Space::Vendor, "/api/v1"),
         (Space::Vendor, &vendor_prefix),
         (Space::Own, OWN_PREFIX),
+        (Space::Connector, CONNECTOR_PREFIXES[0]),
     ] {
         for request in requests(space, prefix, &theirs, known) {
             let request = request.bearer(&ours.token);
@@ -445,14 +528,21 @@ fn nothing_of_another_tenant_comes_out() {
     }
     // Under B's cloudId A is told what everybody is told.
     let foreign = format!("/jsm/csm/cloudid/{}/api/v1", theirs.site.cloud_id);
-    for request in requests(Space::Vendor, &foreign, &theirs, known) {
-        let request = request.bearer(&ours.token);
-        let response = ours.send(&request);
-        assert_eq!(response.refused(404), "There is no such tenant", "{request:?}");
-        canaries.check(&response, &request);
+    let of_connectors = format!("/teamwork-graph/v1/cloud/{}", theirs.site.cloud_id);
+    for (space, prefix) in [(Space::Vendor, foreign), (Space::Connector, of_connectors)] {
+        for request in requests(space, &prefix, &theirs, known) {
+            let request = request.bearer(&ours.token);
+            let response = ours.send(&request);
+            assert_eq!(response.refused(404), "There is no such tenant", "{request:?}");
+            canaries.check(&response, &request);
+        }
     }
     // Without a token nothing, and on the public pages nothing.
-    for (space, prefix) in [(Space::Vendor, "/api/v1"), (Space::Own, OWN_PREFIX)] {
+    for (space, prefix) in [
+        (Space::Vendor, "/api/v1"),
+        (Space::Own, OWN_PREFIX),
+        (Space::Connector, CONNECTOR_PREFIXES[0]),
+    ] {
         for request in requests(space, prefix, &theirs, known) {
             ours.send(&request).refused(401);
         }

@@ -1,5 +1,6 @@
 //! What the server answers, one file a subject.
 
+mod connectors;
 mod customers;
 mod entitlements;
 mod fields;

@@ -15,11 +15,12 @@ use guildhall_http::routes::{Route, routes};
 use guildhall_testkit::{Client, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Expect, KEY, Site, World, each, error_message, fresh_key, poll};
+use crate::world::{ACCOUNT, Expect, KEY, Site, World, each, error_message, fresh_key, poll};
 
 /// The index of the vendor's operations (csm-api 7): number, method, path, whether the experimental
 /// header is required (S and E: yes), who may (A admin, G agent, U user, M user, or admin where
-/// organization_management says so), scopes without their ending. Number 0: our own.
+/// organization_management says so), scopes without their ending. Number 0: our own;
+/// C: what connectors call.
 const INDEX: &str = "\
 1 GET /organization/details - A read:organization.detail-field
 2 POST /organization/details - A write:organization.detail-field
@@ -96,16 +97,41 @@ const INDEX: &str = "\
 0 DELETE /products/{productId} - A delete:product
 0 PATCH /entitlements/{entitlementId} - G write:entitlement.detail
 0 DELETE /entitlements/{entitlementId} - A delete:entitlement
+0 POST /connections - A write:object
+0 GET /connections - A read:object
+0 DELETE /connections/{connectionId} - A delete:object
+0 GET /objects/tree - G read:object
+0 GET /objects/writes - G read:object
+C POST /objects/bulk - A write:object
+C GET /objects - G read:object
+C POST /objects/delete - A delete:object
+C DELETE /objects/bulk - A delete:object
+C POST /objects/delete-by-properties - A delete:object
+C DELETE /objects/by-properties - A delete:object
+C GET /objects/visible - U read:object
+C POST /users/bulk - A write:object
+C GET /users - A read:object
+C POST /users/delete - A delete:object
+C POST /users/map - A write:object
+C POST /groups/bulk - A write:object
+C GET /groups - A read:object
+C POST /groups/delete - A delete:object
 ";
 
 /// Rows that ask for a key: the bulk requests that are offered.
 const KEYED: [u8; 8] = [16, 17, 18, 19, 37, 38, 39, 40];
 const VENDOR: [&str; 3] = ["/jsm/csm/cloudid/{cloudId}/api/v1", "/jsm/csm/api/v1", "/api/v1"];
 const OWN: [&str; 1] = ["/guildhall/v1"];
+const CONNECTOR: [&str; 4] = [
+    "/teamwork-graph/v1/cloud/{cloudId}",
+    "/connected-data/teamwork-graph/v1",
+    "/connected-data/teamwork-graph/v1/cloud/{cloudId}",
+    "/teamwork-graph/v1",
+];
 
 const ROLES: [&str; 3] = ["user", "agent", "admin"];
 /// A scope that no row of the index needs.
-const OTHER_SCOPE: &str = "write:object:jira";
+const OTHER_SCOPE: &str = "write:task:jira-service-management";
 
 /// One row of the index.
 struct Row {
@@ -116,12 +142,14 @@ struct Row {
     who: &'static str,
     scopes: Vec<String>,
     keyed: bool,
+    connector: bool,
 }
 
 impl Row {
     /// The prefixes of its paths.
     fn prefixes(&self) -> &'static [&'static str] {
         match self.number {
+            _ if self.connector => &CONNECTOR,
             0 => &OWN,
             _ => &VENDOR,
         }
@@ -157,12 +185,15 @@ fn index() -> Vec<Row> {
     let rows = INDEX.lines().map(|line| {
         let [number, method, path, experimental, who, scopes] =
             line.split(' ').collect::<Vec<_>>().try_into().unwrap();
-        let scopes = scopes
-            .split('+')
-            .map(|scope| format!("{scope}:jira-service-management"));
-        let number = number.parse().unwrap();
+        let scopes = scopes.split('+').map(|scope| match scope.ends_with(":object") {
+            true => format!("{scope}:jira"),
+            false => format!("{scope}:jira-service-management"),
+        });
+        let connector = number == "C";
+        let number = if connector { 0 } else { number.parse().unwrap() };
         Row {
             number,
+            connector,
             keyed: KEYED.contains(&number),
             method,
             path,
@@ -185,9 +216,10 @@ fn the_route_table_is_the_index() {
             (route.row, route.method.as_str(), route.path),
             (row.number, row.method, row.path)
         );
+        let sorted = |prefixes: &[&'static str]| prefixes.iter().copied().collect::<BTreeSet<_>>();
         assert_eq!(
-            (route.space.prefixes(), route.keyed),
-            (row.prefixes(), row.keyed),
+            (sorted(route.space.prefixes()), route.keyed),
+            (sorted(row.prefixes()), row.keyed),
             "{} {}",
             row.method,
             row.path
@@ -210,13 +242,13 @@ fn the_route_table_is_the_index() {
 
 /// An operation is under the prefixes of its own space, and under no other.
 #[test]
-fn the_two_spaces_are_apart() {
+fn the_three_spaces_are_apart() {
     let routes = routes();
     let router = Router::new(&routes).unwrap();
     let rows = index();
     let fill = |path: &str| path.replace(['{', '}'], "");
     for row in &rows {
-        for prefix in VENDOR.iter().chain(&OWN) {
+        for prefix in VENDOR.iter().chain(&OWN).chain(&CONNECTOR) {
             let path = format!("{}{}", fill(prefix), fill(row.path));
             let found = match router.find(&row.method.parse().unwrap(), &path) {
                 Found::Operation(index, _) => Some(index),
@@ -307,6 +339,7 @@ struct Things {
     entitlement: String,
     field: String,
     task: String,
+    connection: String,
 }
 
 impl Things {
@@ -327,7 +360,25 @@ impl Things {
         // A task that changes nothing.
         let item = json!({ "operationType": "UPDATE", "payload": { "id": organization, "name": name } });
         let task = site.bulk("/organization/bulk", &json!({ "organizations": [item] }));
+        let connection = site.connect(&name);
+        let object = pushed_object("thing", 1);
+        let tags = json!({ "run": "1" });
+        let body = json!({ "objects": [object], "properties": tags, "connectionId": connection });
+        site.push("/objects/bulk", &body).ok();
+        let user = json!({ "externalId": "u", "displayName": "thing" });
+        site.push(
+            "/users/bulk",
+            &json!({ "users": [user], "connectionId": connection }),
+        )
+        .ok();
+        let group = json!({ "externalId": "g", "displayName": "thing" });
+        site.push(
+            "/groups/bulk",
+            &json!({ "groups": [group], "connectionId": connection }),
+        )
+        .ok();
         Self {
+            connection,
             organization,
             customer,
             product,
@@ -379,6 +430,21 @@ impl Things {
         let emails = json!({ "emails": ["profile@example.com"], "customerIds": [self.customer] });
         all.push(site.post("/customer/profile/fetch", &emails).ok());
         all.push(site.get("/product").ok());
+        all.push(site.own("/connections").ok());
+        let connection = format!("connectionId={}", self.connection);
+        for path in [
+            format!("/objects?{THING}&{connection}"),
+            format!("/objects/visible?{connection}"),
+            format!("/users?externalId=u&{connection}"),
+            format!("/groups?externalId=g&{connection}"),
+        ] {
+            let answer = site.pull(&path);
+            all.push(json!([answer.status, answer.json()]));
+        }
+        for path in ["tree", "writes"] {
+            let answer = site.own(&format!("/objects/{path}?{THING}&{connection}"));
+            all.push(json!([answer.status, answer.json()]));
+        }
         all
     }
 
@@ -390,7 +456,17 @@ impl Things {
             .replace("{productId}", &self.product)
             .replace("{entitlementId}", &self.entitlement)
             .replace("{taskId}", &self.task)
-            .replace("{fieldName}", &field);
+            .replace("{fieldName}", &field)
+            .replace("{connectionId}", &self.connection);
+        match path.as_str() {
+            "/objects" | "/objects/tree" | "/objects/writes" => {
+                path.push_str(&format!("?{THING}&connectionId={}", self.connection));
+            }
+            "/objects/visible" => path.push_str(&format!("?connectionId={}", self.connection)),
+            "/users" => path.push_str(&format!("?externalId=u&connectionId={}", self.connection)),
+            "/groups" => path.push_str(&format!("?externalId=g&connectionId={}", self.connection)),
+            _ => {}
+        }
         if path.ends_with(&format!("{}/details", self.organization))
             || path.ends_with(&format!("{}/details", self.customer))
             || path.ends_with(&format!("{}/details", self.entitlement))
@@ -405,6 +481,9 @@ impl Things {
 
     /// A body with which the route does something.
     fn body(&self, row: &Row) -> Option<Value> {
+        if row.connector {
+            return self.connector_body(row);
+        }
         let name = json!({ "name": "made by a route" });
         let upsert = json!([{ "operationType": "UPSERT", "payload": name }]);
         let renamed = json!({ "customerId": self.customer, "displayName": "made by a route" });
@@ -448,6 +527,46 @@ impl Things {
             }
             _ => name,
         })
+    }
+}
+
+/// The query that names the object of a connector.
+const THING: &str = "objectType=atlassian:customer-org&externalId=thing";
+
+/// An object that the user u may see.
+fn pushed_object(name: &str, sequence: i64) -> Value {
+    let principals = json!([{ "type": "USER", "id": "u" }]);
+    json!({
+        "id": "thing", "updateSequenceNumber": sequence, "displayName": name, "url": "https://example.com",
+        "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z",
+        "permissions": [{ "accessControls": [{ "principals": principals }] }], "atlassian:customer-org": {},
+    })
+}
+
+impl Things {
+    /// A body with which a route of connectors does something.
+    fn connector_body(&self, row: &Row) -> Option<Value> {
+        let of = "atlassian:customer-org";
+        let mut body = match (row.method, row.path) {
+            ("GET", _) => return None,
+            ("POST", "/objects/bulk") => json!({ "objects": [pushed_object("made by a route", 2)] }),
+            ("POST", "/users/bulk") => {
+                json!({ "users": [{ "externalId": "u", "displayName": "made by a route" }] })
+            }
+            ("POST", "/groups/bulk") => {
+                json!({ "groups": [{ "externalId": "g", "members": [{ "externalId": "u" }] }] })
+            }
+            ("POST", "/users/map") => json!({ "directMappings": [{ "externalId": "u", "accountId": ACCOUNT,
+                "updateSequenceNumber": 1, "updatedAt": 0 }] }),
+            (_, "/users/delete") => json!({ "externalIds": ["u"] }),
+            (_, "/groups/delete") => json!({ "externalIds": ["g"] }),
+            (_, path) if path.contains("by-properties") => {
+                json!({ "objectType": of, "properties": { "run": "1" } })
+            }
+            _ => json!({ "objectType": of, "externalIds": ["thing"] }),
+        };
+        body["connectionId"] = json!(self.connection);
+        Some(body)
     }
 }
 
@@ -501,8 +620,12 @@ fn send(client: &Client, request: &Request) -> Response {
 
 /// Checks an answer against the model's verdict.
 #[track_caller]
-fn check(verdict: Verdict, response: &Response, what: &str) {
+fn check(row: &Row, verdict: Verdict, response: &Response, what: &str) {
     let status = response.status;
+    if status >= 400 {
+        let is_connectors = !response.json()["success"].is_null();
+        assert_eq!(is_connectors, row.connector, "{what}: {}", response.text());
+    }
     let challenge = response.header("www-authenticate").unwrap_or_default();
     let message = match status {
         200..=299 => String::new(),
@@ -584,7 +707,7 @@ fn walk(admins_manage: bool) {
                             _ => effective(row, &things, prefix, experimental),
                         };
                         let what = format!("{} {} as {role} with {scopes:?}", row.method, row.path);
-                        check(verdict, &send(&site.client, &request.bearer(&token)), &what);
+                        check(row, verdict, &send(&site.client, &request.bearer(&token)), &what);
                         if row.keyed {
                             // That the key is missing is said last, and only to those who may.
                             let request = effective_but_for_the_key(row, &things, prefix, experimental);
@@ -594,7 +717,7 @@ fn walk(admins_manage: bool) {
                                     let message = response.refused(400);
                                     assert!(message.starts_with("Idempotency-Key: "), "{what}: {message}");
                                 }
-                                _ => check(verdict, &response, &what),
+                                _ => check(row, verdict, &response, &what),
                             }
                         }
                     }
@@ -603,7 +726,7 @@ fn walk(admins_manage: bool) {
                             let request = make(row, &things, &prefix, experimental).bearer(&token);
                             let response = send(&site.client, &request);
                             let what = format!("{} {prefix}{}", row.method, row.path);
-                            check(Verdict::NoTenant, &response, &what);
+                            check(row, Verdict::NoTenant, &response, &what);
                             if !row.keyed {
                                 break;
                             }
@@ -793,6 +916,7 @@ fn credentials() {
                 }
                 let response = send(&site.client, &request);
                 check(
+                    &row,
                     Verdict::Unauthorized,
                     &response,
                     &format!("{} {} with {authorization:?}", row.method, row.path),

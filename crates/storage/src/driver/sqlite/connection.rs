@@ -41,6 +41,9 @@ pub(crate) struct Connection {
     touched: Vec<(TenantId, Touched)>,
     /// Whether it was said what the next statement changes.
     is_touch_said: bool,
+    /// Statements run so far.
+    #[cfg(test)]
+    runs: usize,
 }
 
 impl Connection {
@@ -69,6 +72,8 @@ impl Connection {
             broken: None,
             touched: Vec::new(),
             is_touch_said: false,
+            #[cfg(test)]
+            runs: 0,
         };
         connection.check_settings(path)?;
         Ok(connection)
@@ -122,6 +127,12 @@ impl Connection {
     #[cfg(test)]
     pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
         self.texts.values().map(AsRef::as_ref)
+    }
+
+    /// How many statements were run.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> usize {
+        self.runs
     }
 
     /// Whether a transaction is open. SQLite itself ends one after some errors.
@@ -222,6 +233,10 @@ impl Connection {
         params: &[Param<'_>],
     ) -> Result<CachedStatement<'_>, StoreError> {
         let is_touch_said = std::mem::take(&mut self.is_touch_said);
+        #[cfg(test)]
+        {
+            self.runs += 1;
+        }
         let Self { inner, texts, .. } = self;
         let text = texts
             .entry((sql.as_ptr() as usize, sql.len()))

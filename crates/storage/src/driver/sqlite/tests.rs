@@ -2,11 +2,12 @@
 
 mod everything;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use everything::{everything, everything_across_tenants};
-use guildhall_domain::TenantId;
+use everything::{connector_object, everything, everything_across_tenants, people};
+use guildhall_domain::connector::{EqualSequence, Object, ObjectType, Reason};
+use guildhall_domain::{Definitions, TenantId, Timestamp};
 use guildhall_testkit::TempFolder;
 use rusqlite::types::Value;
 
@@ -14,7 +15,9 @@ use super::connection::Use;
 use super::{Connection, create_private};
 use crate::driver::Session;
 use crate::versions::Touched;
-use crate::{StoreError, SystemTx, WriteTx, dialect, migrate, ready};
+use crate::{
+    ConnectionRow, ObjectId, StoreError, Sweep, Swept, SystemTx, WriteRow, WriteTx, dialect, migrate, ready,
+};
 
 fn open(path: &Path, purpose: Use) -> Connection {
     create_private(path).unwrap();
@@ -140,7 +143,7 @@ fn the_walk_runs_every_statement() {
 /// or by a join with one that is. Those that are meant to see all tenants are listed.
 #[test]
 fn every_statement_is_of_one_tenant() {
-    const OF_ALL_TENANTS: [(&str, &str); 9] = [
+    const OF_ALL_TENANTS: [(&str, &str); 13] = [
         ("FROM tenant WHERE cloud_id =", "the tenant is what is looked for"),
         (
             "FROM token k JOIN tenant t ON t.tenant_id = k.tenant_id WHERE k.hash =",
@@ -159,6 +162,10 @@ fn every_statement_is_of_one_tenant() {
             "where one server is all there is",
         ),
         ("FROM task WHERE finished_at <", "work of any tenant"),
+        ("FROM object WHERE deleted_at <", "work of any tenant"),
+        ("FROM connector_user WHERE deleted_at <", "work of any tenant"),
+        ("FROM connector_group WHERE deleted_at <", "work of any tenant"),
+        ("FROM connector_mapping WHERE deleted_at <", "work of any tenant"),
     ];
     let folder = TempFolder::new();
     let mut connection = open(&folder.join("guildhall.db"), Use::Write);
@@ -208,15 +215,21 @@ fn every_statement_finds_its_rows_by_an_index() {
         "FROM task_open ORDER BY",
         "UPDATE task_open SET lease_until = 0",
     ];
-    // A tenant's tokens are few, and read by its owner alone; so are its tasks that are not done.
-    const READ_THE_TENANT: [&str; 2] = ["ORDER BY k.created_at", "COUNT(*) FROM task_open"];
+    // A tenant's tokens are few, and read by its owner alone; so are its tasks that are not done, and its
+    // connections.
+    const READ_THE_TENANT: [&str; 3] = [
+        "ORDER BY k.created_at",
+        "COUNT(*) FROM task_open",
+        "FROM connection WHERE tenant_id = ?1 ORDER BY number",
+    ];
     // The number of the first tenant that is counted is one more than the last that was not.
-    const BY_OTHER_KEYS: [&str; 5] = [
+    const BY_OTHER_KEYS: [&str; 6] = [
         "WHERE cloud_id =",
         "WHERE k.hash =",
         "UPDATE probe",
         "COALESCE(MAX(tenant_id), 0)",
         "WHERE finished_at <",
+        "WHERE deleted_at <",
     ];
     let folder = TempFolder::new();
     let mut connection = open(&folder.join("guildhall.db"), Use::Write);
@@ -302,4 +315,122 @@ fn lists_walk_their_index_in_order() {
             "{sql}\n{steps:#?}"
         );
     }
+}
+
+/// A request of connectors costs a handful of statements, however many objects it brings.
+#[test]
+fn a_hundred_objects_cost_a_handful_of_statements() {
+    let folder = TempFolder::new();
+    let mut connection = open(&folder.join("guildhall.db"), Use::Write);
+    let of = ObjectType::CustomerOrg;
+    let objects: Vec<Object> = (0..100)
+        .map(|n| Object {
+            object_type: ObjectType::ALL[n % 3],
+            id: format!("o{n}"),
+            tags: BTreeMap::from([("a".into(), "b".into())]),
+            categories: vec!["c".into(), "d".into()],
+            ..connector_object()
+        })
+        .collect();
+    let named: Vec<_> = objects.iter().map(|object| (object, "O")).collect();
+    let ids: Vec<ObjectId> = objects
+        .iter()
+        .map(|object| (object.object_type, object.id.clone()))
+        .collect();
+    let counts: BTreeMap<ObjectId, i64> = ids.iter().map(|id| (id.clone(), 1)).collect();
+    let mut cost = |work: &dyn Fn(&mut WriteTx<'_>)| {
+        let before = connection.runs();
+        work(&mut WriteTx::new(Session::Sqlite(&mut connection), TenantId(1)));
+        connection.runs() - before
+    };
+    let put = |tx: &mut WriteTx<'_>| {
+        let written = ready(tx.put_objects(1, &named, EqualSequence::Keep, Timestamp(1)));
+        assert!([0, 100].contains(&written.unwrap().unwrap().len()));
+    };
+    // One for the objects; to clear and to write tags and categories, clearing type by type.
+    assert_eq!(cost(&put), 1 + 3 * 2 + 2);
+    // The same once more changes nothing.
+    assert_eq!(cost(&put), 1);
+    let not_applied = |tx: &mut WriteTx<'_>| {
+        let standing = ready(tx.count_kept_back(1, &counts)).unwrap().unwrap();
+        let writes: Vec<_> = standing
+            .into_iter()
+            .map(|(id, standing)| {
+                let write = WriteRow {
+                    number: standing.kept_back,
+                    sequence: 1,
+                    stored_sequence: standing.sequence,
+                    reason: Reason::EqualSame,
+                    written_at: Timestamp(1),
+                };
+                (id, write)
+            })
+            .collect();
+        assert_eq!(writes.len(), 100);
+        ready(tx.insert_object_writes(1, &writes)).unwrap().unwrap();
+    };
+    assert_eq!(cost(&not_applied), 2);
+    let ids: Vec<String> = ids.into_iter().map(|(_, id)| id).collect();
+    let delete = |tx: &mut WriteTx<'_>| {
+        let deleted = ready(tx.delete_objects(1, of, &ids, None, Timestamp(1)));
+        assert_eq!(deleted.unwrap().unwrap().len(), 33);
+    };
+    assert_eq!(cost(&delete), 4);
+}
+
+/// Nothing of a deleted connection is left in any table.
+#[test]
+fn the_sweep_of_a_connection_leaves_nothing() {
+    let folder = TempFolder::new();
+    let mut connection = open(&folder.join("guildhall.db"), Use::Write);
+    let (object, id) = (connector_object(), (ObjectType::CustomerOrg, "o".to_owned()));
+    let fill = async |tx: &mut WriteTx<'_>| {
+        let row = ConnectionRow {
+            number: 1,
+            id: "i1".into(),
+            name: "C".into(),
+            created_at: Timestamp(1),
+        };
+        tx.insert_connection(&row).await?;
+        tx.put_objects(1, &[(&object, "O")], EqualSequence::Keep, Timestamp(1))
+            .await?;
+        let write = WriteRow {
+            number: 1,
+            sequence: 1,
+            stored_sequence: 1,
+            reason: Reason::Lower,
+            written_at: Timestamp(1),
+        };
+        tx.insert_object_writes(1, &[(id, write)]).await?;
+        people(tx).await?;
+        tx.delete_connection("i1").await
+    };
+    let tx = &mut WriteTx::new(Session::Sqlite(&mut connection), TenantId(1));
+    assert_eq!(ready(fill(tx)), Ok(Ok(true)));
+    let left = |connection: &mut Connection| -> BTreeMap<String, i64> {
+        let tables = "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c \
+             WHERE m.type = 'table' AND c.name = 'connection_number'";
+        let mut statement = connection.inner().prepare(tables).unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        let names: Vec<String> = names.map(Result::unwrap).collect();
+        drop(statement);
+        let count = |name: String| {
+            let sql = format!("SELECT COUNT(*) FROM {name}");
+            let count = connection.inner().query_row(&sql, [], |row| row.get(0));
+            (name, count.unwrap())
+        };
+        names.into_iter().map(count).collect()
+    };
+    let before = left(&mut connection);
+    assert!(
+        before.len() >= 9 && before.values().all(|count| *count > 0),
+        "{before:?}"
+    );
+    for wanted in [Swept::More, Swept::Finished, Swept::Finished] {
+        let tx = &mut WriteTx::new(Session::Sqlite(&mut connection), TenantId(1));
+        let swept = ready(tx.sweep(Sweep::Connection(1), &Definitions::default()));
+        assert_eq!(swept, Ok(Ok(wanted)));
+    }
+    let after = left(&mut connection);
+    assert!(after.values().all(|count| *count == 0), "{after:?}");
 }

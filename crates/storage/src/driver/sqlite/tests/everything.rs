@@ -1,8 +1,11 @@
 //! Every statement of the crate, run once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use guildhall_domain::bulk::Need;
+use guildhall_domain::connector::{
+    EqualSequence, Group, GroupMember, Mapping, Member, Object, ObjectType, Readers, Reason, User,
+};
 use guildhall_domain::field::{Definition, Definitions, EntityKind, FieldType, Values};
 use guildhall_domain::list::{ListKind, Span};
 use guildhall_domain::task::{Outcome, Receipt, TaskStatus, TaskType};
@@ -11,7 +14,8 @@ use guildhall_domain::{
 };
 
 use crate::{
-    Claim, Counter, Gather, ItemFilter, Linked, NewTask, StoreError, Sweep, SystemTx, TokenRow, Walk, WriteTx,
+    Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, ObjectId, StoreError, Sweep,
+    SystemTx, TokenRow, TombstoneOf, Walk, WriteRow, WriteTx,
 };
 
 const NOW: Timestamp = Timestamp(1);
@@ -103,6 +107,7 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.revoke_token("k1", NOW).await?;
 
     tasks(tx).await?;
+    connectors(tx).await?;
 
     // The sweep of a field visits its holders, of every kind.
     tx.put_organization_details(organization.id, &none, &some, &fields, NOW)
@@ -120,6 +125,7 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         Sweep::Customer(1),
         Sweep::Organization(organization.id),
         Sweep::Field(FieldId(1)),
+        Sweep::Connection(1),
     ] {
         tx.sweep(sweep, &fields).await?;
         tx.sweep(sweep, &fields).await?;
@@ -137,6 +143,7 @@ pub(super) async fn everything_across_tenants(tx: &mut SystemTx<'_>) -> Result<T
     tx.open_tasks(10).await?;
     tx.end_all_leases().await?;
     tx.tasks_finished_before(NOW, 10).await?;
+    tx.tombstones_before(NOW, 10).await?;
     Ok(tenant)
 }
 
@@ -227,6 +234,109 @@ async fn lists(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         .await?;
     tx.count_entitlements_of(customer, 10).await?;
     tx.count_entitlements_to(1, 10).await.map(drop)
+}
+
+async fn connectors(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let connection = ConnectionRow {
+        number: 1,
+        id: "i1".into(),
+        name: "C".into(),
+        created_at: NOW,
+    };
+    tx.insert_connection(&connection).await?;
+    tx.connections().await?;
+    tx.connection("i1").await?;
+    tx.share_connection(1).await?;
+    let (object, of, equal) = (connector_object(), ObjectType::CustomerOrg, EqualSequence::Keep);
+    let id: ObjectId = (of, object.id.clone());
+    tx.put_objects(1, &[(&object, "O")], equal, NOW).await?;
+    tx.count_kept_back(1, &BTreeMap::from([(id.clone(), 1)])).await?;
+    let write = WriteRow {
+        number: 1,
+        sequence: 1,
+        stored_sequence: 1,
+        reason: Reason::EqualSame,
+        written_at: NOW,
+    };
+    tx.insert_object_writes(1, &[(id.clone(), write)]).await?;
+    tx.object(1, of, "o").await?;
+    tx.standing_object(1, of, "o").await?;
+    tx.object_writes(1, of, "o").await?;
+    tx.tagged_objects(1, of, ("a", "b"), 10).await?;
+    tx.named_objects(1, std::slice::from_ref(&id)).await?;
+    tx.children(1, std::slice::from_ref(&id), 10).await?;
+    tx.contents(1, &id, 10).await?;
+    tx.categories(1, &id).await?;
+    tx.objects_in_category(1, "c", 10).await?;
+    let readable = tx.readable_after(1, of, "", 10).await?;
+    let keys: Vec<_> = readable.into_iter().map(|row| row.key).collect();
+    tx.readable(1, &keys).await?;
+    tx.object_bodies(1, of, &["o"]).await?;
+    tx.delete_objects(1, of, &["o".into()], None, NOW).await?;
+
+    people(tx).await?;
+    tx.connector_user(1, "u").await?;
+    tx.connector_group(1, "g").await?;
+    tx.connector_members(1, "g").await?;
+    tx.users_of_account("a", &["e".into()]).await?;
+    tx.connector_memberships(1, &[Member::User("u".into())]).await?;
+    tx.delete_users(1, &["u".into()], NOW).await?;
+    tx.delete_groups(1, &["g".into()], NOW).await?;
+    for tombstones in [
+        TombstoneOf::Object(of.name().into()),
+        TombstoneOf::User,
+        TombstoneOf::Group,
+        TombstoneOf::Mapping,
+    ] {
+        tx.purge_tombstones(1, &tombstones, &["o".into()], NOW).await?;
+    }
+    tx.delete_connection("i1").await.map(drop)
+}
+
+/// A user, a group and a mapping of the first connection.
+pub(super) async fn people(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    let equal = EqualSequence::Keep;
+    let user = User {
+        id: "u".into(),
+        sequence: None,
+        body: "{}".into(),
+        email_keys: vec!["e".into()],
+    };
+    let group = Group {
+        id: "g".into(),
+        sequence: Some(1),
+        body: "{}".into(),
+        members: Some(vec![GroupMember {
+            member: Member::User("u".into()),
+            body: "{}".into(),
+        }]),
+    };
+    let mapping = Mapping {
+        user_id: "u".into(),
+        sequence: 1,
+        mapped_at: 1,
+        account: Some("a".into()),
+        email: None,
+    };
+    tx.put_users(1, &[&user], equal, NOW).await?;
+    tx.put_groups(1, &[&group], equal, NOW).await?;
+    tx.put_mappings(1, &[&mapping], equal).await
+}
+
+pub(super) fn connector_object() -> Object {
+    Object {
+        object_type: ObjectType::CustomerOrg,
+        id: "o".into(),
+        sequence: 1,
+        body: "{}".into(),
+        sensitive: None,
+        digest: "d".into(),
+        tags: BTreeMap::from([("a".into(), "b".into())]),
+        parent: None,
+        container: None,
+        categories: vec!["c".into()],
+        readers: Readers::default(),
+    }
 }
 
 fn sample() -> (Organization, Customer, Product, Definition) {

@@ -1,0 +1,399 @@
+//! The objects that an account may see. Permissions are evaluated when they are read, by the rules of the
+//! domain over facts that are loaded a page at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use guildhall_domain::connector::{Containers, Key, Member, ObjectType, Reader, Readers, Verdict, groups_of};
+use guildhall_domain::digest::hex;
+use guildhall_domain::{Caller, Excerpt, Rejection, limits, text};
+use guildhall_storage::{ConnectionRow, ReadTx, ReadableRow};
+
+use crate::connections::meant;
+use crate::{Error, Service};
+
+/// Objects whose permissions are loaded at a time.
+const LOADED_AT_ONCE: i64 = 250;
+
+/// One page of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisiblePage {
+    /// Their canonical JSON texts, without sensitive data.
+    pub objects: Vec<String>,
+    /// What to ask with for the next page, if there may be one.
+    pub next: Option<String>,
+}
+
+/// Where a walk through all objects stands: connection, type, and the key of the last object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    connection: i64,
+    object_type: ObjectType,
+    key: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VisibleQuery<'q> {
+    /// Only objects of this connection.
+    pub connection_id: Option<&'q str>,
+    /// Only objects of this type.
+    pub object_type: Option<ObjectType>,
+    /// What came with the page before.
+    pub cursor: Option<&'q str>,
+    /// At most so many objects.
+    pub limit: Option<i64>,
+}
+
+impl Service {
+    /// Objects that the account of the caller may see, page by page. A page may end early, and even be
+    /// empty, where many objects lie between those that may be seen: its cursor goes on behind them.
+    pub async fn visible_objects(
+        &self,
+        caller: &Caller,
+        query: VisibleQuery<'_>,
+    ) -> Result<VisiblePage, Error> {
+        let account = caller.account.as_deref().ok_or(Rejection::NoAccount)?;
+        let after = query.cursor.map(read_cursor).transpose()?;
+        let max = limits::VISIBLE_PAGE_MAX;
+        let limit = query.limit.unwrap_or(max).clamp(1, max);
+        self.store
+            .read(caller.tenant, async |tx| {
+                let connections = match query.connection_id {
+                    Some(id) => vec![meant(tx, Some(id)).await?],
+                    None => tx.connections().await?,
+                };
+                let types = ObjectType::ALL
+                    .into_iter()
+                    .filter(|known| query.object_type.is_none_or(|wanted| wanted == *known));
+                let readers = readers(tx, account).await?;
+                let mut walk = Walk {
+                    limit: usize::try_from(limit).unwrap_or(1),
+                    looks: 0,
+                    found: Vec::new(),
+                    last: None,
+                };
+                let parts = parts(&connections, &types, after.as_ref());
+                let mut ended = true;
+                for part in parts {
+                    let reader = readers.get(&part.connection).cloned().unwrap_or_else(member);
+                    ended = walk.part(tx, part, &reader).await?;
+                    if !ended {
+                        break;
+                    }
+                }
+                let next = walk.next(ended);
+                Ok(VisiblePage {
+                    objects: bodies(tx, &walk.found).await?,
+                    next,
+                })
+            })
+            .await
+    }
+}
+
+/// Anybody with a token of the tenant.
+fn member() -> Reader {
+    Reader {
+        member_of_workspace: true,
+        ..Reader::default()
+    }
+}
+
+/// Where to begin in each connection and type, in order, those that lie before `after` left out.
+fn parts(
+    connections: &[ConnectionRow],
+    types: &(impl Iterator<Item = ObjectType> + Clone),
+    after: Option<&Place>,
+) -> Vec<Place> {
+    let all = connections.iter().flat_map(|connection| {
+        types.clone().map(|object_type| Place {
+            connection: connection.number,
+            object_type,
+            key: String::new(),
+        })
+    });
+    let here = |place: Place| match after {
+        Some(after) if (place.connection, place.object_type) == (after.connection, after.object_type) => {
+            Some(after.clone())
+        }
+        Some(after) if place < *after => None,
+        _ => Some(place),
+    };
+    all.filter_map(here).collect()
+}
+
+/// What the account is in each connection that knows it.
+async fn readers(tx: &mut ReadTx<'_>, account: &str) -> Result<BTreeMap<i64, Reader>, Error> {
+    let mut emails = BTreeSet::new();
+    if !account.contains('\0')
+        && let Some(customer) = tx.customer(account).await?
+    {
+        emails.insert(customer.email_key);
+    }
+    if account.contains('@') {
+        emails.insert(text::key(account));
+    }
+    let emails: Vec<String> = emails.into_iter().collect();
+    let mut readers: BTreeMap<i64, Reader> = BTreeMap::new();
+    for user in tx.users_of_account(account, &emails).await? {
+        let reader = readers.entry(user.connection).or_insert_with(member);
+        reader.users.insert(user.id);
+    }
+    for (connection, reader) in &mut readers {
+        reader.groups = groups(tx, *connection, &reader.users).await?;
+    }
+    Ok(readers)
+}
+
+/// The groups that users are in, directly or through others: a level at a time, each group once.
+async fn groups(
+    tx: &mut ReadTx<'_>,
+    connection: i64,
+    users: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, Error> {
+    let mut memberships = Vec::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut level: Vec<Member> = users.iter().cloned().map(Member::User).collect();
+    while !level.is_empty() {
+        let found = tx.connector_memberships(connection, &level).await?;
+        level = found
+            .iter()
+            .filter(|membership| known.insert(membership.group.clone()))
+            .map(|membership| Member::Group(membership.group.clone()))
+            .collect();
+        memberships.extend(found);
+    }
+    Ok(groups_of(users, &memberships))
+}
+
+/// The texts of what was found, in its order.
+async fn bodies(tx: &mut ReadTx<'_>, found: &[Place]) -> Result<Vec<String>, Error> {
+    let mut bodies = Vec::with_capacity(found.len());
+    for part in found.chunk_by(|a, b| (a.connection, a.object_type) == (b.connection, b.object_type)) {
+        let keys: Vec<&str> = part.iter().map(|place| place.key.as_str()).collect();
+        let Some(first) = part.first() else { continue };
+        bodies.extend(
+            tx.object_bodies(first.connection, first.object_type, &keys)
+                .await?,
+        );
+    }
+    Ok(bodies)
+}
+
+/// A walk through objects in the order of their places.
+struct Walk {
+    limit: usize,
+    looks: usize,
+    found: Vec<Place>,
+    last: Option<Place>,
+}
+
+impl Walk {
+    /// Walks through one connection and type; whether it came to the end of it.
+    async fn part(&mut self, tx: &mut ReadTx<'_>, mut at: Place, reader: &Reader) -> Result<bool, Error> {
+        let mut judge = Judge {
+            connection: at.connection,
+            reader,
+            containers: HashMap::new(),
+        };
+        loop {
+            let rows = tx
+                .readable_after(at.connection, at.object_type, &at.key, LOADED_AT_ONCE)
+                .await?;
+            let is_last = (rows.len() as i64) < LOADED_AT_ONCE;
+            self.looks += rows.len() + judge.load_containers(tx, &rows).await?;
+            for row in rows {
+                let admitted = judge.admits(&row);
+                at.key = row.key.entity_id.unwrap_or_default();
+                if admitted {
+                    // One more than fits shows that there is another page.
+                    self.found.push(at.clone());
+                    if self.found.len() > self.limit {
+                        return Ok(false);
+                    }
+                }
+                self.last = Some(at.clone());
+            }
+            if is_last {
+                return Ok(true);
+            }
+            if self.looks >= limits::VISIBLE_LOOKS_MAX {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The cursor behind what this page tells of.
+    fn next(&mut self, ended: bool) -> Option<String> {
+        if self.found.len() > self.limit {
+            self.found.pop();
+            self.last = self.found.last().cloned();
+        }
+        self.last.as_ref().filter(|_| !ended).map(Place::cursor)
+    }
+}
+
+/// Decides for one reader in one connection.
+struct Judge<'r> {
+    connection: i64,
+    reader: &'r Reader,
+    /// Containers that were asked for; nothing where there is none.
+    containers: HashMap<Key, Option<(Readers, Option<Key>)>>,
+}
+
+impl Judge<'_> {
+    /// Loads the containers on which the answers for these objects rest, level by level; how many.
+    async fn load_containers(&mut self, tx: &mut ReadTx<'_>, rows: &[ReadableRow]) -> Result<usize, Error> {
+        let rests = |readers: &Readers| readers.verdict(self.reader) == Verdict::AsContainer;
+        let mut wanted: BTreeSet<Key> = rows
+            .iter()
+            .filter(|row| row.readers.as_ref().is_some_and(rests))
+            .filter_map(|row| row.container.clone())
+            .collect();
+        let mut loaded = 0;
+        for _level in 0..=limits::CONTAINER_DEPTH_MAX {
+            wanted.retain(|key| !self.containers.contains_key(key));
+            if wanted.is_empty() {
+                break;
+            }
+            let keys: Vec<Key> = wanted.into_iter().collect();
+            let found = tx.readable(self.connection, &keys).await?;
+            loaded += found.len();
+            self.containers.extend(keys.into_iter().map(|key| (key, None)));
+            wanted = BTreeSet::new();
+            for row in found {
+                let Some(readers) = row.readers else { continue };
+                if readers.verdict(self.reader) == Verdict::AsContainer {
+                    wanted.extend(row.container.clone());
+                }
+                self.containers.insert(row.key, Some((readers, row.container)));
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Whether the reader may see the object; one that was deleted nobody may.
+    fn admits(&self, row: &ReadableRow) -> bool {
+        let Some(readers) = &row.readers else { return false };
+        let mut way = Containers::of(row.key.clone());
+        let (mut readers, mut container) = (readers, row.container.as_ref());
+        loop {
+            match readers.verdict(self.reader) {
+                Verdict::Admitted => return true,
+                Verdict::Refused => return false,
+                Verdict::AsContainer => {}
+            }
+            let next = way
+                .next(container)
+                .and_then(|key| self.containers.get(key)?.as_ref());
+            let Some((its_readers, its_container)) = next else {
+                return false;
+            };
+            (readers, container) = (its_readers, its_container.as_ref());
+        }
+    }
+}
+
+impl Place {
+    fn cursor(&self) -> String {
+        let at = ObjectType::ALL
+            .iter()
+            .position(|known| *known == self.object_type);
+        format!(
+            "{:x}.{}.{}",
+            self.connection,
+            at.unwrap_or(0),
+            hex(self.key.as_bytes())
+        )
+    }
+}
+
+fn read_cursor(cursor: &str) -> Result<Place, Rejection> {
+    let read = || {
+        let mut parts = cursor.split('.');
+        let connection = i64::from_str_radix(parts.next()?, 16)
+            .ok()
+            .filter(|number| *number >= 0)?;
+        let object_type = *ObjectType::ALL.get(parts.next()?.parse::<usize>().ok()?)?;
+        let key = unhex(parts.next()?)?;
+        parts.next().is_none().then_some(Place {
+            connection,
+            object_type,
+            key,
+        })
+    };
+    read().ok_or_else(|| {
+        let problem = format!(
+            "{:?} is no cursor; use the nextCursor of the page before",
+            Excerpt(cursor)
+        );
+        Rejection::invalid("cursor", problem)
+    })
+}
+
+/// The text of these hexadecimal digits. What holds U+0000 is no key.
+fn unhex(digits: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => {
+                let digit = |byte: &u8| {
+                    char::from(*byte)
+                        .to_digit(16)
+                        .and_then(|digit| u8::try_from(digit).ok())
+                };
+                Some(digit(high)? * 16 + digit(low)?)
+            }
+            _ => None,
+        })
+        .collect();
+    String::from_utf8(bytes?).ok().filter(|text| !text.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_went() {
+        for key in ["", "a/b c", "ä\u{1}"] {
+            let place = Place {
+                connection: 300,
+                object_type: ObjectType::CustomerOrg,
+                key: key.into(),
+            };
+            assert_eq!(read_cursor(&place.cursor()), Ok(place));
+        }
+        for wrong in [
+            "", "1", "1.0", "1.9.61", "1.0.6", "1.0.zz", "1.0.61.0", "-1.0.61", "1.0.ff", "1.0.00", "1.0.ää",
+        ] {
+            assert!(read_cursor(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parts_begin_where_the_cursor_stands() {
+        let connections: Vec<_> = [3, 5]
+            .map(|number| ConnectionRow {
+                number,
+                id: String::new(),
+                name: String::new(),
+                created_at: guildhall_domain::Timestamp(0),
+            })
+            .into();
+        let types = ObjectType::ALL.into_iter();
+        assert_eq!(parts(&connections, &types, None).len(), 6);
+        let at = |connection, object_type, key: &str| Place {
+            connection,
+            object_type,
+            key: key.into(),
+        };
+        let after = at(3, ObjectType::CustomerOrg, "k");
+        let left = parts(&connections, &types, Some(&after));
+        assert_eq!((left.len(), &left[0]), (5, &after));
+        // The connection where it stood may be gone.
+        let left = parts(&connections, &types, Some(&at(4, ObjectType::CustomerOrg, "k")));
+        assert_eq!((left.len(), left[0].connection), (3, 5));
+    }
+}
