@@ -16,7 +16,7 @@ pub fn error_body(status: StatusCode, message: &str) -> Vec<u8> {
 /// The body of every answer to a connector that is not 2xx: `{"success", "error", "errors": [{"key",
 /// "message"}]}`, as the vendor's have it.
 pub fn connector_error_body(error: &ApiError) -> Vec<u8> {
-    let (message, problems) = match &error.fault {
+    let (message, problems) = match error.fault.as_deref() {
         None => (error.message.clone(), Vec::new()),
         // The vendor's words begin with the name of what is wrong.
         Some(Fault::At { at, problem }) => {
@@ -68,7 +68,7 @@ pub struct ApiError {
     /// What the log says and the caller must not read.
     pub cause: Option<String>,
     /// What is wrong in the request, where connectors are told it place by place.
-    pub fault: Option<Fault>,
+    pub fault: Option<Box<Fault>>,
 }
 
 /// What is wrong in a request.
@@ -140,7 +140,7 @@ impl From<Rejection> for ApiError {
         let error = Self::new(status, rejection.to_string());
         match rejection {
             Rejection::Invalid { at, problem } => Self {
-                fault: Some(Fault::At { at, problem }),
+                fault: Some(Box::new(Fault::At { at, problem })),
                 ..error
             },
             _ => error,
@@ -151,7 +151,7 @@ impl From<Rejection> for ApiError {
 impl From<RequestFault> for ApiError {
     fn from(fault: RequestFault) -> Self {
         Self {
-            fault: Some(Fault::Problems(fault.errors)),
+            fault: Some(Box::new(Fault::Problems(fault.errors))),
             ..Self::new(StatusCode::BAD_REQUEST, fault.error)
         }
     }

@@ -72,7 +72,7 @@ impl Service {
                     found: Vec::new(),
                     last: None,
                 };
-                let parts = parts(&connections, types, after);
+                let parts = parts(&connections, &types, after.as_ref());
                 let mut ended = true;
                 for part in parts {
                     let reader = readers.get(&part.connection).cloned().unwrap_or_else(member);
@@ -102,8 +102,8 @@ fn member() -> Reader {
 /// Where to begin in each connection and type, in order, those that lie before `after` left out.
 fn parts(
     connections: &[ConnectionRow],
-    types: impl Iterator<Item = ObjectType> + Clone,
-    after: Option<Place>,
+    types: &(impl Iterator<Item = ObjectType> + Clone),
+    after: Option<&Place>,
 ) -> Vec<Place> {
     let all = connections.iter().flat_map(|connection| {
         types.clone().map(|object_type| Place {
@@ -112,7 +112,7 @@ fn parts(
             key: String::new(),
         })
     });
-    let here = |place: Place| match &after {
+    let here = |place: Place| match after {
         Some(after) if (place.connection, place.object_type) == (after.connection, after.object_type) => {
             Some(after.clone())
         }
@@ -383,17 +383,17 @@ mod tests {
             })
             .into();
         let types = ObjectType::ALL.into_iter();
-        assert_eq!(parts(&connections, types.clone(), None).len(), 6);
+        assert_eq!(parts(&connections, &types, None).len(), 6);
         let at = |connection, object_type, key: &str| Place {
             connection,
             object_type,
             key: key.into(),
         };
         let after = at(3, ObjectType::CustomerOrg, "k");
-        let left = parts(&connections, types.clone(), Some(after.clone()));
+        let left = parts(&connections, &types, Some(&after));
         assert_eq!((left.len(), &left[0]), (5, &after));
         // The connection where it stood may be gone.
-        let left = parts(&connections, types, Some(at(4, ObjectType::CustomerOrg, "k")));
+        let left = parts(&connections, &types, Some(&at(4, ObjectType::CustomerOrg, "k")));
         assert_eq!((left.len(), left[0].connection), (3, 5));
     }
 }

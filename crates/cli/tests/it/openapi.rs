@@ -264,7 +264,7 @@ fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) {
     match schema["type"].as_str() {
         // An object of a connector, kept as it was sent.
         Some("object") if schema["additionalProperties"] == true => {
-            assert!(value.is_object(), "{at}: {value}")
+            assert!(value.is_object(), "{at}: {value}");
         }
         Some("object") => {
             let members = value
