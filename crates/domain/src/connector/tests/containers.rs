@@ -124,7 +124,7 @@ fn shelves() -> impl Strategy<Value = Shelf> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn two_evaluations_agree(shelf in shelves(), reader in some_reader()) {

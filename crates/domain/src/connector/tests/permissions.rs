@@ -247,7 +247,7 @@ pub(super) fn some_reader() -> impl Strategy<Value = Reader> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn admits_is_the_rule_of_one_object(readers in some_readers(), reader in some_reader(), container in any::<bool>()) {
