@@ -65,12 +65,16 @@ const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0002_tasks.sql"),
 ];
 
-/// One number for all servers: who migrates holds it until the transaction ends.
+/// One number for all servers: who migrates holds it until the transaction ends. Tenants are locked by
+/// theirs, which are small.
 const MIGRATION_LOCK: i64 = 0x6775_696c_6468_616c;
 
 /// Brings a PostgreSQL database to this program's version. Servers that start together take turns.
 pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -> Result<(), OpenError> {
-    let failed = |e: tokio_postgres::Error| OpenError(format!("PostgreSQL: cannot migrate: {e:?}"));
+    let failed = |e: tokio_postgres::Error| {
+        let words = crate::driver::postgres::words(&e);
+        OpenError(format!("PostgreSQL: cannot migrate: {words}"))
+    };
     for (number, sql) in (1_i64..).zip(POSTGRES) {
         let transaction = client.transaction().await.map_err(failed)?;
         // A step may take long, and so may another server's.
