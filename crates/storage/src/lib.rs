@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod citus;
 mod copy;
 mod customers;
 mod details;

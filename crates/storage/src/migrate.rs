@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::citus;
 use crate::driver::sqlite::Connection;
 use crate::error::OpenError;
 
@@ -67,7 +68,7 @@ const POSTGRES: &[&str] = &[
 
 /// One number for all servers: who migrates holds it until the transaction ends. Tenants are locked by
 /// theirs, which are small.
-const MIGRATION_LOCK: i64 = 0x6775_696c_6468_616c;
+pub(crate) const MIGRATION_LOCK: i64 = 0x6775_696c_6468_616c;
 
 /// Brings a PostgreSQL database to this program's version. Servers that start together take turns.
 pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -> Result<(), OpenError> {
@@ -115,7 +116,7 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
         }
         transaction.commit().await.map_err(failed)?;
     }
-    Ok(())
+    citus::distribute(client).await
 }
 
 /// A database of another program is not taken over.
