@@ -170,7 +170,7 @@ impl From<StoreError> for ApiError {
                 )
             },
             StoreError::Overloaded => Self::try_later(
-                "The server has more writes than it can take now. Nothing was written",
+                "The server has more to do than it can take now. Nothing was done",
                 cause,
             ),
             StoreError::Unavailable(_) => {

@@ -120,6 +120,7 @@ pub struct Service {
 impl Service {
     /// Operations over `store`; time and chance are handed in.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, settings: Settings) -> Self {
+        let store = store.with_chance(Arc::clone(&random));
         Self {
             numbers: Numbers::new(store.clone()),
             store,

@@ -37,6 +37,7 @@ pub(crate) fn sqlite(sql: &str) -> String {
             let after = rest.split_once(')').map_or("", |(_, after)| after);
             sql = format!("{before}1{after}");
         }
+        sql = of_one_row(&sql);
     }
     with_sets(&sql, each)
         .replace(" FOR_UPDATE", "")
@@ -67,8 +68,20 @@ pub(crate) fn postgres(sql: &str) -> String {
         .replace("FOR_SHARE", "FOR SHARE")
 }
 
-/// Where `EACH_ROW(…)` stands, and its columns with their parameters.
-fn each_row(sql: &str) -> Option<(usize, usize, Vec<(&str, &str)>)> {
+/// `INSERT … VALUES` of an `INSERT … SELECT` that reads no table, which SQLite runs a quarter slower.
+fn of_one_row(sql: &str) -> String {
+    let Some((head, rest)) = sql.split_once(") SELECT ") else {
+        return sql.to_owned();
+    };
+    let (row, tail) = rest.split_at(rest.find(" ON CONFLICT").unwrap_or(rest.len()));
+    format!("{head}) VALUES ({row}){tail}")
+}
+
+/// Columns of `EACH_ROW(…)`, each with its parameter.
+type Columns<'s> = Vec<(&'s str, &'s str)>;
+
+/// Where `EACH_ROW(…)` stands, and its columns.
+fn each_row(sql: &str) -> Option<(usize, usize, Columns<'_>)> {
     let start = sql.find("EACH_ROW(")?;
     let list = start + "EACH_ROW(".len();
     let length = sql[list..].find(')')?;
@@ -153,8 +166,8 @@ mod tests {
                    DO NOTHING";
         assert_eq!(
             sqlite(sql),
-            "INSERT INTO t (tenant_id, a, ab, c) SELECT ?1, ?2, ?3, 1 + COALESCE((SELECT MAX(c) FROM t WHERE \
-             tenant_id = ?1 AND a = ?2), 0) ON CONFLICT DO NOTHING"
+            "INSERT INTO t (tenant_id, a, ab, c) VALUES (?1, ?2, ?3, 1 + COALESCE((SELECT MAX(c) FROM t WHERE \
+             tenant_id = ?1 AND a = ?2), 0)) ON CONFLICT DO NOTHING"
         );
         assert_eq!(
             postgres(sql),

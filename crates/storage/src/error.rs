@@ -7,7 +7,7 @@ use std::fmt;
 pub enum StoreError {
     /// The disk is full: nothing was written; reads go on, and writes work again when there is room.
     Full,
-    /// More writes wait than the store takes: nothing was written; trying again later is right.
+    /// More waits than the store takes: nothing was done; trying again later is right.
     Overloaded,
     /// The database does not answer, or not in time. The text is for the log, never for a stranger.
     Unavailable(String),
@@ -40,7 +40,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the disk is full"),
-            Self::Overloaded => f.write_str("too many writes are waiting"),
+            Self::Overloaded => f.write_str("too many requests are waiting for the database"),
             Self::Unavailable(why) => write!(f, "the database is not available: {why}"),
             Self::Unknown(why) => write!(f, "the commit's outcome is unknown: {why}"),
             Self::Broken(why) => write!(f, "the disk failed: {why}"),

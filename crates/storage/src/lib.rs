@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod citus;
 mod connections;
 mod connector_people;
 mod copy;
@@ -49,8 +50,9 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use guildhall_domain::{OrganizationId, TenantId};
+use guildhall_domain::{OrganizationId, Random, TenantId};
 use tokio::sync::oneshot;
 
 pub use connections::ConnectionRow;
@@ -119,6 +121,7 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Store {
     driver: Driver,
+    random: Option<Arc<dyn Random>>,
 }
 
 #[derive(Clone)]
@@ -141,7 +144,17 @@ impl Store {
                 Driver::Postgres(Arc::new(Postgres::open(url, settings.now_ms).await?))
             }
         };
-        Ok(Self { driver })
+        Ok(Self { driver, random: None })
+    }
+
+    /// The same database; units of work that are run again wait for a while of chance before, so that those
+    /// that got in each other's way do not meet again.
+    #[must_use]
+    pub fn with_chance(self, random: Arc<dyn Random>) -> Self {
+        Self {
+            random: Some(random),
+            ..self
+        }
     }
 
     /// Whether no other server can be running on this database.
@@ -199,7 +212,7 @@ impl Store {
                 self.submit(sqlite, tenant, unit).await
             }
             Driver::Postgres(postgres) => {
-                on_postgres(postgres, async move |connection| {
+                self.on_postgres(postgres, async move |connection| {
                     op.clone()(&mut WriteTx::new(Session::Postgres(connection), tenant)).await
                 })
                 .await
@@ -243,7 +256,7 @@ impl Store {
                 self.submit(sqlite, NO_TENANT, unit).await
             }
             Driver::Postgres(postgres) => {
-                on_postgres(postgres, async move |connection| {
+                self.on_postgres(postgres, async move |connection| {
                     op.clone()(&mut SystemTx::new(Session::Postgres(connection))).await
                 })
                 .await
@@ -286,25 +299,39 @@ impl Store {
             Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
         })
     }
-}
 
-/// Runs a unit of work on PostgreSQL, and again when another one got in its way.
-async fn on_postgres<T, E: From<StoreError>>(
-    postgres: &Postgres,
-    unit: impl AsyncFn(&mut postgres::Connection) -> Result<T, E>,
-) -> Result<T, E> {
-    let mut runs = 0;
-    loop {
-        runs += 1;
-        let mut connection = postgres.connection().await?;
-        connection.begin_write();
-        let result = unit(&mut connection).await;
-        match finish(connection, result).await {
-            Finished::Done(result) => return result,
-            Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
-            Finished::Again(_) => {}
+    /// Runs a unit of work on PostgreSQL, and again when another one got in its way.
+    async fn on_postgres<T, E: From<StoreError>>(
+        &self,
+        postgres: &Postgres,
+        unit: impl AsyncFn(&mut postgres::Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            let mut connection = postgres.connection().await?;
+            connection.begin_write();
+            let result = unit(&mut connection).await;
+            match finish(connection, result).await {
+                Finished::Done(result) => return result,
+                Finished::Again(error) if runs >= RUNS_MAX => return Err(error.into()),
+                Finished::Again(_) => {
+                    if let Some(random) = &self.random {
+                        tokio::time::sleep(pause(&**random, runs)).await;
+                    }
+                }
+            }
         }
     }
+}
+
+/// How long to wait before a unit of work is run again: none to 2 ms after the first run, twice as much at
+/// most after each further one.
+fn pause(random: &dyn Random, runs: u32) -> Duration {
+    let mut bytes = [0; 4];
+    random.fill(&mut bytes);
+    let most = Duration::from_millis(1 << runs.min(RUNS_MAX));
+    most.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 /// How a run of a unit of work on PostgreSQL ended.
@@ -336,5 +363,24 @@ fn ready<F: Future>(future: F) -> Result<F::Output, StoreError> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Ok(value),
         Poll::Pending => Err(StoreError::Failed("a unit of work awaited something else".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use guildhall_testkit::SeededRandom;
+
+    use super::*;
+
+    #[test]
+    fn pauses_are_of_chance_and_bounded() {
+        let random = SeededRandom::new(1);
+        for runs in 1..=RUNS_MAX {
+            let pauses: Vec<Duration> = (0..100).map(|_| pause(&random, runs)).collect();
+            let most = Duration::from_millis(1 << runs);
+            assert!(pauses.iter().all(|pause| *pause <= most));
+            let spread = |share: u32| pauses.iter().filter(|pause| **pause < most * share / 4).count();
+            assert!(spread(1) > 5 && spread(3) < 95, "{pauses:?}");
+        }
     }
 }

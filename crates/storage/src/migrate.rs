@@ -5,6 +5,7 @@ use std::path::Path;
 
 use guildhall_domain::text;
 
+use crate::citus;
 use crate::driver::sqlite::Connection;
 use crate::error::OpenError;
 
@@ -74,12 +75,16 @@ const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0004_objects.sql"),
 ];
 
-/// One number for all servers: who migrates holds it until the transaction ends.
-const MIGRATION_LOCK: i64 = 0x6775_696c_6468_616c;
+/// One number for all servers: who migrates holds it until the transaction ends. Tenants are locked by
+/// theirs, which are small.
+pub(crate) const MIGRATION_LOCK: i64 = 0x6775_696c_6468_616c;
 
 /// Brings a PostgreSQL database to this program's version. Servers that start together take turns.
 pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -> Result<(), OpenError> {
-    let failed = |e: tokio_postgres::Error| OpenError(format!("PostgreSQL: cannot migrate: {e:?}"));
+    let failed = |e: tokio_postgres::Error| {
+        let words = crate::driver::postgres::words(&e);
+        OpenError(format!("PostgreSQL: cannot migrate: {words}"))
+    };
     for (number, sql) in (1_i64..).zip(POSTGRES) {
         let transaction = client.transaction().await.map_err(failed)?;
         // A step may take long, and so may another server's.
@@ -123,7 +128,7 @@ pub(crate) async fn postgres(client: &mut tokio_postgres::Client, now_ms: i64) -
         }
         transaction.commit().await.map_err(failed)?;
     }
-    Ok(())
+    citus::distribute(client).await
 }
 
 /// The step after which the names of customers as compared are filled: no database folds as we do.

@@ -155,10 +155,13 @@ fn item(row: &Row<'_>) -> Result<ItemRow, StoreError> {
 }
 
 impl SystemTx<'_> {
-    /// Tasks that are not done, of all tenants: each tenant's in the order they were submitted.
+    /// Tasks that are not done, of all tenants: the oldest of each first, then the second ones, so that no
+    /// tenant's many hide another's one from a look that sees `limit`.
     pub async fn open_tasks(&mut self, limit: i64) -> Result<Vec<OpenTask>, StoreError> {
         const SQL: &str = "SELECT tenant_id, task_id, created_at, lease_owner, lease_epoch, lease_until \
-             FROM task_open ORDER BY tenant_id, task_id LIMIT $1";
+             FROM (SELECT tenant_id, task_id, created_at, lease_owner, lease_epoch, lease_until, \
+                 ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY task_id) AS place FROM task_open) AS lined \
+             ORDER BY place, task_id, tenant_id LIMIT $1";
         self.fetch(SQL, &[limit.into()], |row| {
             Ok(OpenTask {
                 tenant: TenantId(row.int(0)?),
@@ -322,8 +325,9 @@ impl WriteTx<'_> {
                  THEN careful_until ELSE next_item + $6 END \
              WHERE tenant_id = $1 AND task_id = $2 AND lease_epoch = $5 \
              RETURNING request, next_item, careful_until, crashes, lease_epoch";
+        // Not CASE status WHEN …: Citus hands that on in a form that compares a text with a truth.
         const START: &str = "UPDATE task SET status = 'IN_PROGRESS', \
-             updated_at = CASE status WHEN 'NOT_STARTED' THEN $3 ELSE updated_at END \
+             updated_at = CASE WHEN status = 'NOT_STARTED' THEN $3 ELSE updated_at END \
              WHERE tenant_id = $1 AND id = $2 RETURNING type, items, created_at";
         let params = [
             id.into(),

@@ -2,7 +2,7 @@
 
 use guildhall_domain::{TenantId, Timestamp};
 
-use crate::driver::Row;
+use crate::driver::{Lock, Row};
 use crate::error::StoreError;
 use crate::tx::{ReadTx, SystemTx, WriteTx};
 use crate::versions::Touched;
@@ -72,6 +72,8 @@ impl SystemTx<'_> {
     }
 }
 
+const STAMP: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1";
+
 /// The counters of a tenant. Numbers are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
@@ -115,12 +117,11 @@ impl ReadTx<'_> {
     /// that definitions kept in memory under it are those of this snapshot, also after a rollback
     /// (which would give a mere count out twice).
     pub async fn definitions_stamp(&mut self) -> Result<i64, StoreError> {
-        const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1";
         if let Some(stamp) = self.known_stamp() {
             return Ok(stamp);
         }
         let stamp = self
-            .fetch_optional(SQL, &[], |row| row.int(0))
+            .fetch_optional(STAMP, &[], |row| row.int(0))
             .await?
             .ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))?;
         self.note_stamp(stamp);
@@ -140,22 +141,21 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Locks the tenant's row against all others who lock it: for what changes definitions or counts
-    /// tasks. Lock order everywhere: the task, the tenant, organizations, customers, products.
+    /// Locks the tenant against all others who lock it: for what changes definitions or counts tasks.
+    /// Lock order everywhere: the task, the tenant, organizations, customers, products.
     pub async fn lock_tenant(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1 FOR_UPDATE";
-        let stamp = self.fetch_optional(SQL, &[], |row| row.int(0)).await?;
-        if let Some(stamp) = stamp {
-            self.note_lock(stamp);
-        }
-        Ok(())
+        self.lock(Lock::Alone).await
     }
 
-    /// Locks the tenant's row against [`Self::lock_tenant`]: definitions stay as they are.
+    /// Locks the tenant against [`Self::lock_tenant`]: definitions stay as they are.
     pub async fn share_tenant(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1 FOR_SHARE";
-        let stamp = self.fetch_optional(SQL, &[], |row| row.int(0)).await?;
-        if let Some(stamp) = stamp {
+        self.lock(Lock::Shared).await
+    }
+
+    async fn lock(&mut self, lock: Lock) -> Result<(), StoreError> {
+        self.take(lock).await?;
+        // What was committed before the lock was had is seen by the statements after it.
+        if let Some(stamp) = self.fetch_optional(STAMP, &[], |row| row.int(0)).await? {
             self.note_lock(stamp);
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use guildhall_domain::TenantId;
 
-use crate::driver::{Ask, Param, Row, Session};
+use crate::driver::{Ask, Lock, Param, Row, Session};
 use crate::error::StoreError;
 use crate::versions::Touched;
 
@@ -93,6 +93,12 @@ impl<'c> WriteTx<'c> {
             ..ReadTx::new(session, tenant)
         };
         Self { read }
+    }
+
+    /// Takes a lock of the tenant, until the end.
+    pub(crate) async fn take(&mut self, lock: Lock) -> Result<(), StoreError> {
+        let tenant = self.read.tenant;
+        self.read.session.lock(tenant.0, lock).await
     }
 
     /// The tenant is locked: its definitions stay as they are, with this stamp.

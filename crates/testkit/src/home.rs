@@ -3,10 +3,10 @@
 
 use std::env;
 use std::path::Path;
-use std::sync::OnceLock;
 
+use crate::postgres::filled_database;
 use crate::server::run;
-use crate::{Cluster, Database, ServerOptions, TempFolder};
+use crate::{Database, ServerOptions, TempFolder};
 
 /// The variable that says on which database tests run.
 const STORE: &str = "GUILDHALL_TEST_STORE";
@@ -23,16 +23,11 @@ impl Home {
     /// A new one, of the kind that the environment asks for. PostgreSQL's is a copy of one that `binary` has
     /// migrated, since that is much quicker than migrating each.
     pub fn new(binary: &Path) -> Self {
-        static MIGRATED: OnceLock<Database> = OnceLock::new();
         let database = on_postgres().then(|| {
-            let template = MIGRATED.get_or_init(|| {
-                let database = Cluster::shared().database();
-                let list = ["tenant", "list", "--database", &database.url()];
-                let output = run(binary, &list, &[]);
+            filled_database(|url| {
+                let output = run(binary, &["tenant", "list", "--database", url], &[]);
                 assert!(output.status.success(), "cannot migrate: {output:?}");
-                database
-            });
-            Cluster::shared().database_from(template.name())
+            })
         });
         Self {
             database,

@@ -66,12 +66,28 @@ impl ClusterOptions {
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
         ];
+        let citus: &[(&str, &str)] = match with_citus() {
+            // Few shards, so that a test's tables are made soon.
+            true => &[
+                ("shared_preload_libraries", "citus"),
+                ("citus.shard_count", "4"),
+                // Else the extension makes a certificate, and has the server use it from then on.
+                ("citus.node_conninfo", "sslmode=disable"),
+            ],
+            false => &[],
+        };
         fixed
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into_iter()
+            .iter()
+            .chain(citus)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .chain(self.settings.iter().cloned())
             .collect()
     }
+}
+
+/// Whether databases have the extension Citus: with `GUILDHALL_TEST_CITUS=1`, where it is installed.
+pub fn with_citus() -> bool {
+    std::env::var_os("GUILDHALL_TEST_CITUS").is_some_and(|value| value == "1")
 }
 
 /// A cluster. All of it works from any thread, so that a server can be killed under load. When the cluster and
@@ -144,6 +160,9 @@ impl Cluster {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name} {clauses}"));
+        if with_citus() {
+            self.sql(&name, "CREATE EXTENSION IF NOT EXISTS citus");
+        }
         Database {
             cluster: Arc::clone(&self.instance),
             name,
@@ -307,6 +326,12 @@ impl Cluster {
 /// A fresh copy of a database of [`Cluster::shared`] that `fill` is given the URL of, once in this process. It must
 /// leave no connection open.
 pub fn filled_database(fill: impl FnOnce(&str)) -> Database {
+    if with_citus() {
+        // Its own process keeps a connection to each of its databases, which thus cannot be copied.
+        let database = Cluster::shared().database();
+        fill(&database.url());
+        return database;
+    }
     static FILLED: OnceLock<Database> = OnceLock::new();
     let template = FILLED.get_or_init(|| {
         let database = Cluster::shared().database();

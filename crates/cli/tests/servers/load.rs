@@ -250,7 +250,7 @@ impl<'w> Hand<'w> {
             .json(&body);
         match self.send(step, &request) {
             Ok(response) => self.ledger.created.push((id(&response), name)),
-            Err(words) if words.contains("Nothing was written") => self.ledger.refused.push(name),
+            Err(words) if words.contains("Nothing was") => self.ledger.refused.push(name),
             Err(words) => {
                 assert!(words.contains("unknown"), "{words}");
                 self.ledger.doubtful.push(name);

@@ -16,3 +16,4 @@
 mod on_postgres;
 #[path = "suites.rs"]
 mod on_sqlite;
+mod statements;

@@ -88,12 +88,24 @@ fn unreadable(column: usize, error: &dyn std::error::Error) -> StoreError {
     StoreError::inconsistent(format!("column {column}: {error}"))
 }
 
+/// How a tenant is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// Against everybody else who locks it.
+    Alone,
+    /// Against those who lock it alone.
+    Shared,
+}
+
 /// A question, and what becomes of each row of its answer.
 pub(crate) struct Ask<'a> {
     pub(crate) sql: &'static str,
     pub(crate) params: Vec<Param<'a>>,
-    pub(crate) read: Box<dyn FnMut(&Row<'_>) -> Result<(), StoreError> + Send + 'a>,
+    pub(crate) read: Read<'a>,
 }
+
+/// What becomes of a row.
+type Read<'a> = Box<dyn FnMut(&Row<'_>) -> Result<(), StoreError> + Send + 'a>;
 
 impl<'a> Ask<'a> {
     pub(crate) fn new<const N: usize>(
@@ -210,6 +222,14 @@ impl Session<'_> {
                 _ => Ok(()),
             },
             Session::Postgres(connection) => connection.execute_later(sql, params, one).await,
+        }
+    }
+
+    /// Locks a tenant until the end of the transaction. SQLite has one writer, which is alone.
+    pub(crate) async fn lock(&mut self, tenant: i64, lock: Lock) -> Result<(), StoreError> {
+        match self {
+            Session::Sqlite(_) => Ok(()),
+            Session::Postgres(connection) => connection.lock(tenant, lock).await,
         }
     }
 

@@ -281,7 +281,7 @@ pub async fn members_added_at_once_are_all_there(open: Open<'_>) {
                     tx.lock_organization(OrganizationId(1)).await?;
                     tx.add_member(OrganizationId(1), number).await
                 })
-                .await
+                .await;
             })
         })
         .collect();

@@ -56,6 +56,7 @@ macro_rules! conformance {
             tenants::found_by_cloud_id_and_listed,
             tenants::made_at_once_have_numbers_of_their_own,
             tenants::tokens,
+            tenants::many_tasks_hide_nobodys,
             tenants::nobody_sees_or_touches_another,
             transactions::what_is_refused_leaves_nothing,
             transactions::a_read_is_one_snapshot,

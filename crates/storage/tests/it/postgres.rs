@@ -51,6 +51,15 @@ async fn works_soon(store: &Store, tenant: TenantId, id: i64) {
     }
 }
 
+/// Waits until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < SOON, "waited in vain");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Two places where a unit of work and its test meet.
 #[derive(Clone, Default)]
 struct Meeting {
@@ -217,6 +226,46 @@ fn deadlocks_are_nobodys_errors() {
     });
 }
 
+/// Who wants a tenant alone waits for those that share it, and those that come after wait for it: else
+/// some that share it, one after the other, would keep it waiting for ever.
+#[test]
+fn who_waits_to_be_alone_is_not_passed() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        let order = Arc::new(std::sync::Mutex::new(Vec::<u8>::new()));
+        let locker = |name: u8, alone: bool| {
+            let (meeting, store, order) = (Meeting::default(), store.clone(), Arc::clone(&order));
+            let inside = meeting.clone();
+            let locker = tokio::spawn(async move {
+                write(&store, one, async move |tx| {
+                    match alone {
+                        true => tx.lock_tenant().await?,
+                        false => tx.share_tenant().await?,
+                    }
+                    order.lock().unwrap().push(name);
+                    inside.meet().await;
+                    Ok(())
+                })
+                .await;
+            });
+            (meeting, locker)
+        };
+        let (first, first_unit) = locker(1, false);
+        first.reached.notified().await;
+        let (second, second_unit) = locker(2, true);
+        until(|| database.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "1").await;
+        let (third, third_unit) = locker(3, false);
+        until(|| database.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "2").await;
+        for meeting in [&first, &second, &third] {
+            meeting.go_on.notify_one();
+        }
+        for unit in [first_unit, second_unit, third_unit] {
+            unit.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+    });
+}
+
 /// Two members that are added at once, without a lock, meet at one position: both are there in the end.
 #[test]
 fn members_that_meet_are_both_added() {
@@ -240,12 +289,12 @@ fn members_that_meet_are_both_added() {
                 inside.meet().await;
                 Ok(())
             })
-            .await
+            .await;
         });
         meeting.reached.notified().await;
         let second = store.clone();
         let second = tokio::spawn(async move {
-            write(&second, one, async |tx| tx.add_member(OrganizationId(1), 2).await).await
+            write(&second, one, async |tx| tx.add_member(OrganizationId(1), 2).await).await;
         });
         tokio::time::sleep(Duration::from_millis(100)).await;
         meeting.go_on.notify_one();

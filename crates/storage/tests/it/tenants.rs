@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use guildhall_domain::task::TaskType;
 use guildhall_domain::{
     Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId, Values,
 };
-use guildhall_storage::{Counter, Store, StoreError, Sweep, TenantRow, TokenRow};
+use guildhall_storage::{Counter, NewTask, Store, StoreError, Sweep, TenantRow, TokenRow};
 
 use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
@@ -280,4 +281,33 @@ pub async fn nobody_sees_or_touches_another(open: Open<'_>) {
     })
     .await;
     assert_eq!(holders, guildhall_storage::Swept::More);
+}
+
+/// A look at a few open tasks sees the oldest of each tenant before the second of any.
+pub async fn many_tasks_hide_nobodys(open: Open<'_>) {
+    let store = open().await;
+    let old = tenant(&store, "old").await;
+    let young = tenant(&store, "young").await;
+    for (of, ids) in [(old, &["1", "2", "3", "4"][..]), (young, &["9"][..])] {
+        for id in ids {
+            let new = NewTask {
+                id: (*id).to_owned(),
+                task_type: TaskType::Organizations,
+                idempotency_key: (*id).to_owned(),
+                fingerprint: String::new(),
+                submitted_by: String::new(),
+                request: "[]".to_owned(),
+                items: 0,
+            };
+            write(&store, of, async move |tx| tx.insert_task(&new, NOW).await).await;
+        }
+    }
+    let seen = store.system_read(async |tx| tx.open_tasks(3).await).await;
+    let seen: Vec<(TenantId, String)> = seen
+        .unwrap()
+        .into_iter()
+        .map(|task| (task.tenant, task.id))
+        .collect();
+    let wanted = [(old, "1"), (young, "9"), (old, "2")].map(|(of, id)| (of, id.to_owned()));
+    assert_eq!(seen, wanted);
 }

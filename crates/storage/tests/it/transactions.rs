@@ -65,10 +65,11 @@ pub async fn a_read_is_one_snapshot(open: Open<'_>) {
 }
 
 pub async fn many_at_once_are_all_kept(open: Open<'_>) {
-    const UNITS: i64 = 3_000;
     let store = open().await;
     let one = tenant(&store, "one").await;
-    let units: Vec<_> = (1..=UNITS)
+    // On PostgreSQL who finds no connection free for 3 seconds is told so: few enough for a busy machine.
+    let count: i64 = if store.is_for_one_server() { 3_000 } else { 600 };
+    let units: Vec<_> = (1..=count)
         .map(|id| {
             let store = store.clone();
             tokio::spawn(async move {

@@ -13,12 +13,12 @@ use std::task::Poll;
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::Client;
 use tokio_postgres::Statement;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use super::fault::{in_time, sort};
 use super::later::{Answer, Later, Sent, in_order};
 use crate::dialect;
-use crate::driver::Param;
+use crate::driver::{Lock, Param};
 use crate::error::StoreError;
 
 /// How a transaction ended.
@@ -150,6 +150,16 @@ impl Connection {
             true => self.talk(&[]).await.map(drop),
             false => Ok(()),
         }
+    }
+
+    /// Locks a tenant, from the next statement on. Not by its row: of row locks those that are shared go
+    /// past one that waits to be alone, for as long as some of them overlap; these stand in one line.
+    pub(crate) async fn lock(&mut self, tenant: i64, lock: Lock) -> Result<(), StoreError> {
+        let sql = match lock {
+            Lock::Alone => "SELECT pg_advisory_xact_lock($1)",
+            Lock::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
+        };
+        self.execute_later(sql, &[Param::Int(tenant)], false).await
     }
 
     async fn talk(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Answer>, StoreError> {
@@ -313,17 +323,6 @@ impl Drop for Connection {
     }
 }
 
-/// What the server answers, or that it does not. The second value of an error says whether running the
-/// unit again may go better.
-async fn in_time<T>(
-    answer: impl Future<Output = Result<T, (StoreError, bool)>>,
-) -> Result<T, (StoreError, bool)> {
-    match tokio::time::timeout(super::ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err((StoreError::Unavailable("no answer in time".into()), false)),
-    }
-}
-
 /// The statement in PostgreSQL's dialect.
 fn text(sql: &'static str) -> Cow<'static, str> {
     type Texts = std::collections::HashMap<(usize, usize), &'static str>;
@@ -376,33 +375,5 @@ pub(super) fn without_zero(text: &str) -> Cow<'_, str> {
     match text.contains('\0') {
         false => Cow::Borrowed(text),
         true => Cow::Owned(text.replace('\0', "\u{1}")),
-    }
-}
-
-/// Sorts PostgreSQL's errors into ours, and says whether running the unit again may go better.
-fn sort(error: &tokio_postgres::Error) -> (StoreError, bool) {
-    let words = super::words(error);
-    let Some(answer) = error.as_db_error() else {
-        // No answer: the connection is lost.
-        return (StoreError::Unavailable(words), false);
-    };
-    match answer.code() {
-        code if *code == SqlState::UNIQUE_VIOLATION => {
-            let constraint = answer.constraint().unwrap_or_default().to_owned();
-            (StoreError::Conflict { constraint }, true)
-        }
-        code if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
-            (StoreError::Unavailable(words), true)
-        }
-        code if *code == SqlState::DISK_FULL => (StoreError::Full, false),
-        // Insufficient resources, operator intervention, system errors, connection errors; a standby.
-        code if ["53", "57", "58", "08"].contains(&&code.code()[..2])
-            || *code == SqlState::READ_ONLY_SQL_TRANSACTION
-            || *code == SqlState::LOCK_NOT_AVAILABLE
-            || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT =>
-        {
-            (StoreError::Unavailable(words), false)
-        }
-        _ => (StoreError::Failed(words), false),
     }
 }

@@ -2,6 +2,7 @@
 //! database. READ COMMITTED with explicit row locks for writes, one snapshot for reads.
 
 mod connection;
+mod fault;
 mod later;
 mod tls;
 
@@ -79,7 +80,7 @@ impl Postgres {
 
 /// Reads the URL. What it says of a password is in no error.
 fn configure(url: &str) -> Result<(Config, tls::Connector), OpenError> {
-    let (url, root_certificate) = tls::take_root_certificate(url);
+    let (url, root_certificate) = tls::take_root_certificate(url)?;
     let mut config = Config::from_str(&url).map_err(|e| {
         // The error names an option, never its value.
         OpenError(format!(
@@ -127,7 +128,7 @@ async fn check_settings(client: &tokio_postgres::Client) -> Result<(), OpenError
 }
 
 /// An error with its causes, for the log. Some wrappers say what their cause says: once is enough.
-fn words(error: &dyn std::error::Error) -> String {
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

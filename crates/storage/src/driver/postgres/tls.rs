@@ -1,7 +1,7 @@
 //! TLS to PostgreSQL. `sslmode=disable` never uses it. `prefer`, the default, encrypts where the server
 //! offers it, whoever the server is, as PostgreSQL's own clients do: a new installation has a
 //! certificate that nobody signed. `require` insists, and verifies the server: by the certificates in
-//! `sslrootcert=FILE` of the URL, or by the machine's roots.
+//! `sslrootcert=FILE` of the URL, or by the machine's roots; `verify-ca` and `verify-full` are the same.
 
 use std::sync::Arc;
 
@@ -16,24 +16,34 @@ use crate::error::OpenError;
 
 pub(super) type Connector = MakeRustlsConnect;
 
-/// The URL without its parameter `sslrootcert`, which only we know, and that parameter.
-pub(super) fn take_root_certificate(url: &str) -> (String, Option<String>) {
+/// The URL as the driver reads it: without the parameter `sslrootcert`, which only we know, and that
+/// parameter; and with `require` for the other clients' `verify-ca` and `verify-full`.
+pub(super) fn take_root_certificate(url: &str) -> Result<(String, Option<String>), OpenError> {
     let Some((base, query)) = url.split_once('?') else {
-        return (url.to_owned(), None);
+        return Ok((url.to_owned(), None));
     };
     let mut file = None;
     let mut rest = Vec::new();
     for pair in query.split('&') {
-        match pair.strip_prefix("sslrootcert=") {
-            Some(path) => file = Some(path.replace("%2F", "/")),
-            None => rest.push(pair),
+        match pair.split_once('=') {
+            Some(("sslrootcert", path)) => file = Some(path.replace("%2F", "/")),
+            Some(("sslmode", "verify-ca" | "verify-full")) => rest.push("sslmode=require"),
+            Some(("sslmode", mode)) if !["disable", "prefer", "require"].contains(&mode) => {
+                // Nothing of the URL is repeated: what stands where it should not may be a secret.
+                return Err(OpenError(
+                    "the sslmode in the database URL must be disable, prefer (the default), or require, which \
+                     verifies the server, as verify-ca and verify-full do"
+                        .into(),
+                ));
+            }
+            _ => rest.push(pair),
         }
     }
     let url = match rest.is_empty() {
         true => base.to_owned(),
         false => format!("{base}?{}", rest.join("&")),
     };
-    (url, file)
+    Ok((url, file))
 }
 
 /// What speaks TLS to servers, and verifies them where `verify` says so.
@@ -85,24 +95,24 @@ impl ServerCertVerifier for Anybody {
         Ok(ServerCertVerified::assertion())
     }
 
+    // A signature by a certificate that anybody may have made proves nothing; and some that servers make
+    // for themselves are of a version that cannot be verified by.
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -116,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_root_certificate_is_taken_out_of_the_url() {
-        let taken = |url: &str| take_root_certificate(url);
+        let taken = |url: &str| take_root_certificate(url).unwrap();
         assert_eq!(taken("postgres://h/d"), ("postgres://h/d".into(), None));
         assert_eq!(
             taken("postgres://h/d?sslmode=require&sslrootcert=/a/b.pem"),
@@ -125,6 +135,21 @@ mod tests {
         assert_eq!(
             taken("postgres://h/d?sslrootcert=%2Fa"),
             ("postgres://h/d".into(), Some("/a".into()))
+        );
+    }
+
+    #[test]
+    fn what_other_clients_call_verifying_is_required() {
+        for mode in ["verify-ca", "verify-full", "require"] {
+            let taken = take_root_certificate(&format!("postgres://h/d?sslmode={mode}&a=b"));
+            assert_eq!(taken.unwrap().0, "postgres://h/d?sslmode=require&a=b");
+        }
+        let refused = take_root_certificate("postgres://h/d?sslmode=allow")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !refused.contains("allow") && refused.contains("disable, prefer"),
+            "{refused}"
         );
     }
 }

@@ -102,7 +102,7 @@ fn written_statements() -> BTreeSet<String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Migrations are no statements of a transaction, and the dialect's are examples. A copy moves whole
         // tables, all tenants of them, with statements made of parts; its own tests run every one.
-        if !path.is_file() || ["migrate.rs", "dialect.rs", "copy.rs"].contains(&&*name) {
+        if !path.is_file() || ["migrate.rs", "citus.rs", "dialect.rs", "copy.rs"].contains(&&*name) {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
@@ -156,7 +156,7 @@ fn every_statement_is_of_one_tenant() {
         ),
         ("UPDATE probe", "belongs to no tenant"),
         ("FROM sweep ORDER BY tenant_id", "work of any tenant"),
-        ("FROM task_open ORDER BY tenant_id", "work of any tenant"),
+        ("FROM task_open) AS lined", "work of any tenant"),
         (
             "UPDATE task_open SET lease_until = 0",
             "where one server is all there is",
@@ -212,7 +212,7 @@ fn every_statement_finds_its_rows_by_an_index() {
     const READ_ALL: [&str; 4] = [
         "FROM tenant ORDER BY tenant_id",
         "FROM sweep ORDER BY",
-        "FROM task_open ORDER BY",
+        "FROM task_open) AS lined",
         "UPDATE task_open SET lease_until = 0",
     ];
     // A tenant's tokens are few, and read by its owner alone; so are its tasks that are not done, and its

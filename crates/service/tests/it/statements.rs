@@ -1,0 +1,205 @@
+//! What operations cost on PostgreSQL: how many statements its log shows. However much a profile or a chunk
+//! holds, its rows are written set by set. It costs the same with one value as with twenty.
+
+use std::sync::Arc;
+
+use guildhall_domain::access::{Role, ScopeSet};
+use guildhall_domain::bulk::{Item, Manage, ManageItem};
+use guildhall_domain::field::{EntityKind, NewDefinition};
+use guildhall_domain::task::TaskType;
+use guildhall_domain::{Caller, TenantId, Timestamp};
+use guildhall_service::worker::{Step, Worker};
+use guildhall_service::{FieldValues, NewProfile, NewSubject, Service, Settings, Submission, Target};
+use guildhall_storage::{Location, OnFatal, Store};
+use guildhall_testkit::{Cluster, ClusterOptions, ManualClock, SeededRandom};
+
+/// A service on a cluster that logs its statements.
+struct World {
+    cluster: Cluster,
+    service: Arc<Service>,
+    caller: Caller,
+    customers: Vec<String>,
+    products: Vec<String>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let cluster = Cluster::start(&ClusterOptions::default().set("log_statement", "all"));
+        let database = cluster.database();
+        let on_fatal: OnFatal = Arc::new(|why| panic!("the disk failed: {why}"));
+        let settings = guildhall_storage::Settings {
+            location: Location::Postgres(database.url()),
+            create: true,
+            serve: true,
+            now_ms: 0,
+            on_fatal,
+        };
+        let store = Store::open(&settings).await.unwrap();
+        // It lives as long as its cluster.
+        std::mem::forget(database);
+        let clock = Arc::new(ManualClock::new(Timestamp(1_800_000_000_000)));
+        let random = Arc::new(SeededRandom::new(1));
+        let service = Arc::new(Service::new(store.clone(), clock, random, Settings::default()));
+        let tenant = service.create_tenant("World", None).await.unwrap().id;
+        let mut world = Self {
+            cluster,
+            service,
+            caller: caller(tenant),
+            customers: Vec::new(),
+            products: Vec::new(),
+        };
+        for number in 0..20 {
+            let product = world.service.create_product(&world.caller, "Product").await;
+            world.products.push(product.unwrap().id);
+            let field = NewDefinition::check(&format!("Field {number}"), "TEXT", None).unwrap();
+            let made = world
+                .service
+                .create_field(&world.caller, EntityKind::Organization, field);
+            made.await.unwrap();
+        }
+        world.customers = customers(&store, tenant).await;
+        world
+    }
+
+    /// The statements that the server has run so far, but for the beginnings and ends of transactions, and
+    /// those that take numbers in blocks.
+    fn statements(&self) -> Vec<String> {
+        let log = self.cluster.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| line.split_once("execute s")?.1.split_once(": "));
+        lines
+            .map(|(_, statement)| statement.to_owned())
+            .filter(|statement| !statement.starts_with("INSERT INTO counter"))
+            .collect()
+    }
+
+    /// The statements of what happens after `before`.
+    fn since(&self, before: usize) -> Vec<String> {
+        self.statements().split_off(before)
+    }
+
+    fn profile(&self, name: &str, size: usize) -> NewProfile {
+        let detail = |number| FieldValues {
+            name: format!("Field {number}"),
+            values: vec!["x".to_owned()],
+        };
+        NewProfile {
+            subject: NewSubject::Organization(name.to_owned()),
+            details: (0..size).map(detail).collect(),
+            associated_ids: self.customers[..size].to_vec(),
+            product_ids: self.products[..size].to_vec(),
+        }
+    }
+}
+
+fn caller(tenant: TenantId) -> Caller {
+    Caller {
+        tenant,
+        token_id: "test".into(),
+        role: Role::Admin,
+        scopes: ScopeSet::all_for(Role::Admin),
+        account: None,
+    }
+}
+
+async fn customers(store: &Store, tenant: TenantId) -> Vec<String> {
+    let ids: Vec<String> = (1..=20).map(|number| format!("qm:{number}")).collect();
+    let made = ids.clone();
+    let done: Result<(), guildhall_storage::StoreError> = store
+        .write(tenant, async move |tx| {
+            for (id, number) in made.into_iter().zip(1..) {
+                let customer = guildhall_domain::Customer {
+                    number,
+                    email: id.clone(),
+                    email_key: id.clone(),
+                    display_name: id.clone(),
+                    id,
+                    details: guildhall_domain::Values::default(),
+                };
+                let none = guildhall_domain::Definitions::default();
+                tx.insert_customer(&customer, &none, Timestamp(0)).await?;
+            }
+            Ok(())
+        })
+        .await;
+    done.unwrap();
+    ids
+}
+
+/// An organization: is its name taken, is its id, add it.
+#[tokio::test]
+async fn a_create_costs_what_it_must() {
+    let world = World::new().await;
+    let before = world.statements().len();
+    let made = world.service.create_organization(&world.caller, "Acme").await;
+    let organization = made.unwrap().id.to_string();
+    let cost = world.since(before);
+    assert_eq!(cost.len(), 3, "{cost:#?}");
+
+    // The first profile reads the definitions.
+    let first = world
+        .service
+        .create_profile(&world.caller, world.profile("First", 1))
+        .await;
+    first.unwrap();
+    let mut costs = Vec::new();
+    for (name, size) in [("Small", 1), ("Large", 20)] {
+        let before = world.statements().len();
+        let new = world.profile(name, size);
+        let made = world.service.create_profile(&world.caller, new).await.unwrap();
+        assert_eq!((made.customers.len(), made.entitlements.len()), (size, size));
+        costs.push(world.since(before));
+    }
+    // The tenant's lock and its stamp; name, id, customers, products; the organization, its values, members
+    // and entitlements; what was made of them.
+    assert_eq!(costs[0].len(), 12, "{:#?}", costs[0]);
+    assert_eq!(costs[1].len(), 12, "{:#?}", costs[1]);
+
+    let before = world.statements().len();
+    let (target, value) = (Target::Organization(organization), vec!["y".to_owned()]);
+    let set = world
+        .service
+        .set_value(&world.caller, target, "Field 1".into(), value)
+        .await;
+    set.unwrap();
+    let cost = world.since(before);
+    // The tenant's lock and its stamp; the organization; its values and their index.
+    assert_eq!(cost.len(), 5, "{cost:#?}");
+}
+
+/// A chunk of creates costs as many statements as one create.
+#[tokio::test]
+async fn a_chunk_is_written_set_by_set() {
+    let world = World::new().await;
+    let mut costs = Vec::new();
+    for count in [1, 1, 12] {
+        let item = |number| {
+            let profile = world.profile(&format!("O {count} {number}"), 3);
+            Item::Manage(ManageItem {
+                operation: Manage::Create,
+                id: None,
+                handle: Some(format!("O {count} {number} {}", costs.len())),
+                display_name: None,
+                details: profile.details,
+                associated_ids: profile.associated_ids,
+                product_ids: profile.product_ids,
+            })
+        };
+        let submission = Submission {
+            task_type: TaskType::OrganizationProfiles,
+            items: (0..count).map(item).collect(),
+            key: format!("key {}", costs.len()),
+            fingerprint: String::new(),
+        };
+        world.service.submit(&world.caller, submission).await.unwrap();
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        let before = world.statements().len();
+        while worker.step().await.unwrap() == Step::Worked {}
+        costs.push(world.since(before));
+    }
+    let (one, twelve) = (&costs[1], &costs[2]);
+    assert_eq!(one.len(), twelve.len(), "{one:#?}\n{twelve:#?}");
+    let receipts = twelve.iter().filter(|sql| sql.contains("INTO task_item")).count();
+    assert_eq!(receipts, 1);
+}
