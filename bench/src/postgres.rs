@@ -45,6 +45,20 @@ pub fn column<T: FromSqlOwned>(url: &str, sql: &str) -> Outcome<Vec<T>> {
     })
 }
 
+/// How long a statement takes that does nothing.
+pub fn round_trip(url: &str) -> Outcome<Duration> {
+    const TRIPS: u32 = 2_000;
+    wait(async {
+        let client = connect(url).await?;
+        let statement = client.prepare("SELECT").await?;
+        let start = Instant::now();
+        for _ in 0..TRIPS {
+            client.execute(&statement, &[]).await?;
+        }
+        Ok(start.elapsed() / TRIPS)
+    })
+}
+
 /// Does the changes on one connection, a transaction and a statement for as many organizations as a chunk has;
 /// returns organizations a second.
 pub fn apply(url: &str, changes: &Changes) -> Outcome<f64> {

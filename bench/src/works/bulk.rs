@@ -111,7 +111,7 @@ fn once(
 }
 
 /// What one run changes, row by row.
-fn changes(
+pub fn changes(
     bench: &Bench,
     organizations: u64,
     path: &str,

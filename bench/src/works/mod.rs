@@ -1,6 +1,7 @@
 //! The works: each starts what it needs, runs ours and the ceiling in turn, and returns rows.
 
 mod bulk;
+mod costs;
 mod create;
 mod growth;
 mod ingest;
@@ -47,6 +48,7 @@ impl Bench {
         match work {
             "profile-get" => reads::profile_get(self),
             "organization-get" => reads::organization_get(self),
+            "costs" => costs::costs(self),
             "create" => create::create(self),
             "bulk-upsert" => bulk::upsert(self),
             "bulk-details" => bulk::details(self),

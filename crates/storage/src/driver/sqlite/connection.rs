@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use guildhall_domain::TenantId;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ToSql, ffi};
 
@@ -63,6 +64,9 @@ impl Connection {
             inner.pragma_update(None, "cache_size", -16_000)?;
             inner.pragma_update(None, "temp_store", "memory")?;
             inner.pragma_update(None, "query_only", purpose == Use::Read)?;
+            // Plans do not depend on the values that are bound. Else SQLite prepares a join anew each time that
+            // other values are, which was a third of the work of reading a profile.
+            inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             Ok(inner)
         };
         let inner = open().map_err(|e| cannot_open(path, &e))?;

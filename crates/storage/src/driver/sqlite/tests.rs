@@ -9,6 +9,7 @@ use everything::{connector_object, everything, everything_across_tenants, people
 use guildhall_domain::connector::{EqualSequence, Object, ObjectType, Reason};
 use guildhall_domain::{Definitions, TenantId, Timestamp};
 use guildhall_testkit::TempFolder;
+use rusqlite::StatementStatus;
 use rusqlite::types::Value;
 
 use super::connection::Use;
@@ -202,6 +203,26 @@ fn every_statement_is_of_one_tenant() {
             statements.iter().any(|sql| sql.contains(part)),
             "{part} ({why}) is not run"
         );
+    }
+}
+
+/// A statement is prepared once, whatever values are bound to it later.
+#[test]
+fn no_reading_statement_is_prepared_again_for_other_values() {
+    let folder = TempFolder::new();
+    let mut connection = open(&folder.join("guildhall.db"), Use::Write);
+    let statements = run_everything(&mut connection);
+    for sql in statements.iter().filter(|sql| sql.starts_with("SELECT")) {
+        let mut statement = connection.inner().prepare(sql).unwrap();
+        for value in 1..4 {
+            for at in 1..=statement.parameter_count() {
+                statement.raw_bind_parameter(at, value).unwrap();
+            }
+            let mut rows = statement.raw_query();
+            while rows.next().unwrap().is_some() {}
+        }
+        assert_eq!(statement.get_status(StatementStatus::Run), 3, "{sql}");
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
     }
 }
 
