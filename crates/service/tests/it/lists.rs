@@ -858,7 +858,7 @@ async fn patches_are_whole_or_nothing() {
         (
             patch(Some("x"), Some("BOB@example.com"), None),
             "email",
-            "is the email of another customer already",
+            "is the email of customer",
         ),
         (patch(Some("x"), Some("bob"), None), "email", "exactly one '@'"),
         (patch(Some(""), None, None), "displayName", "must not be blank"),
