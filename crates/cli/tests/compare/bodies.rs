@@ -157,16 +157,21 @@ impl Requests {
         account
     }
 
+    /// Values of some fields, each named once, mostly.
     fn details(&self, list: &str) -> Vec<Value> {
-        let detail = |_| {
+        let mut details: Vec<Value> = Vec::new();
+        for _ in 0..self.random.below(4) {
             let (name, values) = self.value(list);
-            json!({ "name": name, "values": values })
-        };
-        (0..self.random.below(3)).map(detail).collect()
+            let is_named = details.iter().any(|detail| detail["name"] == name.as_str());
+            if !is_named || self.random.chance(0.1) {
+                details.push(json!({ "name": name, "values": values }));
+            }
+        }
+        details
     }
 
     fn details_patch(&self, list: &str) -> Value {
-        match self.random.chance(0.7) {
+        match self.random.chance(0.8) {
             true => json!({ "details": self.details(list) }),
             false => json!({}),
         }
@@ -230,7 +235,10 @@ impl Requests {
             }
             json!({ "operationType": operation, "payload": payload })
         };
-        let count = *self.random.pick(&[0, 1, 1, 2, 2, 3, 4, 5]);
+        let count = match self.random.below(40) {
+            0 => 0,
+            _ => 1 + self.random.below(5),
+        };
         let operations: Vec<Value> = (0..count).map(edit).collect();
         json!({ of.id: self.id(of.parameter), "operations": operations })
     }

@@ -37,8 +37,10 @@ pub fn object_type(random: &SeededRandom) -> String {
 /// The id of an object: one of a few, of which two are longer than an index takes and begin alike.
 pub fn object_id(random: &SeededRandom) -> String {
     const IDS: [&str; 10] = ["a", "A", "b", "1", "10", "2", "é", "e\u{301}", "名前/?#&", " a "];
-    match random.below(40) {
+    match random.below(60) {
         0 => texts::odd(random),
+        // Whose history becomes long.
+        4..=18 => "1".to_owned(),
         1 | 2 => format!("{}{}", "x".repeat(1_000), random.below(2)),
         3 => format!("{}{}", "é".repeat(900), random.below(2)),
         _ => (*random.pick(&IDS)).to_owned(),
@@ -64,15 +66,26 @@ pub fn group_id(random: &SeededRandom) -> String {
     }
 }
 
+/// Sequence numbers that one request chooses from.
+const SEQUENCES: u64 = 8;
+
 fn sequence(random: &SeededRandom) -> Value {
-    match random.below(60) {
+    match random.below(400) {
         0 => json!(i64::MAX),
-        1 => json!("3"),
-        2 => json!(2.0),
-        3 => json!(-1),
-        4 => json!(1.5),
-        5 => json!(9_223_372_036_854_775_808_u64),
-        _ => json!(random.below(8)),
+        1..=3 => json!("3"),
+        4..=6 => json!(2.0),
+        7..=9 => json!(-1),
+        10..=12 => json!(1.5),
+        13..=15 => json!(9_223_372_036_854_775_808_u64),
+        _ => json!(random.below(SEQUENCES)),
+    }
+}
+
+/// Sequence numbers go up in time, or in the end none would be great enough.
+fn go_on(value: &mut Value, by: u64) {
+    let number = value.get("updateSequenceNumber").and_then(Value::as_u64);
+    if let Some(small) = number.filter(|number| *number < SEQUENCES) {
+        value["updateSequenceNumber"] = json!(small + by);
     }
 }
 
@@ -261,7 +274,7 @@ fn mapping(random: &SeededRandom) -> Value {
 impl Requests {
     /// A body for this operation of connectors.
     pub fn connector_body(&mut self, path: &'static str) -> Value {
-        let random = &self.random;
+        let random = &self.random.clone();
         let count = match random.below(80) {
             0 => 100,
             1 => 101,
@@ -301,7 +314,14 @@ impl Requests {
             "/groups/delete" => json!({ "externalIds": ids(group_id) }),
             other => panic!("connectors.rs must say what a body for {other} is"),
         };
-        if random.chance(0.93) {
+        self.pushes += 1;
+        let by = self.pushes / 16;
+        for list in ["objects", "users", "groups", "directMappings"] {
+            let items = body.get_mut(list).and_then(Value::as_array_mut);
+            items.into_iter().flatten().for_each(|item| go_on(item, by));
+        }
+        go_on(&mut body, by);
+        if self.random.chance(0.93) {
             body["connectionId"] = json!(self.id("connectionId"));
         }
         body

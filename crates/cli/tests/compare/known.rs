@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::requests::{Asked, KNOWN_MAX, Requests, encoded};
+use crate::requests::{Asked, KNOWN_MAX, Requests, Who, encoded};
 use crate::side::Answered;
 use crate::texts;
 
@@ -19,6 +19,8 @@ impl Requests {
             3 if !known.is_empty() => self.random.pick(known).to_uppercase(),
             4 if !known.is_empty() => format!(" {}", self.random.pick(known)),
             _ if known.is_empty() => "1".to_owned(),
+            // Most goes over one of them.
+            5..60 if parameter == "connectionId" => known[0].clone(),
             _ => self.random.pick(known).clone(),
         }
     }
@@ -37,7 +39,7 @@ impl Requests {
     fn field(&self, list: &str) -> Option<&Value> {
         let fields = self.fields.get(list).filter(|fields| !fields.is_empty());
         fields
-            .filter(|_| self.random.chance(0.8))
+            .filter(|_| self.random.chance(0.9))
             .map(|fields| self.random.pick(fields))
     }
 
@@ -158,6 +160,8 @@ impl Requests {
         for id in ids.take(4) {
             match (parameter, id.parse::<u64>()) {
                 ("", _) => {}
+                // With few connections those of another tenant would be in the way.
+                ("connectionId", _) if asked.who == Who::Stranger => {}
                 ("entityId", Ok(_)) => self.know("organizationId", id.to_owned()),
                 ("entityId", Err(_)) => self.know("customerId", id.to_owned()),
                 (parameter, _) => self.know(parameter, id.to_owned()),

@@ -58,6 +58,7 @@ impl Who {
 pub struct Asked {
     /// The route; none when it is asked for none.
     pub operation: Option<Operation>,
+    pub who: Who,
     /// Which server of a side is asked.
     pub server: usize,
     pub method: &'static str,
@@ -83,6 +84,8 @@ pub struct Requests {
     pub chosen: (String, Vec<String>),
     /// Objects of connectors that were accepted: connection, type and id.
     pub objects: Vec<[String; 3]>,
+    /// How many requests of connectors had a body.
+    pub pushes: u64,
     /// An organization and a customer of it.
     pub members: Vec<[String; 2]>,
     /// Requests to be repeated: those with a key, and some of connectors.
@@ -116,6 +119,7 @@ impl Requests {
             fields: BTreeMap::new(),
             chosen: Default::default(),
             objects: Vec::new(),
+            pushes: 0,
             members: Vec::new(),
             again: Vec::new(),
             pages: Vec::new(),
@@ -154,11 +158,12 @@ impl Requests {
             // What changes much is asked for less often; what is not offered, seldom.
             let share = match (route.offered(), method(route)) {
                 (false, _) => 0.02,
-                (true, "DELETE") if route.path.starts_with("/connections") => 0.01,
+                (true, "DELETE") if route.path.starts_with("/connections") => 0.04,
+                (true, "DELETE") if route.path.ends_with("{fieldName}") => 0.1,
                 (true, "DELETE") => 0.3,
                 _ if route.path.contains("details/{fieldName}") => 0.3,
                 (true, "POST") if route.path.contains("delete") => 0.3,
-                (true, "POST") if route.path == "/connections" => 0.05,
+                (true, "POST") if route.path == "/connections" => 0.1,
                 _ if route.path.starts_with("/objects") => 1.0,
                 _ => 0.6,
             };
@@ -189,7 +194,11 @@ impl Requests {
             .known
             .iter()
             .find(|(parameter, ids)| ids.len() > most(parameter))
-            .map(|(parameter, ids)| (*parameter, ids[0].clone()))?;
+            .map(|(parameter, ids)| {
+                // The first connection is the one with most objects.
+                let place = usize::from(*parameter == "connectionId");
+                (*parameter, ids[place].clone())
+            })?;
         let of_parameter = format!("/{{{parameter}}}");
         let deletes = |route: &&Route| {
             let path = route.path;
@@ -227,6 +236,7 @@ impl Requests {
         }
         Asked {
             operation: None,
+            who,
             server: usize::from(self.random.chance(0.4)),
             method,
             uri,
@@ -361,6 +371,8 @@ impl Requests {
         let random = &self.random;
         let one_of = |words: &[&str]| (*random.pick(words)).to_owned();
         match name {
+            // Few connections are deleted, so most of those that are named are none.
+            "connectionId" if path.starts_with("/connections") && random.chance(0.8) => self.id("productId"),
             "organizationId" | "customerId" | "productId" | "entitlementId" | "taskId" | "connectionId" => {
                 self.id(name)
             }
