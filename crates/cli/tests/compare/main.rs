@@ -9,6 +9,7 @@
 //! | [`requests`] | which request comes next; made from the route table, so that a new operation is asked for by itself |
 //! | [`known`] | ids and fields that are there, as answers showed them |
 //! | [`bodies`] | the body of a request, sometimes with something wrong in it |
+//! | [`connectors`] | what connectors send: objects, users, groups |
 //! | [`texts`] | names, values and what no name and no value may be |
 //!
 //! `GUILDHALL_COMPARE_OPERATIONS` says how many (20,000 when absent; the long run is a million), and
@@ -26,6 +27,7 @@
 )]
 
 mod bodies;
+mod connectors;
 mod known;
 mod requests;
 mod side;
@@ -35,11 +37,11 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use guildhall_http::routes::{Space, routes};
+use guildhall_http::routes::routes;
 use guildhall_testkit::{Cluster, ManualClock, SeededRandom, TempFolder};
 
 use guildhall_storage::Location;
-use requests::{Asked, Requests, Who};
+use requests::{Asked, Operation, Requests, Who};
 use side::{START, Side};
 
 /// Pairs of databases that are compared at the same time, each with its share of the operations.
@@ -48,7 +50,7 @@ const PAIRS: u64 = 2;
 const ROWS_EVERY: u64 = 10_000;
 
 /// How often each operation was answered with success and with a refusal.
-type Seen = BTreeMap<(&'static str, &'static str), [u64; 2]>;
+type Seen = BTreeMap<Operation, [u64; 2]>;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     match std::env::var(name) {
@@ -86,17 +88,13 @@ fn both_databases_give_the_same_answers() {
         .into_iter()
         .filter(guildhall_http::routes::Route::offered);
     for route in offered {
-        let path = if route.space == Space::Own {
-            "own"
-        } else {
-            "vendor"
-        };
-        let found = seen.get(&(requests::method(&route), route.path));
+        let found = seen.get(&requests::operation(&route));
         assert!(
             found.is_some_and(|counts| counts.iter().all(|count| *count > 0)),
-            "{} {} ({path}) was done and refused {found:?} times: requests.rs, known.rs or bodies.rs has nothing good for it",
+            "{} {} ({:?}) was done and refused {found:?} times: requests.rs, known.rs, bodies.rs or connectors.rs has nothing good for it",
             route.method,
-            route.path
+            route.path,
+            route.space
         );
     }
 }
@@ -181,15 +179,21 @@ async fn hands(
             assert_eq!(here, there, "{at}: a purge");
         }
         66..68 => {
+            let (here, there) = tokio::join!(one.purge_tombstones(), two.purge_tombstones());
+            assert_eq!(here, there, "{at}: a purge of tombstones");
+        }
+        68..70 => {
             tokio::join!(one.record_token_use(), two.record_token_use());
         }
-        68..95 => clock.advance(Duration::from_millis(random.below(3_000))),
+        70..95 => clock.advance(Duration::from_millis(random.below(3_000))),
         95..97 => clock.advance(Duration::from_secs(31 * 60)),
         97 => {
             clock.advance(Duration::from_secs(73 * 60 * 60));
             // Their tokens would be too old after thirty of these.
-            let tokens = one.tokens().await;
-            assert_eq!(tokens, two.tokens().await, "{at}: new tokens");
+            let customers = requests.known.get("customerId");
+            let customer = customers.and_then(|ids| ids.last().cloned());
+            let tokens = one.tokens(customer.as_deref()).await;
+            assert_eq!(tokens, two.tokens(customer.as_deref()).await, "{at}: new tokens");
             requests.tokens = tokens;
         }
         _ => {

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use guildhall_domain::connector::EqualSequence;
 use guildhall_domain::{Role, Scope, TenantId, Timestamp};
 use guildhall_http::shell::{Answer as _, RequestBody};
 use guildhall_http::{Api, ApiSettings};
@@ -15,6 +16,7 @@ use guildhall_testkit::{ManualClock, SeededRandom};
 use http_body_util::BodyExt as _;
 
 use crate::Token;
+use crate::connectors::ACCOUNTS;
 use crate::requests::{Asked, Who};
 
 /// When the world begins.
@@ -56,7 +58,7 @@ impl Side {
         let services = [1, 2].map(|server| {
             let random = Arc::new(SeededRandom::new(seed << 8 | server));
             let clock = Arc::new(clock.clone());
-            Arc::new(Service::new(store.clone(), clock, random, Settings::default()))
+            Arc::new(Service::new(store.clone(), clock, random, served(seed)))
         });
         let apis = [0, 1].map(|server: usize| {
             let service = Arc::clone(&services[server]);
@@ -78,11 +80,11 @@ impl Side {
             let made = self.services[0].create_tenant("Tenant", Some(cloud_id)).await;
             self.tenants.push(made.unwrap().id);
         }
-        self.tokens().await
+        self.tokens(None).await
     }
 
-    /// Fresh tokens for everybody.
-    pub async fn tokens(&self) -> Vec<Token> {
+    /// Fresh tokens for everybody; the user's stands for a customer, where there is one.
+    pub async fn tokens(&self, customer: Option<&str>) -> Vec<Token> {
         let mut tokens = Vec::new();
         for who in Who::ALL {
             let (tenant, role, scopes) = match who {
@@ -97,11 +99,17 @@ impl Side {
                 Who::Stranger => (1, Role::Admin, None),
                 Who::Nobody => continue,
             };
+            let account = match who {
+                Who::Admin | Who::Stranger => Some(ACCOUNTS[0]),
+                Who::Leaver => Some(ACCOUNTS[1]),
+                Who::User => customer.or(Some(ACCOUNTS[1])),
+                Who::Agent | Who::Narrow | Who::Nobody => None,
+            };
             let new = NewToken {
                 name: format!("{who:?}"),
                 role,
                 scopes,
-                account: None,
+                account: account.map(str::to_owned),
                 lifetime: Lifetime::default(),
             };
             let made = self.services[0].create_token(self.tenants[tenant], new).await;
@@ -154,6 +162,10 @@ impl Side {
         self.services[1].purge_tasks_once().await.unwrap()
     }
 
+    pub async fn purge_tombstones(&self) -> bool {
+        self.services[1].purge_tombstones_once().await.unwrap()
+    }
+
     pub async fn record_token_use(&self) {
         for service in &self.services {
             service.record_token_use().await.unwrap();
@@ -188,6 +200,18 @@ impl Side {
         let tables = self.store.digests().await.unwrap().into_iter();
         let plain = |table: CopiedTable| (table.name, table.rows, table.digest);
         tables.map(plain).collect()
+    }
+}
+
+/// Every second world replaces what has the same number, and its pages of lists end early.
+fn served(seed: u64) -> Settings {
+    if seed % 2 == 1 {
+        return Settings::default();
+    }
+    Settings {
+        equal_sequence: EqualSequence::Replace,
+        list_rows_max: 5,
+        ..Settings::default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Texts that names and values are made of, and some that neither may be.
 
+use std::collections::BTreeSet;
+
 use guildhall_testkit::SeededRandom;
 
 /// Names that are somebody's already, sooner or later, in one spelling or another.
@@ -129,8 +131,13 @@ pub fn options(random: &SeededRandom) -> Vec<String> {
         let count = *random.pick(&[2_000, 2_001]);
         return (0..count).map(|number| format!("Option {number}")).collect();
     }
-    let count = random.below(6);
-    (0..count).map(|_| option(random)).collect()
+    let mut options: Vec<String> = (0..random.below(6)).map(|_| option(random)).collect();
+    if random.chance(0.8) {
+        // No two are the same when compared.
+        let mut seen = BTreeSet::new();
+        options.retain(|option| seen.insert(option.to_lowercase()));
+    }
+    options
 }
 
 fn option(random: &SeededRandom) -> String {
@@ -185,7 +192,7 @@ pub fn email(random: &SeededRandom) -> String {
     const LOCAL: [&str; 8] = [
         "ann", "Ann", "bob", "o'neil", "a.b+c", "straße", "STRASSE", "müller",
     ];
-    match random.below(16) {
+    match random.below(40) {
         0 => odd(random),
         1 => "no email".to_owned(),
         _ => format!("{}{}@Example.com", random.pick(&LOCAL), random.below(6)),
