@@ -64,6 +64,10 @@ pub const BULK_DEFINITIONS_MAX: usize = 50;
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Tasks or receipts on one page (ours).
 pub const TASKS_PAGE_MAX: i64 = 100;
+/// Ids that the items of one bulk request associate together (ours): each may come back in a failure.
+pub const BULK_ASSOCIATIONS_MAX: usize = 10_000;
+/// Groups in groups through which permissions are followed (ours).
+pub const GROUP_DEPTH_MAX: usize = 64;
 /// Things on one page of a list (ours).
 pub const LIST_PAGE_MAX: i64 = 100;
 /// Comparisons of detail fields in one list (ours).

@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
+use crate::api::removals::DRY_RUN;
 use crate::call::{Call, Reply};
 use crate::error::{ApiError, connector_error_body, error_body};
 use crate::health::Health;
@@ -110,6 +111,12 @@ impl Api {
             Some(_) => read_body(&head.headers, body, route.space.body_bytes_max()).await?,
             None => Bytes::new(),
         };
+        let deletes = route.space == Space::Vendor && route.method == Method::DELETE;
+        if deletes && query.iter().any(|(name, _)| name == DRY_RUN) {
+            let problem =
+                "is taken by the deletes under /guildhall/v1 only; this operation would be carried out";
+            return Err(ApiError::invalid(DRY_RUN, problem));
+        }
         match route.handler {
             Some(handler) => {
                 handler(Call {

@@ -4,7 +4,7 @@
 use guildhall_domain::bulk::{DefinitionItem, Item};
 use guildhall_domain::field::{Definition, Definitions, EntityKind, NewDefinition};
 use guildhall_domain::task::TaskType;
-use guildhall_domain::{Caller, FieldId, Rejection, Timestamp, idempotency};
+use guildhall_domain::{Caller, FieldId, Rejection, Timestamp, idempotency, limits};
 use guildhall_storage::{NewTask, ReadTx, StoreError};
 
 use crate::{Error, Service};
@@ -37,6 +37,7 @@ impl Service {
     /// The order matters: the key is looked up before anything that depends on data, so that a retry
     /// of accepted work never meets its own effect, nor the limit that it fills itself.
     pub async fn submit(&self, caller: &Caller, submission: Submission) -> Result<Submitted, Error> {
+        check_associations(&submission.items)?;
         let now = self.now();
         let request = serde_json::to_string(&submission.items)
             .map_err(|e| StoreError::Failed(format!("cannot write a task's items: {e}")))?;
@@ -80,6 +81,25 @@ impl Service {
             self.queue.announce(caller.tenant, submitted.id.clone());
         }
         Ok(submitted)
+    }
+}
+
+/// The limit of what the items of a request may associate together.
+fn check_associations(items: &[Item]) -> Result<(), Rejection> {
+    let associated = |item: &Item| match item {
+        Item::Manage(item) => item.associated_ids.len() + item.product_ids.len(),
+        Item::Details(_) | Item::Definition(_) => 0,
+    };
+    let (count, max) = (
+        items.iter().map(associated).sum::<usize>(),
+        limits::BULK_ASSOCIATIONS_MAX,
+    );
+    match count > max {
+        false => Ok(()),
+        true => Err(Rejection::invalid(
+            "",
+            format!("the items associate {count} ids in all; at most {max} are taken in one request"),
+        )),
     }
 }
 

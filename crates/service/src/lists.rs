@@ -136,7 +136,7 @@ impl Service {
         let tenant = caller.tenant;
         let after = cursor.map(|text| cursor::read(query, tenant, text)).transpose()?;
         self.store
-            .read(tenant, async |tx| {
+            .read_aside(tenant, query.looks_at_many(), async |tx| {
                 let definitions = match query.kind.fields() {
                     Some(kind) => self.definitions.get(tx, kind).await?,
                     None => Arc::default(),

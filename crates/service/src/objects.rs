@@ -164,8 +164,10 @@ impl Service {
                     let ids = tx
                         .tagged_objects(connection, object_type, tag, DELETED_AT_ONCE)
                         .await?;
+                    // A write that came in between may have taken the tag away.
+                    let tagged = tx.lock_tagged_objects(connection, object_type, tag, &ids).await?;
                     let deleted = tx
-                        .delete_objects(connection, object_type, &ids, None, now)
+                        .delete_objects(connection, object_type, &tagged, None, now)
                         .await?;
                     Ok::<_, Error>((ids.len() as i64, deleted.len() as i64))
                 })

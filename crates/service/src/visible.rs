@@ -57,7 +57,7 @@ impl Service {
         let max = limits::VISIBLE_PAGE_MAX;
         let limit = query.limit.unwrap_or(max).clamp(1, max);
         self.store
-            .read(caller.tenant, async |tx| {
+            .read_aside(caller.tenant, true, async |tx| {
                 let connections = match query.connection_id {
                     Some(id) => vec![meant(tx, Some(id)).await?],
                     None => tx.connections().await?,
@@ -145,7 +145,8 @@ async fn readers(tx: &mut ReadTx<'_>, account: &str) -> Result<BTreeMap<i64, Rea
     Ok(readers)
 }
 
-/// The groups that users are in, directly or through others: a level at a time, each group once.
+/// The groups that users are in, directly or through others: a level at a time, each group once. Groups
+/// that are nested deeper than anybody nests them admit nobody.
 async fn groups(
     tx: &mut ReadTx<'_>,
     connection: i64,
@@ -154,7 +155,10 @@ async fn groups(
     let mut memberships = Vec::new();
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut level: Vec<Member> = users.iter().cloned().map(Member::User).collect();
-    while !level.is_empty() {
+    for _ in 0..limits::GROUP_DEPTH_MAX {
+        if level.is_empty() {
+            break;
+        }
         let found = tx.connector_memberships(connection, &level).await?;
         level = found
             .iter()

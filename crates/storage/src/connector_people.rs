@@ -260,19 +260,20 @@ impl WriteTx<'_> {
              AND deleted_at IS NULL RETURNING user_id";
         const EMAILS: &str = "DELETE FROM connector_user_email WHERE tenant_id = $1 AND connection_number = $2 \
              AND user_key IN EACH_TEXT($3)";
-        let keys = keys(ids)?;
-        let mut found = BTreeSet::new();
-        for sql in [USERS, MAPPINGS] {
-            let params = [connection.into(), (&keys).into(), now.0.into()];
-            found.extend(
-                self.fetch_on(Touched::Nothing, sql, &params, |row| row.text(0))
-                    .await?,
-            );
-        }
-        self.execute_on(Touched::Nothing, EMAILS, &[connection.into(), (&keys).into()])
+        let wanted = keys(ids)?;
+        let params = [connection.into(), (&wanted).into(), now.0.into()];
+        let users = self
+            .fetch_on(Touched::Nothing, USERS, &params, |row| row.text(0))
             .await?;
-        self.end_memberships(connection, "USER", &keys).await?;
-        Ok(found)
+        let mapped = self
+            .fetch_on(Touched::Nothing, MAPPINGS, &params, |row| row.text(0))
+            .await?;
+        // Of those only that were there: one that comes back at this moment keeps what it brings.
+        let gone = keys(&users)?;
+        self.execute_on(Touched::Nothing, EMAILS, &[connection.into(), (&gone).into()])
+            .await?;
+        self.end_memberships(connection, "USER", &wanted).await?;
+        Ok(users.into_iter().chain(mapped).collect())
     }
 
     /// Deletes groups, and with them their members and their memberships in others; the ids of those
@@ -288,14 +289,16 @@ impl WriteTx<'_> {
              RETURNING id";
         const MEMBERS: &str = "DELETE FROM connector_member WHERE tenant_id = $1 AND connection_number = $2 \
              AND group_key IN EACH_TEXT($3)";
-        let keys = keys(ids)?;
-        let params = [connection.into(), (&keys).into(), now.0.into()];
+        let wanted = keys(ids)?;
+        let params = [connection.into(), (&wanted).into(), now.0.into()];
         let found = self
             .fetch_on(Touched::Nothing, GROUPS, &params, |row| row.text(0))
             .await?;
-        self.execute_on(Touched::Nothing, MEMBERS, &[connection.into(), (&keys).into()])
+        // Of those only that were there: one that comes back at this moment keeps what it brings.
+        let gone = keys(&found)?;
+        self.execute_on(Touched::Nothing, MEMBERS, &[connection.into(), (&gone).into()])
             .await?;
-        self.end_memberships(connection, "GROUP", &keys).await?;
+        self.end_memberships(connection, "GROUP", &wanted).await?;
         Ok(found.into_iter().collect())
     }
 

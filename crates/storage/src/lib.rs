@@ -53,6 +53,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use guildhall_domain::{OrganizationId, Random, TenantId};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 pub use connections::ConnectionRow;
@@ -192,6 +193,28 @@ impl Store {
                 connection.end_read().await?;
                 result
             }
+        }
+    }
+
+    /// Reads as [`Self::read`] does. Where that may take long, and where it would hold one of the runtime's
+    /// threads, as over SQLite, what else that thread has to do goes on elsewhere meanwhile. That has its
+    /// price, which short reads need not pay.
+    pub async fn read_aside<T, E, F>(&self, tenant: TenantId, may_be_long: bool, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut ReadTx<'_>) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        let has_others =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        match &self.driver {
+            Driver::Sqlite(sqlite) if may_be_long && has_others => tokio::task::block_in_place(|| {
+                let mut reader = sqlite.reader()?;
+                ready(op(&mut ReadTx::new(
+                    Session::Sqlite(reader.connection()?),
+                    tenant,
+                )))?
+            }),
+            Driver::Sqlite(_) | Driver::Postgres(_) => self.read(tenant, op).await,
         }
     }
 

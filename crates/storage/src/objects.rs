@@ -230,6 +230,38 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Locks these objects until the transaction ends, in the order in which everybody locks them.
+    async fn lock_objects(&mut self, connection: i64, of: ObjectType, keys: &str) -> Result<(), StoreError> {
+        const LOCK: &str = "SELECT id_key FROM object WHERE tenant_id = $1 AND connection_number = $2 \
+             AND type = $3 AND id_key IN EACH_TEXT($4) ORDER BY tenant_id, connection_number, type, id_key FOR_UPDATE";
+        let params = [connection.into(), of.name().into(), keys.into()];
+        self.fetch(LOCK, &params, |_| Ok(())).await.map(drop)
+    }
+
+    /// Those of these objects that have a tag still, now that nobody else changes them any more.
+    pub async fn lock_tagged_objects(
+        &mut self,
+        connection: i64,
+        object_type: ObjectType,
+        (tag, content): (&str, &str),
+        ids: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        const SQL: &str = "SELECT o.id FROM object_tag t JOIN object o ON o.tenant_id = t.tenant_id \
+             AND o.connection_number = t.connection_number AND o.type = t.type AND o.id_key = t.id_key \
+             WHERE t.tenant_id = $1 AND t.connection_number = $2 AND t.type = $3 AND t.tag = $4 \
+             AND t.content = $5 AND t.id_key IN EACH_TEXT($6)";
+        let wanted = keys(ids)?;
+        self.lock_objects(connection, object_type, &wanted).await?;
+        let params = [
+            connection.into(),
+            object_type.name().into(),
+            tag.into(),
+            content.into(),
+            (&wanted).into(),
+        ];
+        self.fetch(SQL, &params, |row| row.text(0)).await
+    }
+
     /// Deletes the live ones of these objects, those only whose number is at most `sequence` where that
     /// is given: each becomes a tombstone. The ids of those that were deleted.
     pub async fn delete_objects(
@@ -240,9 +272,6 @@ impl WriteTx<'_> {
         sequence: Option<i64>,
         now: Timestamp,
     ) -> Result<BTreeSet<String>, StoreError> {
-        // Locked in the order in which everybody locks them.
-        const LOCK: &str = "SELECT id_key FROM object WHERE tenant_id = $1 AND connection_number = $2 \
-             AND type = $3 AND id_key IN EACH_TEXT($4) ORDER BY tenant_id, connection_number, type, id_key FOR_UPDATE";
         const SQL: &str = "UPDATE object SET sequence = COALESCE($5, sequence), deleted_at = $6, display_name = '', \
              body = '', sensitive = NULL, digest = '', readers = '', parent_type = NULL, parent_key = NULL, \
              container_type = NULL, container_key = NULL, updated_at = $6 \
@@ -250,10 +279,7 @@ impl WriteTx<'_> {
              AND deleted_at IS NULL AND sequence <= COALESCE($5, sequence) RETURNING id_key, id";
         let name = object_type.name();
         let wanted = keys(ids)?;
-        self.fetch(LOCK, &[connection.into(), name.into(), (&wanted).into()], |_| {
-            Ok(())
-        })
-        .await?;
+        self.lock_objects(connection, object_type, &wanted).await?;
         let params = [
             connection.into(),
             name.into(),

@@ -121,7 +121,19 @@ fn shapes() {
     let before = state(&site);
     let named = |name: &str| json!({ "name": name });
     let first = "organizationProfiles[0]";
+    let thousands = |count: usize| {
+        let ids = vec!["qm:a:b"; count];
+        let payload = json!({ "name": "a", "associateCustomers": { "customerIds": ids } });
+        profile("UPSERT", &payload)["organizationProfiles"][0].clone()
+    };
     let cases: Vec<(&str, Value, String, &str)> = vec![
+        // Each id may come back in a failure: their number is bounded over all items.
+        (
+            PROFILES,
+            json!({ "organizationProfiles": [thousands(5_000), thousands(5_001)] }),
+            String::new(),
+            "associate 10001 ids in all; at most 10000",
+        ),
         // Operation types.
         (
             PROFILES,

@@ -241,6 +241,12 @@ fn group_members(all: &[Node<'_>], problems: &mut Vec<Problem>) -> Vec<GroupMemb
     let mut seen = std::collections::BTreeSet::new();
     let mut read = Vec::with_capacity(all.len());
     for (index, node) in all.iter().enumerate() {
+        // A body of nothing but errors must not become an answer many times its size.
+        if problems.len() >= limits::OBJECT_PROBLEMS_MAX {
+            let message = format!("only the first {} errors are listed", limits::OBJECT_PROBLEMS_MAX);
+            problems.push(problem("members", message));
+            break;
+        }
         let at = format!("members[{index}]");
         let Node::Object(members) = node else {
             problems.push(problem(&at, "must be an object"));
@@ -288,6 +294,7 @@ fn emails(members: &Members<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
     if list.len() > limits::USER_EMAILS_MAX {
         let message = format!("emails may hold at most {} entries", limits::USER_EMAILS_MAX);
         problems.push(problem("emails", message));
+        return Vec::new();
     }
     let mut keys = Vec::new();
     for (index, node) in list.iter().enumerate() {
@@ -472,6 +479,20 @@ mod tests {
             user.body.contains(r#""extendedProfile":{"jobTitle":"Smith"}"#),
             "{}",
             user.body
+        );
+    }
+
+    #[test]
+    fn errors_are_listed_up_to_a_bound() {
+        let max = limits::OBJECT_PROBLEMS_MAX;
+        let nothing = vec!["{}"; 10 * max].join(",");
+        let text = format!(r#"{{"groups":[{{"externalId":"g","members":[{nothing}]}}]}}"#);
+        let count = keys(read::<Group>(&text).unwrap().items.swap_remove(0)).len();
+        assert!((max..=max + 10).contains(&count), "{count}");
+        let text = format!(r#"{{"users":[{{"externalId":"u","emails":[{nothing}]}}]}}"#);
+        assert_eq!(
+            keys(read::<User>(&text).unwrap().items.swap_remove(0)),
+            ["emails"]
         );
     }
 

@@ -47,6 +47,11 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
+    /// Whether more rows may have to be looked at than are listed.
+    pub fn looks_at_many(&self) -> bool {
+        self.count || !self.links.is_empty() || !self.comparisons.is_empty()
+    }
+
     /// Reads the parameters of a query; `limit` and `cursor` are the page's.
     ///
     /// # Errors

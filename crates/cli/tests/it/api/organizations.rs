@@ -364,3 +364,20 @@ fn deleting_takes_everything_along() {
         (&json!([]), &json!([]), &json!([]))
     );
 }
+
+/// A dry run is ours: where the vendor's delete would just ignore the word, it is refused.
+#[test]
+fn the_vendors_deletes_take_no_dry_run() {
+    let site = Site::shared();
+    let id = site.post("/organization", &json!({ "name": "Acme" })).ok()["id"].clone();
+    let path = format!("/organization/{}", id.as_str().unwrap());
+    for query in ["?dryRun=true", "?dryRun=false", "?dryRun"] {
+        let message = site.delete(&format!("{path}{query}")).refused(400);
+        assert!(
+            message.contains("dryRun") && message.contains("/guildhall/v1"),
+            "{message}"
+        );
+    }
+    site.get(&path).ok();
+    site.delete(&path).gone();
+}

@@ -455,3 +455,32 @@ fn the_sweep_of_a_connection_leaves_nothing() {
     let after = left(&mut connection);
     assert!(after.values().all(|count| *count == 0), "{after:?}");
 }
+
+/// What is deleted by a tag is looked at once more under its lock: on PostgreSQL a write may have come in
+/// between.
+#[test]
+fn an_object_that_lost_its_tag_is_not_deleted_by_it() {
+    let folder = TempFolder::new();
+    let mut connection = open(&folder.join("guildhall.db"), Use::Write);
+    let tx = &mut WriteTx::new(Session::Sqlite(&mut connection), TenantId(1));
+    let of = ObjectType::CustomerOrg;
+    let old = connector_object();
+    let newer = Object {
+        sequence: old.sequence + 1,
+        tags: BTreeMap::from([("a".into(), "new".into())]),
+        ..connector_object()
+    };
+    let equal = EqualSequence::Keep;
+    ready(tx.put_objects(1, &[(&old, "O")], equal, Timestamp(1)))
+        .unwrap()
+        .unwrap();
+    let tagged = ready(tx.tagged_objects(1, of, ("a", "b"), 10)).unwrap().unwrap();
+    assert_eq!(tagged, ["o"]);
+    ready(tx.put_objects(1, &[(&newer, "O")], equal, Timestamp(2)))
+        .unwrap()
+        .unwrap();
+    let still = ready(tx.lock_tagged_objects(1, of, ("a", "b"), &tagged));
+    assert_eq!(still, Ok(Ok(vec![])));
+    let still = ready(tx.lock_tagged_objects(1, of, ("a", "new"), &tagged));
+    assert_eq!(still, Ok(Ok(tagged)));
+}
