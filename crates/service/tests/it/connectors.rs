@@ -344,6 +344,48 @@ async fn concurrent_writers_end_at_the_greatest_number() {
     }
 }
 
+/// What an earlier run left is deleted by its tag while a newer run writes the same objects: whichever comes
+/// first, the newer ones are there in the end.
+#[tokio::test]
+async fn a_delete_by_tag_takes_nothing_that_was_written_anew() {
+    let world = Arc::new(connected().await);
+    let tagged = |n: i64, sequence: i64, run: &str| {
+        object(
+            ORG,
+            &format!("o{n}"),
+            sequence,
+            json!({ "properties": { "run": run } }),
+        )
+    };
+    for round in 0..15 {
+        let (old, new) = (10 * round + 1, 10 * round + 2);
+        let before: Vec<_> = (0..20).map(|n| tagged(n, old, "old")).collect();
+        set(&world.service, &world.caller, &before).await;
+        let after: Vec<_> = (0..20).map(|n| tagged(n, new, "new")).collect();
+        let writing = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move { set(&world.service, &world.caller, &after).await }
+        });
+        let deleting = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move {
+                let body = json!({ "objectType": ORG.name(), "properties": { "run": "old" } });
+                let request = read(&body, DeleteByProperties::read);
+                world.service.delete_by_properties(&world.caller, request).await
+            }
+        });
+        writing.await.unwrap();
+        deleting.await.unwrap().unwrap();
+        for n in 0..20 {
+            assert_eq!(
+                number(&world, ORG, &format!("o{n}")).await,
+                Some(new),
+                "o{n} in round {round}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn types_connections_and_tenants_are_apart() {
     let world = connected().await;
