@@ -23,8 +23,9 @@ const NOT_DATA: [&str; 10] = [
     "tenant",
     "migration",
 ];
-/// Columns that say to which organization a row belongs; the first that a table has counts.
-const OWNERS: [&str; 4] = ["organization_id", "entity_number", "id", "number"];
+/// Columns that say to which organization, or object of a connector, a row belongs; the first that a table has
+/// counts.
+const OWNERS: [&str; 5] = ["id_key", "organization_id", "entity_number", "id", "number"];
 
 /// A table.
 #[derive(Clone, Debug)]
@@ -100,11 +101,12 @@ impl Snapshot {
 
     /// What must happen to `self` so that it becomes `after`, which has the same tables.
     pub fn until(mut self, after: Self) -> Changes {
-        let mut items: BTreeMap<i64, Vec<Change>> = BTreeMap::new();
+        let mut items: BTreeMap<(i64, String), Vec<Change>> = BTreeMap::new();
         let mut add = |table: usize, owner: Option<usize>, action: Action, row: Vec<Value>| {
             let item = match owner.and_then(|owner| row.get(owner)) {
-                Some(Value::Integer(number)) => *number,
-                _ => 0,
+                Some(Value::Integer(number)) => (*number, String::new()),
+                Some(Value::Text(key)) => (0, key.clone()),
+                _ => (0, String::new()),
             };
             items.entry(item).or_default().push(Change { table, action, row });
         };
@@ -153,9 +155,9 @@ fn tables(connection: &Connection) -> Outcome<Vec<Table>> {
             columns.push((row.get(0)?, row.get::<_, String>(1)? == "TEXT"));
         }
         let owner = |name: &&'static str| {
-            columns
-                .iter()
-                .position(|(column, is_text): &(String, bool)| column == name && !is_text)
+            columns.iter().position(|(column, is_text): &(String, bool)| {
+                column == name && (!is_text || column == "id_key")
+            })
         };
         let owner = OWNERS.iter().find_map(owner);
         if !key.is_empty() {

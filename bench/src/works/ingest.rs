@@ -112,7 +112,7 @@ fn changes(bench: &Bench) -> Outcome<Option<Changes>> {
     connect(bench, &database)?;
     let mut server = bench.place.serve(&database)?;
     let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
-    let body = json!({ "objects": [object(bench, 0, false)] });
+    let body = json!({ "objects": [object(bench, 0, false)], "properties": { "source": "crm" } });
     let answer = Client::new(site.addr).send(&site.request("POST", PATH).json(&body))?;
     match answer.status {
         200 => {}
