@@ -188,8 +188,7 @@ impl SystemTx<'_> {
         before: Timestamp,
         limit: i64,
     ) -> Result<Vec<(TenantId, String)>, StoreError> {
-        const SQL: &str =
-            "SELECT tenant_id, id FROM task WHERE finished_at < $1 ORDER BY finished_at LIMIT $2";
+        const SQL: &str = "SELECT tenant_id, id FROM task WHERE finished_at < $1 ORDER BY finished_at, tenant_id, id LIMIT $2";
         self.fetch(SQL, &[before.0.into(), limit.into()], |row| {
             Ok((TenantId(row.int(0)?), row.text(1)?))
         })
