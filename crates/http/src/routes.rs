@@ -2,6 +2,7 @@
 //! `/docs` and the tests of privileges and tenants all come from it.
 //!
 //! Rows follow the index of operations in `docs/api.md` and carry its numbers.
+//! Long, because it is one table.
 
 mod connectors;
 

@@ -1,5 +1,6 @@
 //! Users, groups and mappings of a connector, as permissions of objects rest on them. Little is asked of
-//! them: an external id, and what a decision needs; all else is kept as it was sent.
+//! them: an external id, and what a decision needs; all else is kept as it was sent. Long, because the three are read by
+//! the same few functions.
 
 use super::{Member, Problem, RequestFault, number};
 use crate::json::{Members, Node};

@@ -1,5 +1,5 @@
 //! Connectors: the greatest number wins, deletions included; who may see what; what hangs together; and
-//! that connections and tenants are apart.
+//! that connections and tenants are apart. Long, because its cases share one small vocabulary of requests.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Lists against a model that knows all rows: random filters and orders give what a naive look at every
 //! row gives, and a walk among random inserts, deletes and changes sees each row that stood still once.
 //! Some services look at few rows a page, so that pages end early and every way to find rows is taken.
+//! Long, because the model and all that is held against it read as one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
