@@ -23,3 +23,19 @@ pub fn hex(bytes: &[u8]) -> String {
             out
         })
 }
+
+/// The bytes of these hexadecimal digits, of either case; nothing where they are none.
+pub fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? * 16 + digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}

@@ -15,6 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod list;
 pub mod rejection;
+pub mod seal;
 pub mod subject;
 pub mod task;
 pub mod text;

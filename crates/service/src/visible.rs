@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use guildhall_domain::connector::{Containers, Key, Member, ObjectType, Reader, Readers, Verdict, groups_of};
-use guildhall_domain::digest::hex;
-use guildhall_domain::{Caller, Excerpt, Rejection, limits, text};
+use guildhall_domain::seal::{NONCE_BYTES, SECRET_BYTES, Seal};
+use guildhall_domain::{Caller, Excerpt, Rejection, TenantId, limits, text};
 use guildhall_storage::{ConnectionRow, ReadTx, ReadableRow};
 
 use crate::connections::meant;
@@ -23,7 +23,9 @@ pub struct VisiblePage {
     pub next: Option<String>,
 }
 
-/// Where a walk through all objects stands: connection, type, and the key of the last object.
+/// Where a walk through all objects stands: connection, type, and the key of the last object, which the
+/// reader may not be allowed to see. So a cursor is sealed: it says nothing, not even by its length, and
+/// nobody can make one that leads elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     connection: i64,
@@ -53,10 +55,21 @@ impl Service {
         query: VisibleQuery<'_>,
     ) -> Result<VisiblePage, Error> {
         let account = caller.account.as_deref().ok_or(Rejection::NoAccount)?;
-        let after = query.cursor.map(read_cursor).transpose()?;
+        let about = about(caller.tenant, account, &query);
+        let about: Vec<&str> = about.iter().map(String::as_str).collect();
+        // No cursor was ever given where there is no seal yet.
+        let after = match query.cursor {
+            None => None,
+            Some(cursor) => {
+                let seal = self.known_seal(caller.tenant).await?;
+                let place = seal.and_then(|seal| Place::read(&seal.open(&about, cursor)?));
+                Some(place.ok_or_else(|| wrong_cursor(cursor))?)
+            }
+        };
         let max = limits::VISIBLE_PAGE_MAX;
         let limit = query.limit.unwrap_or(max).clamp(1, max);
-        self.store
+        let (objects, next) = self
+            .store
             .read_aside(caller.tenant, true, async |tx| {
                 let connections = match query.connection_id {
                     Some(id) => vec![meant(tx, Some(id)).await?],
@@ -75,6 +88,11 @@ impl Service {
                 let parts = parts(&connections, &types, after.as_ref());
                 let mut ended = true;
                 for part in parts {
+                    // Connections may be many, and each may hold few.
+                    if walk.is_spent() {
+                        ended = false;
+                        break;
+                    }
                     let reader = readers.get(&part.connection).cloned().unwrap_or_else(member);
                     ended = walk.part(tx, part, &reader).await?;
                     if !ended {
@@ -82,13 +100,51 @@ impl Service {
                     }
                 }
                 let next = walk.next(ended);
-                Ok(VisiblePage {
-                    objects: bodies(tx, &walk.found).await?,
-                    next,
-                })
+                Ok::<_, Error>((bodies(tx, &walk.found).await?, next))
             })
+            .await?;
+        let next = match next {
+            None => None,
+            Some(place) => Some(self.sealed(caller.tenant, &about, &place).await?),
+        };
+        Ok(VisiblePage { objects, next })
+    }
+
+    async fn sealed(&self, tenant: TenantId, about: &[&str], place: &Place) -> Result<String, Error> {
+        let seal = match self.known_seal(tenant).await? {
+            Some(seal) => seal,
+            None => self.new_seal(tenant).await?,
+        };
+        let mut nonce = [0; NONCE_BYTES];
+        self.random.fill(&mut nonce);
+        Ok(seal.seal(nonce, about, &place.bytes()))
+    }
+
+    /// The tenant's seal, which all servers and all later starts share.
+    async fn known_seal(&self, tenant: TenantId) -> Result<Option<Seal>, Error> {
+        let read = self.store.read(tenant, async |tx| Ok(tx.cursor_seal().await?));
+        read.await
+    }
+
+    /// Draws a seal. Of servers that do so at once all get the first one's.
+    async fn new_seal(&self, tenant: TenantId) -> Result<Seal, Error> {
+        let mut secret = [0; SECRET_BYTES];
+        self.random.fill(&mut secret);
+        self.store
+            .write(tenant, async move |tx| Ok(tx.keep_cursor_secret(&secret).await?))
             .await
     }
+}
+
+/// What a cursor belongs to: the tenant, the account, and the filters.
+fn about(tenant: TenantId, account: &str, query: &VisibleQuery<'_>) -> [String; 4] {
+    let connection = query.connection_id.map(str::to_ascii_lowercase);
+    [
+        tenant.0.to_string(),
+        account.to_owned(),
+        connection.unwrap_or_default(),
+        query.object_type.map_or("", ObjectType::name).to_owned(),
+    ]
 }
 
 /// Anybody with a token of the tenant.
@@ -221,19 +277,24 @@ impl Walk {
             if is_last {
                 return Ok(true);
             }
-            if self.looks >= limits::VISIBLE_LOOKS_MAX {
+            if self.is_spent() {
                 return Ok(false);
             }
         }
     }
 
-    /// The cursor behind what this page tells of.
-    fn next(&mut self, ended: bool) -> Option<String> {
+    /// Whether one request has looked at enough.
+    fn is_spent(&self) -> bool {
+        self.looks >= limits::VISIBLE_LOOKS_MAX
+    }
+
+    /// The place behind what this page tells of.
+    fn next(&mut self, ended: bool) -> Option<Place> {
         if self.found.len() > self.limit {
             self.found.pop();
             self.last = self.found.last().cloned();
         }
-        self.last.as_ref().filter(|_| !ended).map(Place::cursor)
+        self.last.take().filter(|_| !ended)
     }
 }
 
@@ -299,60 +360,40 @@ impl Judge<'_> {
 }
 
 impl Place {
-    fn cursor(&self) -> String {
+    /// Bytes of all places: keys have at most 245, and shorter ones are filled up.
+    const BYTES: usize = 256;
+    const NUMBER_BYTES: usize = size_of::<i64>();
+
+    fn bytes(&self) -> Vec<u8> {
         let at = ObjectType::ALL
             .iter()
             .position(|known| *known == self.object_type);
-        format!(
-            "{:x}.{}.{}",
-            self.connection,
-            at.unwrap_or(0),
-            hex(self.key.as_bytes())
-        )
+        let mut bytes = self.connection.to_be_bytes().to_vec();
+        bytes.push(at.and_then(|at| u8::try_from(at).ok()).unwrap_or(0));
+        bytes.extend_from_slice(self.key.as_bytes());
+        // No key holds U+0000.
+        bytes.resize(bytes.len().next_multiple_of(Self::BYTES), 0);
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (connection, rest) = bytes.split_at_checked(Self::NUMBER_BYTES)?;
+        let (at, key) = rest.split_first()?;
+        let key = std::str::from_utf8(key).ok()?;
+        Some(Self {
+            connection: i64::from_be_bytes(connection.try_into().ok()?),
+            object_type: *ObjectType::ALL.get(usize::from(*at))?,
+            key: key.trim_end_matches('\0').to_owned(),
+        })
     }
 }
 
-fn read_cursor(cursor: &str) -> Result<Place, Rejection> {
-    let read = || {
-        let mut parts = cursor.split('.');
-        let connection = i64::from_str_radix(parts.next()?, 16)
-            .ok()
-            .filter(|number| *number >= 0)?;
-        let object_type = *ObjectType::ALL.get(parts.next()?.parse::<usize>().ok()?)?;
-        let key = unhex(parts.next()?)?;
-        parts.next().is_none().then_some(Place {
-            connection,
-            object_type,
-            key,
-        })
-    };
-    read().ok_or_else(|| {
-        let problem = format!(
-            "{:?} is no cursor; use the nextCursor of the page before",
-            Excerpt(cursor)
-        );
-        Rejection::invalid("cursor", problem)
-    })
-}
-
-/// The text of these hexadecimal digits. What holds U+0000 is no key.
-fn unhex(digits: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => {
-                let digit = |byte: &u8| {
-                    char::from(*byte)
-                        .to_digit(16)
-                        .and_then(|digit| u8::try_from(digit).ok())
-                };
-                Some(digit(high)? * 16 + digit(low)?)
-            }
-            _ => None,
-        })
-        .collect();
-    String::from_utf8(bytes?).ok().filter(|text| !text.contains('\0'))
+fn wrong_cursor(cursor: &str) -> Rejection {
+    let problem = format!(
+        "{:?} is no cursor of this list; use the nextCursor of the page before, with the same account and filters",
+        Excerpt(cursor)
+    );
+    Rejection::invalid("cursor", problem)
 }
 
 #[cfg(test)]
@@ -360,19 +401,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_as_it_went() {
-        for key in ["", "a/b c", "ä\u{1}"] {
+    fn a_place_comes_back_as_it_went_and_all_are_as_long() {
+        for key in ["", "a/b c", "ä\u{1}", &"k".repeat(245)] {
             let place = Place {
                 connection: 300,
                 object_type: ObjectType::CustomerOrg,
                 key: key.into(),
             };
-            assert_eq!(read_cursor(&place.cursor()), Ok(place));
-        }
-        for wrong in [
-            "", "1", "1.0", "1.9.61", "1.0.6", "1.0.zz", "1.0.61.0", "-1.0.61", "1.0.ff", "1.0.00", "1.0.ää",
-        ] {
-            assert!(read_cursor(wrong).is_err(), "{wrong}");
+            assert_eq!(place.bytes().len(), Place::BYTES);
+            assert_eq!(Place::read(&place.bytes()), Some(place));
         }
     }
 

@@ -69,10 +69,10 @@ const TABLES: [Table; 25] = [
         "tenant_id",
         ["$1"],
         "$2",
-        ", cloud_id, name, definitions_stamp, created_at",
-        "$1, $2, $3, $4, $5",
+        ", cloud_id, name, definitions_stamp, created_at, cursor_secret",
+        "$1, $2, $3, $4, $5, $6",
         "tenant_id DESC",
-        [Int, Text, Text, Int, Int],
+        [Int, Text, Text, Int, Int, Text],
         1
     ),
     table!(

@@ -1,5 +1,7 @@
 //! Tenants, their counters, and the stamp of their definitions.
 
+use guildhall_domain::digest::hex;
+use guildhall_domain::seal::{SECRET_BYTES, Seal};
 use guildhall_domain::{TenantId, Timestamp};
 
 use crate::driver::{Lock, Row};
@@ -72,6 +74,10 @@ impl SystemTx<'_> {
     }
 }
 
+fn seal(secret: &str) -> Result<Seal, StoreError> {
+    Seal::of(secret).ok_or_else(|| StoreError::inconsistent("tenant.cursor_secret is no secret"))
+}
+
 const STAMP: &str = "SELECT definitions_stamp FROM tenant WHERE tenant_id = $1";
 
 /// The counters of a tenant. Numbers are never used twice.
@@ -130,6 +136,13 @@ impl ReadTx<'_> {
 }
 
 impl ReadTx<'_> {
+    /// What seals the tenant's cursors, once it was needed.
+    pub async fn cursor_seal(&mut self) -> Result<Option<Seal>, StoreError> {
+        const SQL: &str = "SELECT cursor_secret FROM tenant WHERE tenant_id = $1";
+        let found = self.fetch_optional(SQL, &[], |row| row.opt_text(0)).await?;
+        found.flatten().map(|secret| seal(&secret)).transpose()
+    }
+
     /// The number that the counter gives next.
     pub async fn next_number(&mut self, counter: Counter) -> Result<i64, StoreError> {
         const SQL: &str = "SELECT next FROM counter WHERE tenant_id = $1 AND name = $2";
@@ -159,6 +172,18 @@ impl WriteTx<'_> {
             self.note_lock(stamp);
         }
         Ok(())
+    }
+
+    /// Keeps what seals the tenant's cursors, unless there is something already; what is kept then.
+    pub async fn keep_cursor_secret(&mut self, secret: &[u8; SECRET_BYTES]) -> Result<Seal, StoreError> {
+        const SQL: &str = "UPDATE tenant SET cursor_secret = COALESCE(cursor_secret, $2) WHERE tenant_id = $1 \
+             RETURNING cursor_secret";
+        let secret = hex(secret);
+        let kept = self
+            .fetch_optional_on(Touched::Nothing, SQL, &[(&secret).into()], |row| row.text(0))
+            .await?
+            .ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))?;
+        seal(&kept)
     }
 
     pub(crate) async fn stamp_definitions(&mut self, stamp: i64) -> Result<(), StoreError> {

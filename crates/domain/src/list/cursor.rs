@@ -5,7 +5,7 @@
 //! A cursor is no secret and gives no right: the tenant is always the caller's own.
 
 use super::{ListQuery, Place, Position, SortBy};
-use crate::digest::{hex, sha256};
+use crate::digest::{hex, sha256, unhex};
 use crate::{Excerpt, Rejection, TenantId};
 
 /// Letters of the digest and of the checksum.
@@ -54,7 +54,7 @@ fn parse(body: &str, by: SortBy) -> Option<Position> {
         ("i", SortBy::Id) => (Place::Number, rest),
         ("t", SortBy::Name | SortBy::Email) => {
             let (number, text) = rest.split_once('.')?;
-            (Place::Text(unhex(text)?), number)
+            (Place::Text(String::from_utf8(unhex(text)?).ok()?), number)
         }
         ("u", SortBy::UpdatedAt) => {
             let (number, at) = rest.split_once('.')?;
@@ -82,18 +82,6 @@ fn short(parts: &[&[u8]]) -> String {
     let mut text = hex(&sha256(parts));
     text.truncate(DIGEST);
     text
-}
-
-fn unhex(text: &str) -> Option<String> {
-    if !text.is_ascii() {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    String::from_utf8(bytes?).ok()
 }
 
 #[cfg(test)]

@@ -791,6 +791,133 @@ async fn pages_hold_what_may_be_seen_and_end_early_among_what_may_not() {
     assert_eq!((page.objects.len(), page.next), (1, None));
 }
 
+/// A cursor stands at an object that its reader may not see. It tells nothing of it, and nobody can make one.
+#[tokio::test]
+async fn cursors_tell_nothing_and_cannot_be_made() {
+    let world = connected().await;
+    let shut = json!([[{ "type": "USER", "id": "x" }]]);
+    // So many that a page ends among them; their ids differ in length.
+    for hundred in 0..25 {
+        let hidden = |n: i64| {
+            for_readers(
+                &format!("o{}-{}", 100 * hundred + n, "x".repeat(n as usize)),
+                shut.clone(),
+            )
+        };
+        let objects: Vec<_> = (0..100).map(hidden).collect();
+        set(&world.service, &world.caller, &objects).await;
+    }
+    let as_account = |account: &str| Caller {
+        account: Some(account.to_owned()),
+        ..world.caller.clone()
+    };
+    let first = visible(&world, "acc", VisibleQuery::default()).await;
+    let (sealed, again) = (
+        first.next.unwrap(),
+        visible(&world, "acc", VisibleQuery::default())
+            .await
+            .next
+            .unwrap(),
+    );
+    assert_eq!((first.objects.len(), sealed.len()), (0, again.len()));
+    // Neither the id nor that it is the same place can be seen.
+    assert_ne!(sealed, again);
+    let (sealed_bytes, again_bytes) = (sealed.as_bytes(), again.as_bytes());
+    let same = sealed_bytes
+        .iter()
+        .zip(again_bytes)
+        .filter(|(one, other)| one == other)
+        .count();
+    assert!(
+        same < sealed.len() / 4,
+        "{same} of {} digits are the same",
+        sealed.len()
+    );
+    // Another server goes on with it.
+    let query = VisibleQuery {
+        cursor: Some(&sealed),
+        ..VisibleQuery::default()
+    };
+    let other = world.another(9).await;
+    let next = other
+        .visible_objects(&as_account("acc"), query.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        next,
+        VisiblePage {
+            objects: vec![],
+            next: None
+        }
+    );
+    // Nobody else does, nor with other filters, nor with one that was made or changed.
+    let elsewhere = Caller {
+        account: Some("acc".to_owned()),
+        ..stranger(&world).await
+    };
+    let connections = world.service.connections(world.tenant).await.unwrap();
+    let filtered = [
+        VisibleQuery {
+            object_type: Some(ORG),
+            ..query.clone()
+        },
+        VisibleQuery {
+            connection_id: Some(&connections[0].id),
+            ..query.clone()
+        },
+    ];
+    let mut changed = sealed.clone();
+    changed.replace_range(100..101, if sealed.as_bytes()[100] == b'0' { "1" } else { "0" });
+    let made = [
+        "",
+        "1.1.6f",
+        "00",
+        changed.as_str(),
+        &sealed[..sealed.len() - 2],
+        &"0".repeat(sealed.len()),
+    ];
+    let made = made.map(|cursor| VisibleQuery {
+        cursor: Some(cursor),
+        ..VisibleQuery::default()
+    });
+    for (caller, query) in [(as_account("other"), query.clone()), (elsewhere, query)]
+        .into_iter()
+        .chain(
+            filtered
+                .into_iter()
+                .chain(made)
+                .map(|query| (as_account("acc"), query)),
+        )
+    {
+        let refused = world.service.visible_objects(&caller, query).await;
+        assert_invalid(refused, "cursor", "is no cursor of this list");
+    }
+}
+
+/// Connections that hold few objects each are looked at within the same bounds as one that holds many.
+#[tokio::test]
+async fn a_page_ends_early_among_many_connections_too() {
+    let world = World::new().await;
+    let shut = json!([[{ "type": "USER", "id": "x" }]]);
+    let objects: Vec<_> = (0..90)
+        .map(|n| for_readers(&format!("o{n}"), shut.clone()))
+        .collect();
+    for number in 0..30 {
+        let connection = connection(&world, &format!("c{number}")).await;
+        set_in(&world.service, &world.caller, Some(&connection), &objects).await;
+    }
+    let last = connection(&world, "last").await;
+    set_in(&world.service, &world.caller, Some(&last), &[org("a", 1)]).await;
+    let first = visible(&world, "acc", VisibleQuery::default()).await;
+    assert_eq!(first.objects.len(), 0);
+    let query = VisibleQuery {
+        cursor: first.next.as_deref(),
+        ..VisibleQuery::default()
+    };
+    let second = visible(&world, "acc", query).await;
+    assert_eq!((second.objects.len(), second.next), (1, None));
+}
+
 async fn tree(world: &World, object_type: ObjectType, id: &str, depth: i64) -> ObjectTree {
     let tree = world
         .service

@@ -1,5 +1,8 @@
 //! Moving house: everything arrives, also after an interruption, and nothing is overwritten.
 
+use std::collections::BTreeSet;
+
+use guildhall_domain::TenantId;
 use guildhall_storage::{Counter, Store};
 use guildhall_testkit::TempFolder;
 
@@ -8,9 +11,10 @@ use crate::sample::{NOW, organization, tenant, write};
 
 /// A store with two tenants and enough organizations for several pages.
 async fn filled(store: &Store) {
-    for name in ["one", "two"] {
+    for (number, name) in [(1, "one"), (2, "two")] {
         let tenant = tenant(store, name).await;
-        write(store, tenant, async |tx| {
+        write(store, tenant, async move |tx| {
+            tx.keep_cursor_secret(&[number; 32]).await?;
             let definitions = guildhall_domain::Definitions::default();
             let first = tx.take_numbers(Counter::Organization, 2_345).await?;
             for id in first..first + 2_345 {
@@ -33,6 +37,16 @@ async fn a_copy_holds_everything() {
     let rows = |name: &str| copied.iter().find(|table| table.name == name).unwrap().rows;
     assert_eq!((rows("tenant"), rows("organization")), (2, 4_690));
     assert!(!target.is_being_copied_into().await.unwrap());
+    // Cursors that were given before the copy are good after it.
+    let mut sealed = BTreeSet::new();
+    for store in [&source, &target] {
+        for number in [1, 2] {
+            let seal = store.read(TenantId(number), async |tx| tx.cursor_seal().await);
+            let seal = seal.await.unwrap().unwrap();
+            sealed.insert((number, seal.seal([0; 16], &[], b"place")));
+        }
+    }
+    assert_eq!(sealed.len(), 2, "{sealed:?}");
     // And back again: the same digests.
     let again = open(&folder.join("c.db"), true).unwrap();
     assert_eq!(target.copy_to(&again, NOW, |_| {}).await.unwrap(), copied);

@@ -36,6 +36,8 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.insert_field(EntityKind::Organization, &field, 1).await?;
     tx.update_field(&field, 2).await?;
     tx.definitions_stamp().await?;
+    tx.keep_cursor_secret(&[1; 32]).await?;
+    tx.cursor_seal().await?;
     tx.take_numbers(Counter::Field, 1).await?;
     tx.raise_counter(Counter::Field, 5).await?;
 
