@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use guildhall_domain::connector::{Containers, Key, Member, ObjectType, Reader, Readers, Verdict, groups_of};
+use guildhall_domain::connector::{
+    Containers, Key, Member, Object, ObjectType, Reader, Readers, Verdict, groups_of,
+};
 use guildhall_domain::seal::{NONCE_BYTES, SECRET_BYTES, Seal};
 use guildhall_domain::{Caller, Excerpt, Rejection, TenantId, limits, text};
 use guildhall_storage::{ConnectionRow, ReadTx, ReadableRow};
@@ -232,10 +234,10 @@ async fn bodies(tx: &mut ReadTx<'_>, found: &[Place]) -> Result<Vec<String>, Err
     for part in found.chunk_by(|a, b| (a.connection, a.object_type) == (b.connection, b.object_type)) {
         let keys: Vec<&str> = part.iter().map(|place| place.key.as_str()).collect();
         let Some(first) = part.first() else { continue };
-        bodies.extend(
-            tx.object_bodies(first.connection, first.object_type, &keys)
-                .await?,
-        );
+        let texts = tx
+            .object_bodies(first.connection, first.object_type, &keys)
+            .await?;
+        bodies.extend(texts.into_iter().map(Object::shown_in_lists));
     }
     Ok(bodies)
 }

@@ -263,14 +263,24 @@ fn lists_hold_no_sensitive_text() {
     let mut organisation = customer_org("o", 1);
     organisation.as_object_mut().unwrap().remove(CUSTOMER_ORG);
     organisation["atlassian:organisation"] = json!({ "customAndSensitiveData": "hunter2", "x": 1 });
+    // At places where nobody knows it, too.
+    organisation["customAndSensitiveData"] = json!({ "a": "hunter2" });
+    organisation["CustomAndSensitiveData"] = json!("hunter2");
+    organisation["other"] = json!([{ "customandsensitivedata": "hunter2", "y": "customAndSensitiveData" }]);
     connector.set(std::slice::from_ref(&organisation));
     let seen = tenant.person("acc-dora").visible();
     assert_eq!(seen[0]["atlassian:organisation"], json!({ "x": 1 }));
+    assert_eq!(seen[0]["other"], json!([{ "y": "customAndSensitiveData" }]));
+    assert!(!seen[0].to_string().contains("hunter2"), "{}", seen[0]);
     let read = connector.object("atlassian:organisation", "o").ok();
-    assert_eq!(
-        read["object"]["atlassian:organisation"],
-        organisation["atlassian:organisation"]
-    );
+    for name in [
+        "atlassian:organisation",
+        "customAndSensitiveData",
+        "CustomAndSensitiveData",
+        "other",
+    ] {
+        assert_eq!(read["object"][name], organisation[name]);
+    }
     organisation["displayName"] = json!(null);
     let answer = connector.post("/objects/bulk", &json!({ "objects": [organisation] }));
     assert!(!answer.text().contains("hunter2"), "{}", answer.text());

@@ -8,7 +8,7 @@ use super::draft::{Draft, Names, Text, sort};
 use super::{Key, ObjectType, Problem, Readers, RejectedObject, Tags};
 use super::{associations, block, number, parts, permissions, request};
 use crate::digest;
-use crate::json::{At, Node, write_text};
+use crate::json::{self, At, Node, write_text};
 use crate::limits::{
     OBJECT_BYTES_MAX, OBJECT_DESCRIPTION_CHARS_MAX, OBJECT_ID_CHARS_MAX, OBJECT_NAME_CHARS_MAX,
     OBJECT_TEXT_CHARS_MAX, OBJECT_URL_CHARS_MAX,
@@ -83,6 +83,24 @@ impl Object {
         write_text(sensitive, &mut whole);
         whole.push_str("}}");
         whole
+    }
+
+    /// The canonical JSON text as lists show it: without what is called `customAndSensitiveData`, in any case
+    /// and at any place. In the block it is split off already; elsewhere nobody knows the member, so that it
+    /// is kept with the others, and given back by the read of the one object.
+    pub fn shown_in_lists(body: String) -> String {
+        let is_sensitive = |name: &str| name.eq_ignore_ascii_case(block::SENSITIVE);
+        let mut windows = body.as_bytes().windows(block::SENSITIVE.len());
+        // The text is canonical: no letter in it is escaped.
+        if !windows.any(|window| window.eq_ignore_ascii_case(block::SENSITIVE.as_bytes())) {
+            return body;
+        }
+        let mut shown = String::with_capacity(body.len());
+        // Whatever could not be read would not be shown.
+        let mut node = json::parse(body.as_bytes()).unwrap_or(Node::Null);
+        node.retain(&|name| !is_sensitive(name));
+        node.write(&mut shown);
+        shown
     }
 
     /// Reads one object of a request, which has these tags for all its objects.

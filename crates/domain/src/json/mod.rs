@@ -63,6 +63,18 @@ impl<'a> Node<'a> {
         self.print(out, false);
     }
 
+    /// Takes out, at every level, the members of whose names this does not hold.
+    pub fn retain(&mut self, keep: &impl Fn(&str) -> bool) {
+        match self {
+            Self::Array(items) => items.iter_mut().for_each(|item| item.retain(keep)),
+            Self::Object(Members(members)) => {
+                members.retain(|(name, _)| keep(name));
+                members.iter_mut().for_each(|(_, value)| value.retain(keep));
+            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
+        }
+    }
+
     /// Recursion ends: `parse` makes no value deeper than `JSON_DEPTH_MAX`.
     fn print(&self, out: &mut String, sorted: bool) {
         match self {

@@ -65,3 +65,51 @@ fn no_message_holds_the_sensitive_text() {
         }
     }
 }
+
+/// Where nobody knows it, it is kept with the rest, and lists leave it out.
+#[test]
+fn lists_leave_it_out_wherever_it_stands() {
+    for (name, value, shown) in [
+        ("customAndSensitiveData", r#""hunter2""#, None),
+        ("CUSTOMANDSENSITIVEDATA", r#"{"a":["hunter2"]}"#, None),
+        (
+            "x",
+            r#"[{"customAndSensitiveData":"hunter2","y":1.50},{"z":{"CustomAndSensitiveData":["hunter2"]}}]"#,
+            Some(json!([{ "y": 1.5 }, { "z": {} }])),
+        ),
+        (
+            BLOCK,
+            r#"{"customandsensitivedata":"hunter2","country":"{"}"#,
+            Some(json!({ "country": "{" })),
+        ),
+        (
+            "containerKey",
+            r#"{"type":"t","value":{"customAndSensitiveData":"hunter2"}}"#,
+            Some(json!({ "type": "t", "value": {} })),
+        ),
+        (
+            "associations",
+            r#"[{"associationType":"t","values":[{"customAndSensitiveData":"hunter2"}]}]"#,
+            Some(json!([{ "associationType": "t", "values": [{}] }])),
+        ),
+    ] {
+        // The name as an escaped text of JSON, too.
+        let escaped = name.replacen('a', r"\u0061", 1);
+        for sent in [name, &escaped] {
+            let object = object_with(&[(name, "")]).replacen('{', &format!("{{\"{sent}\":{value},"), 1);
+            let object = first(&request(&[object]));
+            let whole: serde_json::Value = serde_json::from_str(&object.body).unwrap();
+            assert!(whole[name].to_string().contains("hunter2"), "{whole}");
+            let list = Object::shown_in_lists(object.body);
+            assert!(!list.contains("hunter2"), "{list}");
+            let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+            assert_eq!(list.get(name), shown.as_ref());
+            assert_eq!(list["displayName"], "Acme");
+        }
+    }
+    // What is only called so by a value stays, and so does all else, to the byte.
+    for value in [r#""customAndSensitiveData""#, r#"{"sensitiveData":1e0}"#] {
+        let object = read(&[("x", value)]).unwrap();
+        assert_eq!(Object::shown_in_lists(object.body.clone()), object.body);
+    }
+}
