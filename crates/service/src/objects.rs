@@ -137,7 +137,7 @@ impl Service {
             .await
     }
 
-    /// Deletes the objects with a tag; how many there were. They may be very many, so this is the one
+    /// Deletes the objects that have a tag now; how many there were. They may be very many, so this is the one
     /// operation of several transactions: one that breaks off has deleted some, and can be sent again.
     pub async fn delete_by_properties(
         &self,
@@ -154,28 +154,38 @@ impl Service {
             .connection_meant(caller, connection_id.as_deref())
             .await?
             .number;
-        let mut total = 0;
+        let last = self
+            .store
+            .read(caller.tenant, async |tx| {
+                let tag = (tag.0.as_str(), tag.1.as_str());
+                Ok::<_, Error>(tx.last_tagged_object(connection, object_type, tag).await?)
+            })
+            .await?;
+        // One way through those that there are now: beside a writer that tags others it ends, too.
+        let Some(last) = last else { return Ok(0) };
+        let (mut after, mut total) = (String::new(), 0);
         loop {
-            let tag = tag.clone();
-            let (found, deleted) = self
+            let (tag, range) = (tag.clone(), (after, last.clone()));
+            let (ids, deleted) = self
                 .store
                 .write(caller.tenant, async move |tx| {
                     let tag = (tag.0.as_str(), tag.1.as_str());
+                    let range = (range.0.as_str(), range.1.as_str());
                     let ids = tx
-                        .tagged_objects(connection, object_type, tag, DELETED_AT_ONCE)
+                        .tagged_objects(connection, object_type, tag, range, DELETED_AT_ONCE)
                         .await?;
                     // A write that came in between may have taken the tag away.
                     let tagged = tx.lock_tagged_objects(connection, object_type, tag, &ids).await?;
                     let deleted = tx
                         .delete_objects(connection, object_type, &tagged, None, now)
                         .await?;
-                    Ok::<_, Error>((ids.len() as i64, deleted.len() as i64))
+                    Ok::<_, Error>((ids, deleted.len() as i64))
                 })
                 .await?;
             total += deleted;
-            // Where others delete the same, what was found may be gone.
-            if found < DELETED_AT_ONCE || deleted == 0 {
-                return Ok(total);
+            match ids.last() {
+                Some(id) if ids.len() as i64 == DELETED_AT_ONCE => after = id.clone(),
+                _ => return Ok(total),
             }
         }
     }

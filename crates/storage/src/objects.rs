@@ -322,25 +322,50 @@ impl ReadTx<'_> {
         .await
     }
 
-    /// The ids of some live objects with this tag.
+    /// The ids of some live objects with this tag, in the order of their keys: those after one object, up to
+    /// another.
     pub async fn tagged_objects(
         &mut self,
         connection: i64,
         object_type: ObjectType,
         (tag, content): (&str, &str),
+        (after, last): (&str, &str),
         limit: i64,
     ) -> Result<Vec<String>, StoreError> {
         const SQL: &str = "SELECT o.id FROM object_tag t JOIN object o ON o.tenant_id = t.tenant_id \
              AND o.connection_number = t.connection_number AND o.type = t.type AND o.id_key = t.id_key \
              WHERE t.tenant_id = $1 AND t.connection_number = $2 AND t.type = $3 AND t.tag = $4 AND t.content = $5 \
-             LIMIT $6";
+             AND t.id_key > $6 AND t.id_key <= $7 ORDER BY t.id_key LIMIT $8";
+        let (after, last) = (index_key(after), index_key(last));
         let params = [
             connection.into(),
             object_type.name().into(),
             tag.into(),
             content.into(),
+            after.as_ref().into(),
+            last.as_ref().into(),
             limit.into(),
         ];
         self.fetch(SQL, &params, |row| row.text(0)).await
+    }
+
+    /// The id of the last live object with this tag, in the order of their keys.
+    pub async fn last_tagged_object(
+        &mut self,
+        connection: i64,
+        object_type: ObjectType,
+        (tag, content): (&str, &str),
+    ) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT o.id FROM object_tag t JOIN object o ON o.tenant_id = t.tenant_id \
+             AND o.connection_number = t.connection_number AND o.type = t.type AND o.id_key = t.id_key \
+             WHERE t.tenant_id = $1 AND t.connection_number = $2 AND t.type = $3 AND t.tag = $4 AND t.content = $5 \
+             ORDER BY t.id_key DESC LIMIT 1";
+        let params = [
+            connection.into(),
+            object_type.name().into(),
+            tag.into(),
+            content.into(),
+        ];
+        self.fetch_optional(SQL, &params, |row| row.text(0)).await
     }
 }

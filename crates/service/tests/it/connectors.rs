@@ -2,6 +2,8 @@
 //! that connections and tenants are apart. Long, because its cases share one small vocabulary of requests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use guildhall_domain::connector::{
     DeleteByProperties, DeleteObjects, EqualSequence, ExternalIds, Group, Mapping, ObjectType, Reason,
@@ -383,6 +385,49 @@ async fn a_delete_by_tag_takes_nothing_that_was_written_anew() {
                 "o{n} in round {round}"
             );
         }
+    }
+}
+
+/// Objects that get the tag while others are deleted by it do not keep the delete from ending.
+#[tokio::test]
+async fn a_delete_by_tag_ends_beside_writers_that_tag_anew() {
+    const WRITERS: usize = 8;
+    let world = Arc::new(connected().await);
+    let tagged = |id: &str| object(ORG, id, 1, json!({ "properties": { "run": "old" } }));
+    for hundred in 0..11 {
+        let objects: Vec<_> = (0..100).map(|n| tagged(&format!("o{hundred}-{n}"))).collect();
+        set(&world.service, &world.caller, &objects).await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    // What they write between two transactions of the delete is more than one of these takes.
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (world, is_over) = (Arc::clone(&world), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                for round in 0.. {
+                    let objects: Vec<_> = (0..100)
+                        .map(|n| tagged(&format!("p{round}-{writer}-{n}")))
+                        .collect();
+                    set(&world.service, &world.caller, &objects).await;
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    let body = json!({ "objectType": ORG.name(), "properties": { "run": "old" } });
+    let request = read(&body, DeleteByProperties::read);
+    let deleting = world.service.delete_by_properties(&world.caller, request);
+    let deleted = tokio::time::timeout(Duration::from_secs(60), deleting).await;
+    is_over.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let deleted = deleted.expect("the delete ends").unwrap();
+    assert!(deleted >= 1_100, "{deleted}");
+    for n in 0..100 {
+        assert_eq!(number(&world, ORG, &format!("o10-{n}")).await, None);
     }
 }
 
@@ -1099,12 +1144,12 @@ async fn tombstones_are_kept_for_thirty_days() {
     let ids = read(&json!({ "externalIds": ["u"] }), ExternalIds::read);
     world.service.delete_users(&world.caller, ids).await.unwrap();
     set(&world.service, &world.caller, &[org("a", 1)]).await;
-    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_secs(24 * 60 * 60);
     world.clock.advance(day * 30);
     assert!(!world.service.purge_tombstones_once().await.unwrap());
     set(&world.service, &world.caller, &[org("a", 2)]).await;
     assert_eq!(number(&world, ORG, "a").await, None);
-    world.clock.advance(std::time::Duration::from_secs(1));
+    world.clock.advance(Duration::from_secs(1));
     while world.service.purge_tombstones_once().await.unwrap() {}
     let gone = world.service.object_story(&world.caller, None, ORG, "a").await;
     assert_eq!(

@@ -474,7 +474,9 @@ fn an_object_that_lost_its_tag_is_not_deleted_by_it() {
     ready(tx.put_objects(1, &[(&old, "O")], equal, Timestamp(1)))
         .unwrap()
         .unwrap();
-    let tagged = ready(tx.tagged_objects(1, of, ("a", "b"), 10)).unwrap().unwrap();
+    let tagged = ready(tx.tagged_objects(1, of, ("a", "b"), ("", "z"), 10))
+        .unwrap()
+        .unwrap();
     assert_eq!(tagged, ["o"]);
     ready(tx.put_objects(1, &[(&newer, "O")], equal, Timestamp(2)))
         .unwrap()

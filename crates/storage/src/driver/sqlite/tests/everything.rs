@@ -264,7 +264,8 @@ async fn connectors(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.object(1, of, "o").await?;
     tx.standing_object(1, of, "o").await?;
     tx.object_writes(1, of, "o").await?;
-    tx.tagged_objects(1, of, ("a", "b"), 10).await?;
+    tx.last_tagged_object(1, of, ("a", "b")).await?;
+    tx.tagged_objects(1, of, ("a", "b"), ("", "o"), 10).await?;
     tx.lock_tagged_objects(1, of, ("a", "b"), &["o".into()]).await?;
     tx.named_objects(1, std::slice::from_ref(&id)).await?;
     tx.children(1, std::slice::from_ref(&id), 10).await?;
