@@ -12,6 +12,7 @@ mod copy;
 mod counters;
 mod entities;
 mod lists;
+mod people;
 mod postgres;
 mod sample;
 mod schemas;

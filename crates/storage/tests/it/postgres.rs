@@ -52,7 +52,7 @@ async fn works_soon(store: &Store, tenant: TenantId, id: i64) {
 }
 
 /// Waits until something is so.
-async fn until(is_so: impl Fn() -> bool) {
+pub async fn until(is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < SOON, "waited in vain");
