@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use guildhall_domain::connector::EqualSequence;
+use guildhall_domain::connector::{EqualSequence, Rates};
 use guildhall_domain::{PhoneFormat, Role, Scope, text};
 use guildhall_http::{ExperimentalHeader, OrganizationManagement};
 use guildhall_service::Lifetime;
@@ -35,7 +35,7 @@ pub struct Guildhall {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the server until SIGTERM or SIGINT; a second signal ends it at once.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make and list tenants: the sites whose data is kept apart.
     Tenant {
         #[command(subcommand)]
@@ -105,6 +105,16 @@ pub struct Serve {
     /// connectors that send everything with one constant number.
     #[arg(long, value_enum, env = "GUILDHALL_EQUAL_SEQUENCE", default_value = "keep")]
     pub equal_sequence: EqualSequenceArg,
+    /// How much a connector may do in a minute: off, vendor, or limits such as vendor,setObjects=3000.
+    /// What is more is refused with 429. Each server counts for itself, for each token.
+    #[arg(
+        long,
+        value_name = "LIMITS",
+        value_parser = Rates::parse,
+        env = "GUILDHALL_CONNECTOR_LIMITS",
+        default_value = "off"
+    )]
+    pub connector_limits: Rates,
     /// How many unfinished tasks a tenant may have; one more is refused.
     #[arg(
         long,

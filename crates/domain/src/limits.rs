@@ -122,5 +122,12 @@ pub const VISIBLE_LOOKS_MAX: usize = 2_000;
 pub const TREE_DEPTH_MAX: i64 = 32;
 /// Objects in each list of one such answer (ours).
 pub const TREE_OBJECTS_MAX: i64 = 1_000;
+/// What a connector may do in a minute, in the order of `connector::Counted` (vendor): limited only where a
+/// setting says so.
+pub const RATES_OF_VENDOR: [i64; 12] = [
+    1_500, 50_000, 1_500, 500, 1_500, 5_000, 10_000, 1_000, 5_000, 1_000, 1_000, 1_000,
+];
+/// The greatest limit for a minute that a setting may name (ours).
+pub const RATE_MAX: i64 = 1_000_000_000;
 /// Days that a tombstone is kept (ours): an older write that is late must not bring the object back.
 pub const TOMBSTONE_DAYS: i64 = 30;

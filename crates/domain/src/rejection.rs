@@ -3,6 +3,7 @@
 //! the machine, or another tenant's data. Status codes are `guildhall_http`'s business.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The kinds of thing that a request can name and that may not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,15 @@ pub enum Rejection {
     TenantNotFound,
     /// Too many unfinished tasks. The words are the vendor's.
     TooManyTasks,
+    /// A connector does more in a minute than the site allows.
+    TooFast {
+        /// What it does.
+        operation: &'static str,
+        /// How much of it a minute takes.
+        limit: i64,
+        /// How long the minute goes on.
+        wait: Duration,
+    },
 }
 
 impl Rejection {
@@ -141,6 +151,9 @@ impl fmt::Display for Rejection {
             ),
             Self::TenantNotFound => f.write_str("There is no such tenant"),
             Self::TooManyTasks => f.write_str("Maximum number of tasks reached"),
+            Self::TooFast { operation, limit, .. } => {
+                write!(f, "{operation}: more than {limit} in a minute; nothing was done")
+            }
         }
     }
 }

@@ -136,6 +136,7 @@ impl From<Rejection> for ApiError {
                 StatusCode::NOT_FOUND
             }
             Rejection::NoAccount => StatusCode::FORBIDDEN,
+            Rejection::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
         };
         let error = Self::new(status, rejection.to_string());
         match rejection {
@@ -143,6 +144,11 @@ impl From<Rejection> for ApiError {
                 fault: Some(Box::new(Fault::At { at, problem })),
                 ..error
             },
+            Rejection::TooFast { wait, .. } => {
+                // Whole seconds, after which it works.
+                let seconds = wait.as_millis().div_ceil(1_000).max(1);
+                error.with(header::RETRY_AFTER, &seconds.to_string())
+            }
             _ => error,
         }
     }

@@ -96,11 +96,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             "content": { "application/json": { "schema": DryRunOut::schema(schemas) } },
         });
     }
-    for status in statuses(route) {
-        let of = match route.space {
-            Space::Connector => "connector-",
-            Space::Vendor | Space::Own => "",
-        };
+    let (of, limited): (_, &[_]) = match route.space {
+        Space::Connector => ("connector-", &["429"]),
+        Space::Vendor | Space::Own => ("", &[]),
+    };
+    for status in statuses(route).iter().chain(limited) {
         answers[*status] = json!({ "$ref": format!("#/components/responses/{of}{status}") });
     }
     let mut operation = json!({
@@ -257,9 +257,14 @@ fn responses() -> Value {
     let ours = ALL
         .iter()
         .map(|(status, doc)| ((*status).to_owned(), response(doc, "Error")));
-    // Connectors meet no experimental operation.
+    // Connectors meet no experimental operation, and limits that others do not.
+    let too_fast = (
+        "429",
+        "More than the site allows in a minute; Retry-After says when to try again.",
+    );
     let connectors = ALL
         .iter()
+        .chain([&too_fast])
         .filter(|(status, _)| *status != "412")
         .map(|(status, doc)| (format!("connector-{status}"), response(doc, "ConnectorError")));
     Value::Object(ours.chain(connectors).collect())

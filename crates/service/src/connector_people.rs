@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use guildhall_domain::connector::{ExternalIds, Group, Mapping, RejectedPerson, SetPeople, User};
+use guildhall_domain::connector::{Counted, ExternalIds, Group, Mapping, RejectedPerson, SetPeople, User};
 use guildhall_domain::{Caller, Rejection, Thing};
 use guildhall_storage::{PersonRow, WriteTx};
 
@@ -102,6 +102,7 @@ fn told(ids: Vec<String>, deleted: &BTreeSet<String>) -> Vec<(String, bool)> {
 impl Service {
     /// Sets users: each that is valid is accepted, and applied unless what is there is newer.
     pub async fn set_users(&self, caller: &Caller, request: SetPeople<User>) -> Result<PeopleSet, Error> {
+        self.count(caller, Counted::SetUsers, request.items.len())?;
         let (users, outcome) = sort_out(request.items);
         let (connection_id, equal, now) = (request.connection_id, self.settings.equal_sequence, self.now());
         self.store
@@ -117,6 +118,7 @@ impl Service {
 
     /// Sets groups: as users.
     pub async fn set_groups(&self, caller: &Caller, request: SetPeople<Group>) -> Result<PeopleSet, Error> {
+        self.count(caller, Counted::SetGroups, request.items.len())?;
         let (groups, outcome) = sort_out(request.items);
         let (connection_id, equal, now) = (request.connection_id, self.settings.equal_sequence, self.now());
         self.store
@@ -132,6 +134,7 @@ impl Service {
 
     /// Maps users to accounts: as users are set.
     pub async fn map_users(&self, caller: &Caller, request: SetPeople<Mapping>) -> Result<PeopleSet, Error> {
+        self.count(caller, Counted::MapUsers, request.items.len())?;
         let (mappings, outcome) = sort_out(request.items);
         let (connection_id, equal) = (request.connection_id, self.settings.equal_sequence);
         self.store
@@ -152,6 +155,7 @@ impl Service {
         connection_id: Option<&str>,
         id: &str,
     ) -> Result<PersonRow, Error> {
+        self.count(caller, Counted::GetUser, 1)?;
         self.store
             .read(caller.tenant, async |tx| {
                 let connection = meant(tx, connection_id).await?.number;
@@ -171,6 +175,7 @@ impl Service {
         connection_id: Option<&str>,
         id: &str,
     ) -> Result<GroupDetails, Error> {
+        self.count(caller, Counted::GetGroup, 1)?;
         self.store
             .read(caller.tenant, async |tx| {
                 let connection = meant(tx, connection_id).await?.number;
@@ -191,6 +196,7 @@ impl Service {
         caller: &Caller,
         request: ExternalIds,
     ) -> Result<Vec<(String, bool)>, Error> {
+        self.count(caller, Counted::DeleteUsers, request.ids.len())?;
         let now = self.now();
         self.store
             .write(caller.tenant, async move |tx| {
@@ -207,6 +213,7 @@ impl Service {
         caller: &Caller,
         request: ExternalIds,
     ) -> Result<Vec<(String, bool)>, Error> {
+        self.count(caller, Counted::DeleteGroups, request.ids.len())?;
         let now = self.now();
         self.store
             .write(caller.tenant, async move |tx| {

@@ -29,6 +29,7 @@ mod patches;
 mod products;
 mod profiles;
 mod queue;
+mod rates;
 mod removals;
 mod search;
 mod tasks;
@@ -41,7 +42,7 @@ pub mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use guildhall_domain::connector::EqualSequence;
+use guildhall_domain::connector::{EqualSequence, Rates};
 use guildhall_domain::field::PhoneFormat;
 use guildhall_domain::{Clock, Random, Timestamp, limits};
 use guildhall_storage::Store;
@@ -73,6 +74,7 @@ pub use visible::{VisiblePage, VisibleQuery};
 use definitions::DefinitionsCache;
 use numbers::Numbers;
 use queue::Announcements;
+use rates::Counts;
 use tokens::TokenCache;
 
 /// Decisions that the vendor leaves to the site, or the specification to us.
@@ -82,6 +84,8 @@ pub struct Settings {
     pub phone_format: PhoneFormat,
     /// What a connector's write does where the number is that of what is stored.
     pub equal_sequence: EqualSequence,
+    /// How much a connector may do in a minute.
+    pub connector_limits: Rates,
     /// Tasks of a tenant that may be unfinished at one time.
     pub max_active_tasks: i64,
     /// How long the results of a task are kept after it ended.
@@ -97,6 +101,7 @@ impl Default for Settings {
         Self {
             phone_format: PhoneFormat::Lenient,
             equal_sequence: EqualSequence::Keep,
+            connector_limits: Rates::default(),
             max_active_tasks: 10,
             task_retention: Duration::from_secs(72 * 60 * 60),
             task_timeout: Duration::from_secs(30 * 60),
@@ -115,6 +120,7 @@ pub struct Service {
     tokens: TokenCache,
     numbers: Numbers,
     queue: Announcements,
+    counts: Counts,
 }
 
 impl Service {
@@ -130,6 +136,7 @@ impl Service {
             definitions: Arc::default(),
             tokens: TokenCache::default(),
             queue: Announcements::default(),
+            counts: Counts::default(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use guildhall_domain::connector::{
-    DeleteByProperties, DeleteObjects, EqualSequence, Incoming, Object, ObjectType, Outcome, RejectedObject,
-    SetObjects, Stored, decide,
+    Counted, DeleteByProperties, DeleteObjects, EqualSequence, Incoming, Object, ObjectType, Outcome,
+    RejectedObject, SetObjects, Stored, decide,
 };
 use guildhall_domain::json::{self, Node};
 use guildhall_domain::{Caller, Rejection, Thing, Timestamp};
@@ -39,6 +39,11 @@ pub struct ObjectStory {
 impl Service {
     /// Sets objects: each that is valid is accepted, and applied unless what is there is newer.
     pub async fn set_objects(&self, caller: &Caller, request: SetObjects) -> Result<ObjectsSet, Error> {
+        let counted = match request.is_backfill {
+            true => Counted::SetObjectsBackfill,
+            false => Counted::SetObjects,
+        };
+        self.count(caller, counted, request.objects.len())?;
         let (mut accepted, mut rejected, mut objects) = (Vec::new(), Vec::new(), Vec::new());
         for (index, object) in request.objects.into_iter().enumerate() {
             match object {
@@ -75,6 +80,7 @@ impl Service {
         object_type: ObjectType,
         id: &str,
     ) -> Result<String, Error> {
+        self.count(caller, Counted::GetObject, 1)?;
         self.store
             .read(caller.tenant, async |tx| {
                 let connection = meant(tx, connection_id).await?.number;
@@ -116,6 +122,7 @@ impl Service {
         caller: &Caller,
         request: DeleteObjects,
     ) -> Result<Vec<(String, bool)>, Error> {
+        self.count(caller, Counted::DeleteObjects, request.which.ids.len())?;
         let now = self.now();
         self.store
             .write(caller.tenant, async move |tx| {
@@ -144,6 +151,7 @@ impl Service {
         caller: &Caller,
         request: DeleteByProperties,
     ) -> Result<i64, Error> {
+        self.count(caller, Counted::DeleteObjectsByProperties, 1)?;
         let DeleteByProperties {
             connection_id,
             object_type,

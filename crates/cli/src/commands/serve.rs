@@ -40,6 +40,7 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     let settings = Settings {
         phone_format: args.phone_format.into(),
         equal_sequence: args.equal_sequence.into(),
+        connector_limits: args.connector_limits,
         max_active_tasks: args.max_active_tasks,
         task_retention: args.task_retention,
         task_timeout: args.task_timeout,

@@ -17,6 +17,7 @@ mod parts;
 mod people;
 mod permissions;
 mod precedence;
+mod rates;
 mod readers;
 mod request;
 mod selection;
@@ -30,6 +31,7 @@ pub use people::{Group, GroupMember, Mapping, Person, RejectedPerson, SetPeople,
 pub use precedence::{
     DeleteOutcome, EqualSequence, Incoming, Outcome, Reason, Stored, decide, decide_delete,
 };
+pub use rates::{Counted, Minute, Rates};
 pub use readers::{Containers, Member, Membership, Principal, Reader, Readers, Verdict, groups_of};
 pub use request::{Problem, RejectedObject, RequestFault, SetObjects, Tags, read_tags};
 pub use selection::{DeleteByProperties, DeleteObjects, ExternalIds, known_type};

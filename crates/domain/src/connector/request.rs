@@ -59,6 +59,8 @@ pub struct RejectedObject {
 pub struct SetObjects {
     /// The connection, when the request names one.
     pub connection_id: Option<String>,
+    /// Whether they are old ones, brought once (`operationType` `BACKFILL`): the vendor's limits differ by it.
+    pub is_backfill: bool,
     /// The objects in the order given, each on its own.
     pub objects: Vec<Result<Object, RejectedObject>>,
 }
@@ -97,7 +99,7 @@ impl SetObjects {
             }
         };
         let connection_id = keep(&mut errors, read_connection_id(connection_id));
-        keep(&mut errors, check_operation_type(operation_type));
+        let is_backfill = keep(&mut errors, read_is_backfill(operation_type));
         if let Some(first) = errors.first() {
             return Err(RequestFault {
                 error: first.message.clone(),
@@ -107,6 +109,7 @@ impl SetObjects {
         let items = items.unwrap_or_default();
         Ok(Self {
             connection_id: connection_id.flatten(),
+            is_backfill: is_backfill.unwrap_or(false),
             objects: items.iter().map(|item| Object::read(item, &tags)).collect(),
         })
     }
@@ -149,11 +152,11 @@ fn read_connection_id(node: Option<&Node<'_>>) -> Result<Option<String>, Problem
     }
 }
 
-/// The vendor's limits differ by it; otherwise nothing does.
-fn check_operation_type(node: Option<&Node<'_>>) -> Result<(), Problem> {
+fn read_is_backfill(node: Option<&Node<'_>>) -> Result<bool, Problem> {
     match node {
-        None => Ok(()),
-        Some(Node::Text(name)) if matches!(name.as_ref(), "NORMAL" | "BACKFILL") => Ok(()),
+        None => Ok(false),
+        Some(Node::Text(name)) if name == "NORMAL" => Ok(false),
+        Some(Node::Text(name)) if name == "BACKFILL" => Ok(true),
         Some(other) => Err(problem(
             "operationType",
             format!("operationType must be NORMAL or BACKFILL, found {}", shown(other)),

@@ -211,7 +211,7 @@ impl Schema for SetObjects {
             ("connectionId", CONNECTION, String::schema(all)),
             (
                 "operationType",
-                "NORMAL or BACKFILL; nothing depends on it here.",
+                "NORMAL or BACKFILL; of the latter more may be set in a minute, where that is limited.",
                 String::schema(all),
             ),
         ];

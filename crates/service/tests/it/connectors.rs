@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use guildhall_domain::connector::{
-    DeleteByProperties, DeleteObjects, EqualSequence, ExternalIds, Group, Mapping, ObjectType, Reason,
+    DeleteByProperties, DeleteObjects, EqualSequence, ExternalIds, Group, Mapping, ObjectType, Rates, Reason,
     RequestFault, SetObjects, SetPeople, User,
 };
 use guildhall_domain::json::{self, Node};
-use guildhall_domain::{Caller, Rejection, Thing};
+use guildhall_domain::{Caller, Rejection, Thing, Timestamp};
 use guildhall_service::{Error, ObjectStory, ObjectTree, Service, Settings, VisiblePage, VisibleQuery};
 use guildhall_testkit::SeededRandom;
 use serde_json::{Value, json};
@@ -125,10 +125,17 @@ async fn story(world: &World, id: &str) -> ObjectStory {
 }
 
 fn replacing(world: &World) -> Service {
-    let settings = Settings {
-        equal_sequence: EqualSequence::Replace,
-        ..Settings::default()
-    };
+    with(
+        world,
+        Settings {
+            equal_sequence: EqualSequence::Replace,
+            ..Settings::default()
+        },
+    )
+}
+
+/// Another service over the same data, with other settings.
+fn with(world: &World, settings: Settings) -> Service {
     let random = Arc::new(SeededRandom::new(77));
     Service::new(
         world.store.clone(),
@@ -386,6 +393,128 @@ async fn a_delete_by_tag_takes_nothing_that_was_written_anew() {
             );
         }
     }
+}
+
+/// What a connector may do in a minute is counted for each token and each operation.
+#[tokio::test]
+async fn a_minute_takes_as_much_as_the_setting_says() {
+    let world = connected().await;
+    let limits = "setObjects=100,setObjectsBackfill=200,getObjectByExternalId=2,deleteObjectsByProperties=1,\
+         deleteObjectsByExternalId=100,setUsers=100,deleteGroupsByExternalId=100,getUserByExternalId=1";
+    let settings = Settings {
+        connector_limits: Rates::parse(limits).unwrap(),
+        ..Settings::default()
+    };
+    let service = with(&world, settings);
+    let hundred: Vec<_> = (0..100).map(|n| org(&format!("o{n}"), 1)).collect();
+    let send = async |caller: &Caller, objects: &[Value], operation_type: &str| {
+        let body = json!({ "objects": objects, "operationType": operation_type });
+        service
+            .set_objects(caller, read(&body, SetObjects::read))
+            .await
+            .map(drop)
+    };
+    let refused = |result: Result<(), Error>, name: &str, most: i64, seconds: u64| match result {
+        Err(Error::Rejected(Rejection::TooFast {
+            operation,
+            limit,
+            wait,
+        })) => {
+            assert_eq!(
+                (operation, limit, wait),
+                (name, most, Duration::from_secs(seconds))
+            );
+        }
+        other => panic!("{other:?}"),
+    };
+    let other = Caller {
+        token_id: "other".to_owned(),
+        ..world.caller.clone()
+    };
+    // Objects are counted, those that are rejected too; not requests.
+    send(&world.caller, &hundred[..60], "NORMAL").await.unwrap();
+    world.clock.advance(Duration::from_secs(20));
+    send(&world.caller, &[json!({})], "NORMAL").await.unwrap();
+    refused(
+        send(&world.caller, &hundred[..40], "NORMAL").await,
+        "setObjects",
+        100,
+        40,
+    );
+    // What is refused is refused as a whole, and not counted.
+    send(&world.caller, &hundred[60..99], "NORMAL").await.unwrap();
+    refused(
+        send(&world.caller, &hundred[99..], "NORMAL").await,
+        "setObjects",
+        100,
+        40,
+    );
+    assert_eq!(number(&world, ORG, "o99").await, None);
+    // Another token, what is brought once, other operations: all are counted apart.
+    send(&other, &hundred, "NORMAL").await.unwrap();
+    for _ in 0..2 {
+        send(&world.caller, &hundred, "BACKFILL").await.unwrap();
+    }
+    refused(
+        send(&world.caller, &hundred[..1], "BACKFILL").await,
+        "setObjectsBackfill",
+        200,
+        60,
+    );
+    for _ in 0..2 {
+        service.object(&world.caller, None, ORG, "o1").await.unwrap();
+    }
+    let third = service.object(&world.caller, None, ORG, "o1").await.map(drop);
+    refused(third, "getObjectByExternalId", 2, 60);
+    let by_tag = async || {
+        let body = json!({ "objectType": ORG.name(), "properties": { "a": "b" } });
+        let request = read(&body, DeleteByProperties::read);
+        service
+            .delete_by_properties(&world.caller, request)
+            .await
+            .map(drop)
+    };
+    by_tag().await.unwrap();
+    refused(by_tag().await, "deleteObjectsByProperties", 1, 60);
+    let ids: Vec<_> = (0..60).map(|n| format!("o{n}")).collect();
+    let delete = async || {
+        let body = json!({ "objectType": ORG.name(), "externalIds": ids });
+        let request = read(&body, DeleteObjects::read);
+        service.delete_objects(&world.caller, request).await.map(drop)
+    };
+    delete().await.unwrap();
+    refused(delete().await, "deleteObjectsByExternalId", 100, 60);
+    let delete = async || {
+        let ids = read(&json!({ "externalIds": ids }), ExternalIds::read);
+        service.delete_groups(&world.caller, ids).await.map(drop)
+    };
+    delete().await.unwrap();
+    refused(delete().await, "deleteGroupsByExternalId", 100, 60);
+    let users = async || {
+        let users: Vec<_> = ids.iter().map(|id| json!({ "externalId": id })).collect();
+        let users = read(&json!({ "users": users }), SetPeople::<User>::read);
+        service.set_users(&world.caller, users).await.map(drop)
+    };
+    users().await.unwrap();
+    refused(users().await, "setUsers", 100, 60);
+    // What has no limit has none.
+    for _ in 0..5 {
+        let ids = read(&json!({ "externalIds": ids }), ExternalIds::read);
+        service.delete_users(&world.caller, ids).await.unwrap();
+    }
+    // The minute of each began with its first request.
+    world.clock.advance(Duration::from_millis(39_999));
+    let last = send(&world.caller, &hundred[..1], "NORMAL").await;
+    assert!(
+        matches!(last, Err(Error::Rejected(Rejection::TooFast { wait, .. })) if wait == Duration::from_millis(1))
+    );
+    world.clock.advance(Duration::from_millis(1));
+    send(&world.caller, &hundred, "NORMAL").await.unwrap();
+    refused(by_tag().await, "deleteObjectsByProperties", 1, 20);
+    // A clock that is set back changes nothing.
+    world.clock.set(Timestamp(0));
+    world.clock.advance(Duration::from_secs(20));
+    by_tag().await.unwrap();
 }
 
 /// Objects that get the tag while others are deleted by it do not keep the delete from ending.

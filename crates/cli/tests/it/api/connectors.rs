@@ -315,6 +315,35 @@ fn equal_numbers_replace_where_the_setting_says_so() {
     }
 }
 
+/// Limits are off unless a setting says so; then what is more is refused, and told when it works.
+#[test]
+fn a_minute_has_limits_where_the_setting_says_so() {
+    let world = World::new(&[
+        "--connector-limits",
+        "vendor,getObjectByExternalId=1",
+        "--log",
+        "error",
+    ]);
+    let site = world.site();
+    site.connect("CRM");
+    let get = || site.pull("/objects?objectType=atlassian:organisation&externalId=x");
+    assert_eq!(get().status, 404);
+    let refused = get();
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(
+        refused.json(),
+        json!({
+            "success": false,
+            "error": "getObjectByExternalId: more than 1 in a minute; nothing was done",
+            "errors": [],
+        })
+    );
+    site.push("/objects/bulk", &json!({ "objects": [object("x", 1)] }))
+        .ok();
+}
+
 /// Writers at once, over HTTP, end at the greatest number.
 #[test]
 fn writers_at_once_end_at_the_greatest_number() {

@@ -345,9 +345,14 @@ fn c14_operation_type() {
         SetObjects::read(&json::parse(body.as_bytes()).unwrap())
     };
     let plain = with("null").unwrap();
-    for operation in [r#""NORMAL""#, r#""BACKFILL""#] {
-        assert_eq!(with(operation).unwrap(), plain);
-    }
+    assert!(!plain.is_backfill);
+    assert_eq!(with(r#""NORMAL""#).unwrap(), plain);
+    // Nothing else differs by it, and no object keeps it.
+    let backfill = SetObjects {
+        is_backfill: true,
+        ..plain
+    };
+    assert_eq!(with(r#""BACKFILL""#).unwrap(), backfill);
     for (operation, shown) in [
         (r#""normal""#, r#""normal""#),
         (r#""""#, r#""""#),
