@@ -14,6 +14,10 @@ pub(crate) async fn meant(tx: &mut ReadTx<'_>, id: Option<&str>) -> Result<Conne
             _ => Err(Rejection::invalid("connectionId", "is required").into()),
         };
     };
+    if id.is_empty() {
+        let problem = "must not be empty; it may be left out where the tenant has just one connection";
+        return Err(Rejection::invalid("connectionId", problem).into());
+    }
     let found = match id.contains('\0') {
         true => None,
         false => tx.connection(&id.to_ascii_lowercase()).await?,

@@ -364,7 +364,8 @@ pub(super) fn id_text(node: &Node<'_>) -> Option<String> {
     match node {
         Node::Text(text) => Some(text.to_string()),
         Node::Number(digits) if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
-            Some((*digits).to_owned())
+            // As an id of an object is read.
+            Some(if *digits == "-0" { "0" } else { digits }.to_owned())
         }
         _ => None,
     }
@@ -431,8 +432,14 @@ pub(super) fn object<'n, 'a>(body: &'n Node<'a>) -> Result<&'n Members<'a>, Requ
 pub(super) fn connection_id(members: &Members<'_>) -> Result<Option<String>, RequestFault> {
     match members.get("connectionId") {
         None | Some(Node::Null) => Ok(None),
-        Some(Node::Text(id)) => Ok(Some(id.to_string())),
-        Some(_) => Err(RequestFault::at("connectionId", "connectionId must be a string")),
+        Some(Node::Text(id)) if !id.is_empty() => Ok(Some(id.to_string())),
+        Some(other) => Err(RequestFault::at(
+            "connectionId",
+            format!(
+                "connectionId must be a non-empty string, found {}",
+                number::shown(other)
+            ),
+        )),
     }
 }
 
@@ -560,7 +567,7 @@ mod tests {
             ),
             (
                 &format!(r#"{{"users":[{user}],"connectionId":1}}"#),
-                "connectionId must be a string",
+                "connectionId must be a non-empty string, found 1",
             ),
         ] {
             assert_eq!(read::<User>(body).unwrap_err().error, wanted);

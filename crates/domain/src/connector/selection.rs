@@ -171,17 +171,21 @@ mod tests {
     #[test]
     fn ids_come_as_a_list() {
         let body =
-            r#"{"objectType":"atlassian:organization","externalIds":["a/b",7],"updateSequenceNumber":3}"#;
+            r#"{"objectType":"atlassian:organization","externalIds":["a/b",7,-0],"updateSequenceNumber":3}"#;
         let read = DeleteObjects::read(&json::parse(body.as_bytes()).unwrap()).unwrap();
         assert_eq!(read.object_type, ObjectType::Organisation);
         assert_eq!(
             (read.which.ids, read.sequence),
-            (vec!["a/b".into(), "7".into()], Some(3))
+            (vec!["a/b".into(), "7".into(), "0".into()], Some(3))
         );
         for (body, wanted) in [
             ("{}", "externalIds is required"),
             (r#"{"externalIds":"a"}"#, "externalIds must be an array"),
             (r#"{"externalIds":[]}"#, "externalIds array cannot be empty"),
+            (
+                r#"{"externalIds":["a"],"connectionId":""}"#,
+                "connectionId must be a non-empty string, found \"\"",
+            ),
             (
                 r#"{"externalIds":["a",""]}"#,
                 "externalIds[1] must be a non-empty string",

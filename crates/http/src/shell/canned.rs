@@ -1,4 +1,4 @@
-//! Answers the shell gives by itself, all with the one error body of the house.
+//! Answers the shell gives by itself, with the error body of the house, or that of connectors under their paths.
 //!
 //! Some are handed to hyper ([`refusal`]); those for which hyper has no place (a head that never ends, a
 //! connection too many) are written as bytes ([`bytes`]).
@@ -8,11 +8,16 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 
-use crate::error::error_body;
+use crate::error::{ApiError, connector_error_body, error_body};
+use crate::routes::Space;
 
-/// An answer for hyper to write.
-pub(crate) fn refusal(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(error_body(status, message))));
+/// An answer for hyper to write, to a request whose path is known.
+pub(crate) fn refusal(space: Space, status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    let body = match space {
+        Space::Connector => connector_error_body(&ApiError::new(status, message)),
+        Space::Vendor | Space::Own => error_body(status, message),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -29,6 +29,7 @@ use super::guard::{Expired, Guard};
 use super::pulse::{HEAD_BYTES_MAX, Phase, Pulse};
 use super::screen::screen;
 use super::{Answer, RequestBody, ShellSettings};
+use crate::routes::Space;
 
 /// The most that hyper reads ahead of a slow reader of a body.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
@@ -120,13 +121,14 @@ async fn respond<A: Answer>(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let pulse = &desk.pulse;
+    let space = Space::of_path(request.uri().path());
     let (mut response, is_refused) = match screen(&request, pulse) {
         Ok(()) => {
             let timeout = desk.settings.body_timeout;
             let request = request.map(|incoming| RequestBody::from_wire(incoming, pulse, timeout));
-            (answer_or_500(&*desk.answer, request).await, false)
+            (answer_or_500(&*desk.answer, request, space).await, false)
         }
-        Err(message) => (refusal(StatusCode::BAD_REQUEST, message), true),
+        Err(message) => (refusal(space, StatusCode::BAD_REQUEST, message), true),
     };
     if is_refused || pulse.is_body_open() {
         response
@@ -139,7 +141,11 @@ async fn respond<A: Answer>(
 }
 
 /// A panic costs its request, not the requests that share its connection.
-async fn answer_or_500<A: Answer>(answer: &A, request: Request<RequestBody>) -> Response<Full<Bytes>> {
+async fn answer_or_500<A: Answer>(
+    answer: &A,
+    request: Request<RequestBody>,
+    space: Space,
+) -> Response<Full<Bytes>> {
     let answered = match catch_unwind(AssertUnwindSafe(|| answer.answer(request))) {
         Err(panic) => Err(panic),
         Ok(future) => {
@@ -155,7 +161,7 @@ async fn answer_or_500<A: Answer>(answer: &A, request: Request<RequestBody>) -> 
     };
     answered.unwrap_or_else(|panic| {
         error!(panic = panic_message(&*panic), "a request panicked");
-        refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        refusal(space, StatusCode::INTERNAL_SERVER_ERROR, "internal error")
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use guildhall_testkit::{Request, Response};
+use guildhall_testkit::{Request, Response, http};
 use serde_json::{Value, json};
 
 use crate::world::{Expect, Site, World};
@@ -227,6 +227,28 @@ fn every_refusal_has_the_body_of_connectors() {
         let refused = send(&site, post().json(&json!({ "objects": [object("a", 1)] })));
         assert_eq!(refused.refused(400), "connectionId is required");
     }
+    // The shell's own, where it knows the path.
+    for (path, is_of_connectors) in [("/teamwork-graph/v1/objects", true), ("/api/v1/product", false)] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n");
+        let answer = String::from_utf8(http::raw(World::shared().server.addr(), head.as_bytes())).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert_eq!(answer.contains("\"success\":false"), is_of_connectors, "{answer}");
+        assert_eq!(answer.contains("\"errorMessage\""), !is_of_connectors, "{answer}");
+    }
+    // An empty name of a connection is none.
+    site.connect("CRM");
+    let named = "objectType=atlassian:organisation&externalId=x&connectionId=";
+    let refused = site.pull(&format!("/objects?{named}"));
+    assert!(refused.refused(400).starts_with("connectionId must not be empty"));
+    let refused = site.push(
+        "/users/delete",
+        &json!({ "externalIds": ["a"], "connectionId": "" }),
+    );
+    assert!(
+        refused
+            .refused(400)
+            .starts_with("connectionId must be a non-empty string")
+    );
     let foreign = "/teamwork-graph/v1/cloud/00000000-0000-4000-8000-000000000000/objects/bulk";
     connectors(&send(&site, Request::post(foreign)), 404);
     // Elsewhere the body is the house's.
