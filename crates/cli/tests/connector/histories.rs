@@ -2,7 +2,7 @@
 //! deletes between them. What is answered and what is there in the end must be what the pure rule allows;
 //! without deletes that is the greatest number. Whoever reads meanwhile never sees a number go down.
 //!
-//! `GUILDHALL_HISTORY_COUNT` says how many (2,000; the long run is 100,000), `GUILDHALL_HISTORY_SEED` which.
+//! `GUILDHALL_HISTORY_COUNT` says how many (2,000; the long run is 100,000, minutes in release), `GUILDHALL_HISTORY_SEED` which.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};

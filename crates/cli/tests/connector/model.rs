@@ -19,27 +19,30 @@ pub enum Operation {
     },
 }
 
+/// Senders of a history.
+const SENDERS_MAX: usize = 4;
+
 /// What is there in the end: number and name of the object.
 pub type End = Option<(i64, String)>;
 
-/// What the model keeps for the key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct State {
-    /// Number, name, and whether this is a tombstone.
-    kept: Option<(i64, String, bool)>,
+/// What the model keeps for the key: number, name, and whether this is a tombstone. There are very many of
+/// them, so that they are small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct State<'o> {
+    kept: Option<(i64, &'o str, bool)>,
 }
 
-impl State {
-    fn stored(&self) -> Option<Stored<'_>> {
-        self.kept.as_ref().map(|(sequence, name, deleted)| Stored {
-            sequence: *sequence,
-            deleted: *deleted,
+impl<'o> State<'o> {
+    fn stored(&self) -> Option<Stored<'o>> {
+        self.kept.map(|(sequence, name, deleted)| Stored {
+            sequence,
+            deleted,
             digest: name,
         })
     }
 
     /// After the operation; nothing where it was answered otherwise than it would have been here.
-    fn after(&self, operation: &Operation, equal: EqualSequence) -> Option<Self> {
+    fn after(self, operation: &'o Operation, equal: EqualSequence) -> Option<Self> {
         match operation {
             Operation::Write { sequence, name } => {
                 let incoming = Incoming {
@@ -47,17 +50,17 @@ impl State {
                     digest: name,
                 };
                 Some(match decide(self.stored(), incoming, equal) {
-                    Outcome::Kept(_) => self.clone(),
+                    Outcome::Kept(_) => self,
                     Outcome::Created | Outcome::Replaced => Self {
-                        kept: Some((*sequence, name.clone(), false)),
+                        kept: Some((*sequence, name, false)),
                     },
                 })
             }
             Operation::Delete { sequence, found } => {
                 let (next, would_find) = match decide_delete(self.stored(), *sequence) {
-                    DeleteOutcome::NotFound => (self.clone(), false),
+                    DeleteOutcome::NotFound => (self, false),
                     DeleteOutcome::Removed { tombstone } => {
-                        let kept = Some((tombstone, String::new(), true));
+                        let kept = Some((tombstone, "", true));
                         (Self { kept }, true)
                     }
                 };
@@ -69,28 +72,33 @@ impl State {
     fn end(self) -> End {
         self.kept
             .filter(|(_, _, deleted)| !deleted)
-            .map(|(sequence, name, _)| (sequence, name))
+            .map(|(sequence, name, _)| (sequence, name.to_owned()))
     }
 }
 
 /// Whether some order of these operations, each sender's in its own order, gives all answers and this end.
 pub fn can_be(senders: &[Vec<Operation>], end: &End, equal: EqualSequence) -> bool {
     let mut seen = HashSet::new();
-    let mut waiting = vec![(vec![0; senders.len()], State::default())];
+    // How far each sender is, and what is kept then.
+    let mut waiting = vec![([0_u8; SENDERS_MAX], State::default())];
+    assert!(
+        senders.len() <= SENDERS_MAX,
+        "there are {} senders",
+        senders.len()
+    );
     while let Some((places, state)) = waiting.pop() {
-        if !seen.insert((places.clone(), state.clone())) {
-            continue;
-        }
         let mut is_last = true;
         for (sender, operations) in senders.iter().enumerate() {
-            let Some(operation) = operations.get(places[sender]) else {
+            let Some(operation) = operations.get(usize::from(places[sender])) else {
                 continue;
             };
             is_last = false;
             if let Some(next) = state.after(operation, equal) {
-                let mut places = places.clone();
+                let mut places = places;
                 places[sender] += 1;
-                waiting.push((places, next));
+                if seen.insert((places, next)) {
+                    waiting.push((places, next));
+                }
             }
         }
         if is_last && state.end() == *end {
