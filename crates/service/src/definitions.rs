@@ -19,6 +19,14 @@ pub(crate) struct DefinitionsCache {
 }
 
 impl DefinitionsCache {
+    /// The definitions that were seen last, for what can be made ready before a transaction; it still has to
+    /// ask whether they are those that it sees.
+    pub(crate) fn last(&self, tenant: TenantId, kind: EntityKind) -> Option<Arc<Definitions>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&(tenant, kind))
+            .map(|(_, definitions)| Arc::clone(definitions))
+    }
+
     /// The definitions of one kind, as the transaction sees them.
     pub(crate) async fn get(
         &self,

@@ -1,7 +1,7 @@
 //! Profiles of organizations and of customers: who it is, with values, entitlements, and the customers or
 //! organizations on the other side. What is the same for both is written once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use guildhall_domain::bulk::{FieldValues, check_parts};
@@ -162,6 +162,10 @@ impl Service {
         let draft = self.draft(caller, new).await?;
         let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
         let first = draft.number;
+        // The writer is one thread, so what can be done before is.
+        let checked = definitions
+            .last(caller.tenant, draft.subject.kind().fields())
+            .and_then(|last| Some((check_details(&last, &draft.details, phone).ok()?, last)));
         let created: Profile = self
             .store
             .write(caller.tenant, async move |tx| {
@@ -170,14 +174,20 @@ impl Service {
                 let fields = definitions.get(tx, kind.fields()).await?;
                 let is_id_taken = check_free(tx, &draft).await?;
                 let mut subject = draft.subject;
-                *subject.details_mut() = check_details(&fields, &draft.details, phone)?;
-                let wanted = draft.associated_ids.iter().cloned().collect();
-                let products = draft
+                *subject.details_mut() = match checked {
+                    Some((details, last)) if Arc::ptr_eq(&last, &fields) => details,
+                    _ => check_details(&fields, &draft.details, phone)?,
+                };
+                let wanted: BTreeSet<String> = draft.associated_ids.iter().cloned().collect();
+                let products: BTreeSet<String> = draft
                     .product_ids
                     .iter()
                     .map(|id| id.to_ascii_lowercase())
                     .collect();
-                let (associated, products) = tx.associated_and_products(kind, &wanted, &products).await?;
+                let (associated, products) = match wanted.is_empty() && products.is_empty() {
+                    true => Default::default(),
+                    false => tx.associated_and_products(kind, &wanted, &products).await?,
+                };
                 let place = (kind.other().thing(), kind.associations_member());
                 let associated = known(&draft.associated_ids, &associated, str::to_owned, place)?;
                 let place = (Thing::Product, "associateProducts.productIds");
@@ -193,6 +203,9 @@ impl Service {
                     }
                 }
                 tx.insert_subject(&subject, &fields, now).await?;
+                if associated.is_empty() && products.is_empty() {
+                    return Ok(bare_profile(tx, &definitions, subject).await?);
+                }
                 let entity = subject.entity();
                 for other in associated {
                     match entity {
@@ -292,6 +305,22 @@ async fn find_customers(
     Ok(found)
 }
 
+/// The profile of one that nothing is linked to.
+async fn bare_profile(
+    tx: &mut ReadTx<'_>,
+    definitions: &DefinitionsCache,
+    subject: Subject,
+) -> Result<Profile, StoreError> {
+    Ok(Profile {
+        definitions: definitions.get(tx, subject.kind().fields()).await?,
+        entitlements: Vec::new(),
+        entitlement_definitions: definitions.get(tx, EntityKind::Entitlement).await?,
+        customers: Vec::new(),
+        organizations: Vec::new(),
+        subject,
+    })
+}
+
 async fn profile_of(
     tx: &mut ReadTx<'_>,
     definitions: &DefinitionsCache,
@@ -309,12 +338,10 @@ async fn profile_of(
         ),
     };
     Ok(Profile {
-        definitions: definitions.get(tx, subject.kind().fields()).await?,
         entitlements,
-        entitlement_definitions: definitions.get(tx, EntityKind::Entitlement).await?,
         customers,
         organizations,
-        subject,
+        ..bare_profile(tx, definitions, subject).await?
     })
 }
 
