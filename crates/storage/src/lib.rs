@@ -75,7 +75,7 @@ pub use versions::Version;
 
 use driver::Session;
 use driver::postgres::{self, Postgres};
-use driver::sqlite::{Connection, Done, Sqlite, Unit};
+use driver::sqlite::{Connection, Sqlite, Unit};
 
 /// Called once, from a thread of the store, when the disk has failed: end the process, and do not
 /// close the store in order.
@@ -219,8 +219,9 @@ impl Store {
     }
 
     /// Runs one unit of work on one tenant's data: `Ok` commits, `Err` rolls back. On SQLite it runs
-    /// on the writer's thread; on PostgreSQL it is run again when another unit got in its way. So it
-    /// owns what it needs, can be cloned, and awaits nothing but its transaction.
+    /// on the writer's thread. It is run again when another unit got in its way, after what the run
+    /// before did was rolled back. So it owns what it needs, can be cloned, and awaits nothing but its
+    /// transaction.
     pub async fn write<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Clone + Send + 'static,
@@ -230,7 +231,7 @@ impl Store {
         match &self.driver {
             Driver::Sqlite(sqlite) => {
                 let unit = move |connection: &mut Connection| {
-                    ready(op(&mut WriteTx::new(Session::Sqlite(connection), tenant)))?
+                    ready(op.clone()(&mut WriteTx::new(Session::Sqlite(connection), tenant)))?
                 };
                 self.submit(sqlite, tenant, unit).await
             }
@@ -274,7 +275,7 @@ impl Store {
         match &self.driver {
             Driver::Sqlite(sqlite) => {
                 let unit = move |connection: &mut Connection| {
-                    ready(op(&mut SystemTx::new(Session::Sqlite(connection))))?
+                    ready(op.clone()(&mut SystemTx::new(Session::Sqlite(connection))))?
                 };
                 self.submit(sqlite, NO_TENANT, unit).await
             }
@@ -291,31 +292,17 @@ impl Store {
         &self,
         sqlite: &Sqlite,
         tenant: TenantId,
-        op: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+        op: impl FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (sender, receiver) = oneshot::channel::<Result<T, E>>();
-        // A caller that has gone away no longer listens; its work was done or refused all the same.
-        let unit: Unit = Box::new(move |connection| match connection {
-            Err(error) => {
-                let _gone = sender.send(Err(error.into()));
-                None
-            }
-            Ok(connection) => {
-                let result = op(connection);
-                Some(Done {
-                    keep: result.is_ok(),
-                    answer: Box::new(move |committed| {
-                        let _gone = sender.send(match committed {
-                            Ok(()) => result,
-                            Err(error) => Err(error.into()),
-                        });
-                    }),
-                })
-            }
+        let (caller, receiver) = oneshot::channel::<Result<T, E>>();
+        let unit = Box::new(Submitted {
+            op,
+            result: None,
+            caller,
         });
         sqlite.writer.submit(tenant, unit)?;
         receiver.await.unwrap_or_else(|_| {
@@ -345,6 +332,35 @@ impl Store {
                 }
             }
         }
+    }
+}
+
+/// A unit of work on the writer's way: what it said last, and who waits for it. A caller that has gone away no
+/// longer listens; its work was done or refused all the same.
+struct Submitted<F, T, E> {
+    op: F,
+    result: Option<Result<T, E>>,
+    caller: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Unit for Submitted<F, T, E>
+where
+    F: FnMut(&mut Connection) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, connection: &mut Connection) -> bool {
+        self.result.insert((self.op)(connection)).is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let answer = match (committed, self.result) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(()), Some(result)) => result,
+            // No caller hears of this: the writer commits what it ran.
+            (Ok(()), None) => Err(StoreError::Failed("the unit of work was not run".into()).into()),
+        };
+        let _gone = self.caller.send(answer);
     }
 }
 

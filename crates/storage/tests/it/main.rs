@@ -82,6 +82,7 @@ mod on_sqlite {
     // transaction on a connection of its own: see the room `postgres`.
     conformance! { crate::backend::sqlite;
         writer::a_refused_unit_leaves_nothing_and_its_neighbours_stay,
+        writer::a_refusal_before_any_change_makes_nobody_run_again,
         writer::a_panicking_unit_leaves_nothing_and_its_neighbours_stay,
         writer::a_unit_that_waits_is_refused,
         writer::answers_come_after_the_commit,

@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -35,15 +36,18 @@ fn gate(
 ) {
     let (says, runs) = channel();
     let (go, waits) = channel();
-    // Units of work can be cloned, so that a store may run them again.
-    let waits = Arc::new(Mutex::new(waits));
+    // The store may run the unit again: then it waits for nothing.
+    let waits = Arc::new(Mutex::new(Some(waits)));
     let store = store.clone();
     let unit = async move {
         store
             .write(tenant, async move |tx| {
                 add(tx, id).await?;
-                says.send(()).unwrap();
-                waits.lock().unwrap().recv().unwrap();
+                let first_run = waits.lock().unwrap().take();
+                if let Some(waits) = first_run {
+                    says.send(()).unwrap();
+                    waits.recv().unwrap();
+                }
                 Ok(())
             })
             .await
@@ -83,6 +87,37 @@ pub async fn a_refused_unit_leaves_nothing_and_its_neighbours_stay(open: Open<'_
     assert!(matches!(fails.await, Err(StoreError::Conflict { .. })));
     assert_eq!(goes_on.await, Ok(()));
     assert_eq!(there(&store, one).await, [1, 5, 6]);
+}
+
+/// Units are run again only when one of their group is refused after it changed something.
+pub async fn a_refusal_before_any_change_makes_nobody_run_again(open: Open<'_>) {
+    for (name, changes, expected) in [("one", false, 1), ("two", true, 2)] {
+        let store = open().await;
+        let one = tenant(&store, name).await;
+        let (first, runs, go) = gate(&store, one, 1);
+        let mut first = pin!(first);
+        submit(first.as_mut()).await;
+        runs.recv().unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let mut neighbour = pin!(store.write(one, async move |tx| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            add(tx, 2).await
+        }));
+        let mut refused = pin!(store.write(one, async move |tx| {
+            if changes {
+                add(tx, 3).await?;
+            }
+            on_purpose::<()>("no")
+        }));
+        submit(neighbour.as_mut()).await;
+        submit(refused.as_mut()).await;
+        go.send(()).unwrap();
+        assert_eq!((first.await, neighbour.await), (Ok(()), Ok(())));
+        assert_eq!(refused.await, on_purpose("no"));
+        assert_eq!(there(&store, one).await, [1, 2]);
+        assert_eq!(count.load(Ordering::Relaxed), expected, "{changes}");
+    }
 }
 
 pub async fn a_panicking_unit_leaves_nothing_and_its_neighbours_stay(open: Open<'_>) {
@@ -129,10 +164,7 @@ pub async fn answers_come_after_the_commit(open: Open<'_>) {
     submit(opening.as_mut()).await;
     opens.recv().unwrap();
     let mut kept = pin!(store.write(one, async |tx| add(tx, 2).await));
-    let mut refused = pin!(store.write(one, async |tx| {
-        add(tx, 3).await?;
-        on_purpose::<()>("no")
-    }));
+    let mut refused = pin!(store.write(one, async |_| on_purpose::<()>("no")));
     submit(kept.as_mut()).await;
     submit(refused.as_mut()).await;
     submit(closing.as_mut()).await;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use connection::Connection;
 pub(crate) use lock::create_private;
-pub(crate) use writer::{Done, Unit, Writer};
+pub(crate) use writer::{Unit, Writer};
 
 use crate::error::{OpenError, StoreError};
 use crate::versions::Versions;

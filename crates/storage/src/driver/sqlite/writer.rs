@@ -1,5 +1,6 @@
-//! The one writer. It takes the units of work that wait, runs each under a savepoint of its own,
-//! commits them together, and answers each only then. No timer: under load groups grow by
+//! The one writer. It takes the units of work that wait, runs them, commits them together, and answers
+//! each only then. A unit that is refused after it changed something has the others of its group run
+//! again, each under a savepoint of its own. No timer: under load groups grow by
 //! themselves, and a lone write commits at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,19 +29,18 @@ const GROUP_ROWS_MAX: u64 = 2_048;
 /// A commit that takes longer makes it worth waiting for those who were just answered: see [`Room::run`].
 const SLOW_COMMIT: Duration = Duration::from_micros(500);
 
-/// What a unit of work leaves behind: whether its changes stay, and how its caller hears of it.
-pub(crate) struct Done {
-    pub(crate) keep: bool,
-    pub(crate) answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
-}
+/// A unit of work, which may be run more than once: what an earlier run did is rolled back before.
+pub(crate) trait Unit: Send {
+    /// Does it, and returns whether its changes stay.
+    fn run(&mut self, connection: &mut Connection) -> bool;
 
-/// A unit of work is called once: with the connection, or with the reason why it cannot run, which
-/// it passes on to its caller.
-pub(crate) type Unit = Box<dyn FnOnce(Result<&mut Connection, StoreError>) -> Option<Done> + Send>;
+    /// Tells its caller what the last run said, or why that is void.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
 
 /// The queue to the writer thread. Dropping it ends the thread when the queue is empty.
 pub(crate) struct Writer {
-    queue: Arc<Queue<Unit>>,
+    queue: Arc<Queue<Box<dyn Unit>>>,
     broken: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// Puts a unit of work into its tenant's line, or says why it never will run.
-    pub(crate) fn submit(&self, tenant: TenantId, unit: Unit) -> Result<(), StoreError> {
+    pub(crate) fn submit(&self, tenant: TenantId, unit: Box<dyn Unit>) -> Result<(), StoreError> {
         if self.broken.load(Ordering::Acquire) {
             return Err(StoreError::Broken("an earlier write failed".into()));
         }
@@ -96,12 +96,8 @@ impl Drop for Writer {
     }
 }
 
-fn stopped() -> StoreError {
-    StoreError::Unavailable("the writer has stopped".into())
-}
-
 /// Whatever ends the thread, nobody waits for it in vain: a unit that is dropped tells its caller.
-struct CloseAtTheEnd(Arc<Queue<Unit>>);
+struct CloseAtTheEnd(Arc<Queue<Box<dyn Unit>>>);
 
 impl Drop for CloseAtTheEnd {
     fn drop(&mut self) {
@@ -113,7 +109,7 @@ impl Drop for CloseAtTheEnd {
 /// The writer thread's own things.
 struct Room {
     connection: Connection,
-    units: Arc<Queue<Unit>>,
+    units: Arc<Queue<Box<dyn Unit>>>,
     checkpointer: Checkpointer,
     broken: Arc<AtomicBool>,
     on_fatal: OnFatal,
@@ -125,10 +121,10 @@ impl Room {
     /// began without them would make them wait for its commit: they are given a tenth of its time.
     fn run(mut self) {
         while let Some(first) = self.units.pop() {
-            let mut answers = Vec::new();
             let began = Instant::now();
-            let outcome = self.group(first, &mut answers);
-            let (took, count) = (began.elapsed(), answers.len());
+            let mut ran = Vec::new();
+            let outcome = self.group(first, &mut ran);
+            let (took, count) = (began.elapsed(), ran.len());
             let fatal = match &outcome {
                 Err(StoreError::Broken(why)) => Some(why.clone()),
                 _ => None,
@@ -136,8 +132,8 @@ impl Room {
             if fatal.is_some() {
                 self.broken.store(true, Ordering::Release);
             }
-            for answer in answers {
-                answer(outcome.clone());
+            for unit in ran {
+                unit.answer(outcome.clone());
             }
             if let Some(why) = fatal {
                 self.units.close();
@@ -155,25 +151,20 @@ impl Room {
     }
 
     /// Runs a group and commits it. `Ok` means that all kept changes are on disk.
-    fn group(&mut self, first: Unit, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+    fn group(&mut self, first: Box<dyn Unit>, ran: &mut Vec<Box<dyn Unit>>) -> Result<(), StoreError> {
         if let Err(error) = self.connection.statement("BEGIN IMMEDIATE") {
             // Nothing of the unit has run; its caller hears why through its own answer.
-            answers.push(refusing(first));
+            ran.push(first);
             return Err(error);
         }
-        let rows_before = self.connection.changes_so_far();
-        let mut next = Some(first);
-        while let Some(unit) = next.take() {
-            let run = self.unit(unit, answers);
-            if let Err(error) = run {
-                self.abandon();
-                return Err(error);
-            }
-            let full = answers.len() >= GROUP_UNITS_MAX
-                || self.connection.changes_so_far() - rows_before >= GROUP_ROWS_MAX;
-            if !full {
-                next = self.units.try_pop();
-            }
+        let run = match self.run_together(first, ran) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.run_apart(ran),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = run {
+            self.abandon();
+            return Err(error);
         }
         // Before, so that no answer is kept that the commit outdates while it is under way; and after,
         // so that none is that was read in between. Who wrote is answered later still.
@@ -187,17 +178,64 @@ impl Room {
         committed
     }
 
-    /// Runs one unit under its savepoint. `Err` means that the whole group is lost.
-    fn unit(&mut self, unit: Unit, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-        self.connection.statement("SAVEPOINT unit")?;
-        let done = catch_unwind(AssertUnwindSafe(|| unit(Ok(&mut self.connection))));
-        let keep = match done {
-            Ok(Some(Done { keep, answer })) => {
-                answers.push(answer);
+    /// Runs what waits, one after the other, without savepoints: with one, SQLite copies each page before a unit
+    /// changes it, which was a sixth of a create. Returns whether all that was changed may stay.
+    fn run_together(
+        &mut self,
+        first: Box<dyn Unit>,
+        ran: &mut Vec<Box<dyn Unit>>,
+    ) -> Result<bool, StoreError> {
+        let rows_before = self.connection.changes_so_far();
+        let mut next = Some(first);
+        while let Some(unit) = next.take() {
+            let before = self.connection.changes_so_far();
+            if !self.unit(unit, ran)? && self.connection.changes_so_far() != before {
+                return Ok(false);
+            }
+            let full = ran.len() >= GROUP_UNITS_MAX
+                || self.connection.changes_so_far() - rows_before >= GROUP_ROWS_MAX;
+            if !full {
+                next = self.units.try_pop();
+            }
+        }
+        Ok(true)
+    }
+
+    /// One of these units has changed something and then been refused, which is rare: all are run again,
+    /// each under a savepoint of its own.
+    fn run_apart(&mut self, ran: &mut Vec<Box<dyn Unit>>) -> Result<(), StoreError> {
+        let mut units = std::mem::take(ran).into_iter();
+        let run = self.run_each_apart(&mut units, ran);
+        // Those that were not reached hear of it too.
+        ran.extend(units);
+        run
+    }
+
+    fn run_each_apart(
+        &mut self,
+        units: &mut impl Iterator<Item = Box<dyn Unit>>,
+        ran: &mut Vec<Box<dyn Unit>>,
+    ) -> Result<(), StoreError> {
+        self.connection.statement("ROLLBACK")?;
+        self.connection.statement("BEGIN IMMEDIATE")?;
+        for unit in units {
+            self.connection.statement("SAVEPOINT unit")?;
+            if !self.unit(unit, ran)? {
+                self.connection.statement("ROLLBACK TO unit")?;
+            }
+            self.connection.statement("RELEASE unit")?;
+        }
+        Ok(())
+    }
+
+    /// Runs one unit; whether its changes stay. `Err` means that the whole group is lost.
+    fn unit(&mut self, mut unit: Box<dyn Unit>, ran: &mut Vec<Box<dyn Unit>>) -> Result<bool, StoreError> {
+        let keep = match catch_unwind(AssertUnwindSafe(|| unit.run(&mut self.connection))) {
+            Ok(keep) => {
+                ran.push(unit);
                 keep
             }
-            Ok(None) => false,
-            // The unit's channel went with it, so its caller hears that its answer was dropped.
+            // The unit's channel goes with it, so its caller hears that its answer was dropped.
             Err(_) => {
                 tracing::error!("a unit of work panicked; its changes are rolled back");
                 false
@@ -210,10 +248,7 @@ impl Room {
             // SQLite ends the transaction itself when, for one, the disk is full.
             return Err(StoreError::Full);
         }
-        if !keep {
-            self.connection.statement("ROLLBACK TO unit")?;
-        }
-        self.connection.statement("RELEASE unit")
+        Ok(keep)
     }
 
     /// Leaves the transaction, if SQLite has not done so itself.
@@ -228,17 +263,7 @@ impl Room {
     /// Answers what still waits after the disk failed.
     fn refuse_the_rest(&mut self, why: &str) {
         while let Some(unit) = self.units.try_pop() {
-            refusing(unit)(Err(StoreError::Broken(why.to_owned())));
+            unit.answer(Err(StoreError::Broken(why.to_owned())));
         }
     }
-}
-
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// The answer of a unit that never ran.
-fn refusing(unit: Unit) -> Answer {
-    Box::new(move |outcome| {
-        let error = outcome.err().unwrap_or_else(stopped);
-        let _never_ran = unit(Err(error));
-    })
 }
