@@ -61,13 +61,14 @@ impl Queue {
         }
     }
 
-    /// The oldest task of the tenant whose turn it is. The tenant goes to the end of the line.
-    pub(crate) fn next(&mut self) -> Option<Queued> {
-        let tenant = self.turns.pop_front()?;
-        let tasks = self.tasks.get_mut(&tenant)?;
-        let task = tasks.front().cloned();
-        self.turns.push_back(tenant);
-        task
+    /// The oldest task of each of up to so many tenants whose turn it is. They go to the end of the line.
+    pub(crate) fn next(&mut self, tenants: usize) -> Vec<Queued> {
+        let count = tenants.min(self.turns.len());
+        self.turns.rotate_left(count);
+        let chosen = self.turns.iter().skip(self.turns.len() - count);
+        chosen
+            .filter_map(|tenant| self.tasks.get(tenant)?.front().cloned())
+            .collect()
     }
 
     /// Takes a task out: it is done, or somebody else's.
@@ -95,17 +96,37 @@ mod tests {
         }
     }
 
+    fn ids(queue: &mut Queue, count: usize) -> Vec<String> {
+        queue.next(count).into_iter().map(|task| task.id).collect()
+    }
+
+    #[test]
+    fn several_at_once_are_of_several_tenants() {
+        let mut queue = Queue::default();
+        for (tenant, id) in [(1, "a"), (1, "b"), (2, "c"), (3, "d"), (3, "e")] {
+            queue.push(queued(tenant, id));
+        }
+        assert_eq!(ids(&mut queue, 2), ["a", "c"]);
+        assert_eq!(ids(&mut queue, 2), ["d", "a"], "whose turn it is goes on");
+        assert_eq!(
+            ids(&mut queue, 10),
+            ["c", "d", "a"],
+            "a task is never chosen twice"
+        );
+        assert_eq!(ids(&mut queue, 0), [""; 0]);
+    }
+
     #[test]
     fn tenants_take_turns() {
         let mut queue = Queue::default();
         (0..100).for_each(|n| queue.push(queued(1, &n.to_string())));
         queue.push(queued(2, "only"));
-        assert_eq!(queue.next().map(|task| task.id), Some("0".into()));
-        assert_eq!(queue.next().map(|task| task.id), Some("only".into()));
+        assert_eq!(ids(&mut queue, 1), ["0"]);
+        assert_eq!(ids(&mut queue, 1), ["only"]);
         queue.remove(TenantId(1), "0");
-        assert_eq!(queue.next().map(|task| task.id), Some("1".into()));
+        assert_eq!(ids(&mut queue, 1), ["1"]);
         queue.remove(TenantId(2), "only");
-        assert_eq!(queue.next().map(|task| task.id), Some("1".into()));
+        assert_eq!(ids(&mut queue, 1), ["1"]);
     }
 
     #[test]
@@ -116,8 +137,8 @@ mod tests {
             seen_epoch: 3,
             ..queued(1, "a")
         });
-        assert_eq!(queue.next().map(|task| task.seen_epoch), Some(3));
+        assert_eq!(queue.next(1)[0].seen_epoch, 3);
         queue.remove(TenantId(1), "a");
-        assert_eq!(queue.next(), None);
+        assert_eq!(queue.next(1), []);
     }
 }

@@ -397,6 +397,77 @@ async fn a_worker_that_lost_its_task_writes_nothing() {
     assert_eq!(world.receipts(&tenant, &task.id).await.len(), 200);
 }
 
+/// Tasks of several tenants that are run at the same time end as they do alone; a tenant's own ones run one after
+/// the other.
+#[tokio::test]
+async fn tenants_tasks_run_at_the_same_time() {
+    let world = World::new().await;
+    let mut tasks = Vec::new();
+    for name in ["a", "b", "c"] {
+        let tenant = world.tenant(name).await;
+        for count in [70, 30] {
+            let task = world
+                .submit(&tenant, TaskType::OrganizationProfiles, upserts(count))
+                .await
+                .unwrap();
+            tasks.push((tenant.clone(), task.id, count));
+        }
+    }
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    worker.steps(3).await.unwrap();
+    for (tenant, id, count) in &tasks {
+        let done = world.receipts(tenant, id).await.len();
+        assert_eq!(done, if *count == 70 { 50 } else { 0 });
+    }
+    while worker.steps(3).await.unwrap() == Step::Worked {}
+    for (tenant, id, count) in &tasks {
+        let receipts = world.receipts(tenant, id).await;
+        assert_eq!(receipts.len(), *count);
+        let created = receipts
+            .iter()
+            .filter(|(outcome, ..)| *outcome == Outcome::Created);
+        assert_eq!(created.count(), if *count == 70 { 70 } else { 0 }, "{receipts:?}");
+    }
+}
+
+/// What a server may have died of is run alone, so that no neighbour is blamed for it.
+#[tokio::test]
+async fn a_task_that_a_server_died_of_runs_alone() {
+    let world = World::new().await;
+    let (one, two) = (world.tenant("one").await, world.tenant("two").await);
+    let mut tasks = Vec::new();
+    for tenant in [&one, &two] {
+        let task = world
+            .submit(tenant, TaskType::OrganizationProfiles, upserts(60))
+            .await
+            .unwrap();
+        tasks.push(task.id);
+    }
+    // Claims both, runs a chunk of each, and dies.
+    Worker::new(Arc::clone(&world.service)).steps(2).await.unwrap();
+    let done = async || {
+        let (one, two) = (
+            world.receipts(&one, &tasks[0]).await,
+            world.receipts(&two, &tasks[1]).await,
+        );
+        one.len() + two.len()
+    };
+    assert_eq!(done().await, 100);
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    assert_eq!(
+        worker.steps(2).await.unwrap(),
+        Step::Idle,
+        "their leases have not ended"
+    );
+    world.clock.advance(Duration::from_secs(10));
+    for expected in [101, 102, 103] {
+        worker.steps(2).await.unwrap();
+        assert_eq!(done().await, expected, "one item of one task at a time");
+    }
+    while worker.steps(2).await.unwrap() == Step::Worked {}
+    assert_eq!(done().await, 120);
+}
+
 #[tokio::test]
 async fn a_task_that_is_too_old_ends_as_failed() {
     let world = World::new().await;
