@@ -1,5 +1,5 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
-//! with `$n` parameters, and seven words that only this module knows:
+//! with `$n` parameters, and eight words that only this module knows:
 //!
 //! * `EACH_TEXT($2)`: the strings of a JSON array, for `IN EACH_TEXT($2)`;
 //! * `EACH_INT($2)`: its integers;
@@ -9,12 +9,17 @@
 //!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
 //!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
 //! * `PLACE_IN(r.a)`: which row it is of those with this `a`, from 1;
+//! * `KNOWN($5)`: an integer of few values. On PostgreSQL its value stands in the text: Citus hands no
+//!   parameter on to what an `INSERT … SELECT` does `ON CONFLICT` or `RETURNING`;
 //! * `FOR_UPDATE`, `FOR_SHARE`: locks the rows that were read until the transaction ends. SQLite has
 //!   one writer, which needs no such lock.
 
+/// What stands before a parameter whose value becomes part of PostgreSQL's text.
+const KNOWN: &str = "KNOWN(";
+
 /// Whether a statement holds one of the words.
 pub(crate) fn differs(sql: &str) -> bool {
-    sql.contains("EACH_") || sql.contains("FOR_")
+    ["EACH_", "FOR_", KNOWN].iter().any(|word| sql.contains(word))
 }
 
 /// The statement as SQLite reads it.
@@ -39,13 +44,13 @@ pub(crate) fn sqlite(sql: &str) -> String {
         }
         sql = of_one_row(&sql);
     }
-    with_sets(&sql, each)
+    let sql = with_sets(&sql, each)
         .replace(" FOR_UPDATE", "")
-        .replace(" FOR_SHARE", "")
-        .replace('$', "?")
+        .replace(" FOR_SHARE", "");
+    with_known(&sql, |param| format!("${param}")).replace('$', "?")
 }
 
-/// The statement as PostgreSQL reads it.
+/// The statement as PostgreSQL reads it, but for what is `KNOWN`.
 pub(crate) fn postgres(sql: &str) -> String {
     let each = |kind: &str, param: &str| match kind {
         "OBJECT" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
@@ -66,6 +71,25 @@ pub(crate) fn postgres(sql: &str) -> String {
     with_sets(&sql, each)
         .replace("FOR_UPDATE", "FOR UPDATE")
         .replace("FOR_SHARE", "FOR SHARE")
+}
+
+/// Replaces `KNOWN($n)` by what `value` says of the parameter, counted from 1.
+pub(crate) fn with_known(sql: &str, value: impl Fn(usize) -> String) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, call)) = rest.split_once(KNOWN) {
+        let (param, after) = call.split_once(')').unwrap_or((call, ""));
+        out.push_str(before);
+        out.push_str(&value(param.trim_start_matches('$').parse().unwrap_or_default()));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether a part of the statement is `KNOWN`.
+pub(crate) fn has_known(sql: &str) -> bool {
+    sql.contains(KNOWN)
 }
 
 /// `INSERT … VALUES` of an `INSERT … SELECT` that reads no table, which SQLite runs a quarter slower.
@@ -121,7 +145,7 @@ fn with_sets(sql: &str, each: impl Fn(&str, &str) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{postgres, sqlite};
+    use super::{postgres, sqlite, with_known};
 
     #[test]
     fn each_database_gets_its_words() {
@@ -156,6 +180,19 @@ mod tests {
         assert_eq!(
             sqlite("SELECT 1 FROM t WHERE a = $1 AND b IN EACH_TEXT($2) AND c = $3"),
             "SELECT 1 FROM t WHERE a = ?1 AND b IN (SELECT value FROM json_each(?2)) AND c = ?3"
+        );
+    }
+
+    #[test]
+    fn what_is_known_stands_in_the_text() {
+        let sql = "SELECT 1 FROM t WHERE a = $1 AND (b = $2 OR KNOWN($12) = 1)";
+        assert_eq!(
+            sqlite(sql),
+            "SELECT 1 FROM t WHERE a = ?1 AND (b = ?2 OR ?12 = 1)"
+        );
+        assert_eq!(
+            with_known(&postgres(sql), |param| (param + 1).to_string()),
+            "SELECT 1 FROM t WHERE a = $1 AND (b = $2 OR 13 = 1)"
         );
     }
 

@@ -58,6 +58,12 @@ impl Write {
         self.sql
     }
 
+    /// The value of a parameter, counted from 0, where that is one integer for all rows.
+    pub(super) fn known(&self, place: usize) -> Option<i64> {
+        let [row] = self.rows.as_slice() else { return None };
+        row.get(place).and_then(Value::int)
+    }
+
     fn is_of_rows(&self) -> bool {
         self.sql.contains("EACH_ROW(")
     }

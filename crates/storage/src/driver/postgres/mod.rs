@@ -4,6 +4,8 @@
 mod connection;
 mod fault;
 mod later;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::str::FromStr;
