@@ -1,8 +1,9 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
 //! with `$n` parameters, and eight words that only this module knows:
 //!
-//! * `EACH_TEXT($2)`: the strings of a JSON array, for `IN EACH_TEXT($2)`;
-//! * `EACH_INT($2)`: its integers;
+//! * `IN EACH_TEXT($2)`: one of the strings of a JSON array. On PostgreSQL `= ANY` of an array, which it looks up
+//!   in an index; what is `IN` a set that a function returns it joins, and may read the whole table for it;
+//! * `IN EACH_INT($2)`: one of its integers;
 //! * `EACH_OBJECT($2)`: its objects as rows, for `FROM EACH_OBJECT($2)`; a member is `value->>'name'`, a
 //!   text on PostgreSQL;
 //! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
@@ -54,10 +55,13 @@ pub(crate) fn sqlite(sql: &str) -> String {
 pub(crate) fn postgres(sql: &str) -> String {
     let each = |kind: &str, param: &str| match kind {
         "OBJECT" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
-        "INT" => format!("(SELECT value::bigint FROM jsonb_array_elements_text({param}::jsonb))"),
-        _ => format!("(SELECT value FROM jsonb_array_elements_text({param}::jsonb))"),
+        // The text of an array of integers, but for its brackets.
+        "INT" => format!("(translate({param}, '[]', '{{}}')::bigint[])"),
+        _ => format!("(ARRAY(SELECT jsonb_array_elements_text({param}::jsonb)))"),
     };
-    let mut sql = sql.to_owned();
+    let mut sql = sql
+        .replace(" IN EACH_INT(", " = ANY EACH_INT(")
+        .replace(" IN EACH_TEXT(", " = ANY EACH_TEXT(");
     if let Some((start, end, columns)) = each_row(&sql) {
         let (names, params): (Vec<&str>, Vec<&str>) = columns.into_iter().unzip();
         let (names, params) = (names.join(", "), params.join(", "));
@@ -152,8 +156,11 @@ mod tests {
         let sql = "SELECT 1 FROM t WHERE a = $1 AND b IN EACH_INT($2) ORDER BY b FOR_UPDATE";
         assert_eq!(
             postgres(sql),
-            "SELECT 1 FROM t WHERE a = $1 AND b IN (SELECT value::bigint FROM \
-             jsonb_array_elements_text($2::jsonb)) ORDER BY b FOR UPDATE"
+            "SELECT 1 FROM t WHERE a = $1 AND b = ANY (translate($2, '[]', '{}')::bigint[]) ORDER BY b FOR UPDATE"
+        );
+        assert_eq!(
+            postgres("SELECT 1 FROM t WHERE a = $1 AND b IN EACH_TEXT($2)"),
+            "SELECT 1 FROM t WHERE a = $1 AND b = ANY (ARRAY(SELECT jsonb_array_elements_text($2::jsonb)))"
         );
         assert_eq!(
             sqlite(sql),
