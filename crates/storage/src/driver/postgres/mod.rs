@@ -3,6 +3,7 @@
 
 mod connection;
 mod fault;
+mod lanes;
 mod later;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub(crate) use connection::{Connection, Ended};
 
 use crate::error::{OpenError, StoreError};
 use crate::migrate;
+use lanes::Lanes;
 
 /// Connections of one server at most. A unit of work is a few round trips, so few are enough.
 const CONNECTIONS_MAX: usize = 24;
@@ -39,6 +41,7 @@ const SESSION: &str = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_tr
 /// An open PostgreSQL database.
 pub(crate) struct Postgres {
     pool: Pool,
+    lanes: Lanes,
 }
 
 impl Postgres {
@@ -67,7 +70,10 @@ impl Postgres {
         check_settings(&client).await?;
         migrate::postgres(&mut client, now_ms).await?;
         drop(client);
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            lanes: Lanes::default(),
+        })
     }
 
     /// A connection, before its transaction has begun.

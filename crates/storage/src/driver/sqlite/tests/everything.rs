@@ -94,6 +94,7 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
     tx.customers_with(&BTreeSet::from(wanted), 0, 10).await?;
     tx.cloud_id().await?;
+    tx.glances(&BTreeSet::from([1])).await?;
     tx.organization_entitlements(organization.id).await?;
     tx.customer_entitlements(1).await?;
     tx.inherited_entitlements(1).await?;
