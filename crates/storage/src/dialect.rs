@@ -9,6 +9,8 @@
 //! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
 //!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
 //!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
+//! * `UPDATE t SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE t.tenant_id = $1 AND t.a = r.a`, `DELETE FROM t USING
+//!   EACH_ROW(a $2) WHERE …`: the same; the first column of an update is the key, of a delete all are;
 //! * `PLACE_IN(r.a)`: which row it is of those with this `a`, from 1;
 //! * `KNOWN($5)`: an integer of few values. On PostgreSQL its value stands in the text: Citus hands no
 //!   parameter on to what an `INSERT … SELECT` does `ON CONFLICT` or `RETURNING`;
@@ -35,7 +37,8 @@ pub(crate) fn sqlite(sql: &str) -> String {
             .iter()
             .map(|(column, param)| (format!("r.{column}"), (*param).to_owned()))
             .collect();
-        sql.replace_range(start - " FROM ".len()..end, "");
+        let before = sql[..start].trim_end().rfind(' ').unwrap_or_default();
+        sql.replace_range(before..end, "");
         for (column, param) in columns {
             sql = replace_word(&sql, &column, &param);
         }
@@ -122,9 +125,10 @@ fn each_row(sql: &str) -> Option<(usize, usize, Columns<'_>)> {
 fn replace_word(sql: &str, word: &str, by: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
+    let of_words = |letter: char| letter == '_' || letter.is_ascii_alphanumeric();
     while let Some((before, after)) = rest.split_once(word) {
         out.push_str(before);
-        let is_part = after.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric());
+        let is_part = out.ends_with(of_words) || after.starts_with(of_words);
         out.push_str(if is_part { word } else { by });
         rest = after;
     }
@@ -200,6 +204,34 @@ mod tests {
         assert_eq!(
             with_known(&postgres(sql), |param| (param + 1).to_string()),
             "SELECT 1 FROM t WHERE a = $1 AND (b = $2 OR 13 = 1)"
+        );
+    }
+
+    #[test]
+    fn rows_that_are_changed_are_one_or_many() {
+        let update = "UPDATE t SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE t.tenant_id = $1 AND t.a = r.a";
+        assert_eq!(
+            sqlite(update),
+            "UPDATE t SET c = ?3 WHERE t.tenant_id = ?1 AND t.a = ?2"
+        );
+        assert_eq!(
+            postgres(update),
+            "UPDATE t SET c = r.c FROM UNNEST($2, $3) WITH ORDINALITY AS r(a, c, place) WHERE t.tenant_id = $1 AND \
+             t.a = r.a"
+        );
+        // The end of a table's name is no row.
+        assert_eq!(
+            sqlite("UPDATE tr SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE tr.tenant_id = $1 AND tr.a = r.a"),
+            "UPDATE tr SET c = ?3 WHERE tr.tenant_id = ?1 AND tr.a = ?2"
+        );
+        let delete = "DELETE FROM t USING EACH_ROW(a $2) WHERE t.tenant_id = $1 AND t.a = r.a";
+        assert_eq!(
+            sqlite(delete),
+            "DELETE FROM t WHERE t.tenant_id = ?1 AND t.a = ?2"
+        );
+        assert_eq!(
+            postgres(delete),
+            "DELETE FROM t USING UNNEST($2) WITH ORDINALITY AS r(a, place) WHERE t.tenant_id = $1 AND t.a = r.a"
         );
     }
 
