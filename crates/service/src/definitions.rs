@@ -27,6 +27,13 @@ impl DefinitionsCache {
             .map(|(_, definitions)| Arc::clone(definitions))
     }
 
+    /// The definitions of one kind that have this stamp, where they are in memory.
+    pub(crate) fn kept(&self, tenant: TenantId, kind: EntityKind, stamp: i64) -> Option<Arc<Definitions>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let (of, definitions) = kept.get(&(tenant, kind))?;
+        (*of == stamp).then(|| Arc::clone(definitions))
+    }
+
     /// The definitions of one kind, as the transaction sees them.
     pub(crate) async fn get(
         &self,
@@ -35,14 +42,8 @@ impl DefinitionsCache {
     ) -> Result<Arc<Definitions>, StoreError> {
         let stamp = tx.definitions_stamp().await?;
         let place = (tx.tenant(), kind);
-        if let Some((kept, definitions)) = self
-            .kept
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&place)
-            && *kept == stamp
-        {
-            return Ok(Arc::clone(definitions));
+        if let Some(definitions) = self.kept(place.0, kind, stamp) {
+            return Ok(definitions);
         }
         let definitions = Arc::new(Definitions::new(tx.fields(kind).await?));
         // A write sees, statement by statement, what others have committed: a change in between must not

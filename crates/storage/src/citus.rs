@@ -40,9 +40,19 @@ const DISTRIBUTED: [&str; 23] = [
 #[cfg(test)]
 const OWN: [&str; 3] = ["copying", "probe", "schema_version"];
 
+/// Whether the database has Citus.
+pub(crate) async fn is_there(client: &tokio_postgres::Client) -> Result<bool, OpenError> {
+    const HAS_CITUS: &str = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
+    let failed = |e: tokio_postgres::Error| {
+        let words = crate::driver::postgres::words(&e);
+        OpenError(format!("PostgreSQL: cannot read its extensions: {words}"))
+    };
+    let found = client.query_opt(HAS_CITUS, &[]).await.map_err(failed)?;
+    Ok(found.is_some())
+}
+
 /// Distributes the tables that are not distributed yet, where the database has Citus.
 pub(crate) async fn distribute(client: &mut tokio_postgres::Client) -> Result<(), OpenError> {
-    const HAS_CITUS: &str = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
     const IS_THERE: &str = "SELECT 1 FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)";
     const WHOLE: &str = "SELECT create_reference_table(to_regclass($1))";
     const FIRST: &str =
@@ -53,7 +63,7 @@ pub(crate) async fn distribute(client: &mut tokio_postgres::Client) -> Result<()
         let words = crate::driver::postgres::words(&e);
         OpenError(format!("PostgreSQL: cannot distribute tables by Citus: {words}"))
     };
-    if client.query_opt(HAS_CITUS, &[]).await.map_err(failed)?.is_none() {
+    if !is_there(client).await? {
         return Ok(());
     }
     let transaction = client.transaction().await.map_err(failed)?;

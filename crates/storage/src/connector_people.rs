@@ -87,7 +87,7 @@ impl WriteTx<'_> {
              THEN connector_user.created_at ELSE excluded.created_at END, updated_at = excluded.updated_at \
              WHERE excluded.sequence IS NULL OR connector_user.sequence IS NULL \
              OR excluded.sequence > connector_user.sequence OR (excluded.sequence = connector_user.sequence \
-             AND (connector_user.deleted_at IS NOT NULL OR $5 = 1)) RETURNING id";
+             AND (connector_user.deleted_at IS NOT NULL OR KNOWN($5) = 1)) RETURNING id";
         const CLEAR: &str = "DELETE FROM connector_user_email WHERE tenant_id = $1 AND connection_number = $2 \
              AND user_key IN EACH_TEXT($3)";
         const EMAILS: &str = "INSERT INTO connector_user_email (tenant_id, connection_number, user_key, email_key, \
@@ -155,7 +155,7 @@ impl WriteTx<'_> {
              THEN connector_group.created_at ELSE excluded.created_at END, updated_at = excluded.updated_at \
              WHERE excluded.sequence IS NULL OR connector_group.sequence IS NULL \
              OR excluded.sequence > connector_group.sequence OR (excluded.sequence = connector_group.sequence \
-             AND (connector_group.deleted_at IS NOT NULL OR $5 = 1)) RETURNING id";
+             AND (connector_group.deleted_at IS NOT NULL OR KNOWN($5) = 1)) RETURNING id";
         const CLEAR: &str = "DELETE FROM connector_member WHERE tenant_id = $1 AND connection_number = $2 \
              AND group_key IN EACH_TEXT($3)";
         const MEMBERS: &str = "INSERT INTO connector_member (tenant_id, connection_number, group_key, member_type, \
@@ -228,7 +228,7 @@ impl WriteTx<'_> {
              deleted_at = NULL, account = excluded.account, email = excluded.email, \
              email_key = excluded.email_key, mapped_at = excluded.mapped_at \
              WHERE excluded.sequence > connector_mapping.sequence OR (excluded.sequence = connector_mapping.sequence \
-             AND (connector_mapping.deleted_at IS NOT NULL OR $4 = 1))";
+             AND (connector_mapping.deleted_at IS NOT NULL OR KNOWN($4) = 1))";
         let rows: Vec<_> = mappings
             .iter()
             .map(|mapping| {

@@ -126,8 +126,8 @@ impl WriteTx<'_> {
         definitions: &Definitions,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str =
-            "UPDATE customer SET details = $3, updated_at = $4 WHERE tenant_id = $1 AND number = $2";
+        const SQL: &str = "UPDATE customer SET details = r.details, updated_at = r.now \
+             FROM EACH_ROW(number $2, details $3, now $4) WHERE customer.tenant_id = $1 AND customer.number = r.number";
         let details = to_text(new)?;
         self.execute_one_on(
             Touched::Nothing,

@@ -49,8 +49,10 @@ impl WriteTx<'_> {
         new: &Values,
         definitions: &Definitions,
     ) -> Result<(), StoreError> {
-        const DELETE: &str = "DELETE FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
-             AND value_key = $4 AND entity_number = $5";
+        const DELETE: &str = "DELETE FROM detail_index \
+             USING EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) \
+             WHERE detail_index.tenant_id = $1 AND detail_index.kind = r.kind AND detail_index.field_id = r.field_id \
+             AND detail_index.value_key = r.value_key AND detail_index.entity_number = r.entity_number";
         const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
              SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
              FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) ON CONFLICT DO NOTHING";

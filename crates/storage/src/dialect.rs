@@ -1,20 +1,28 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
-//! with `$n` parameters, and seven words that only this module knows:
+//! with `$n` parameters, and eight words that only this module knows:
 //!
-//! * `EACH_TEXT($2)`: the strings of a JSON array, for `IN EACH_TEXT($2)`;
-//! * `EACH_INT($2)`: its integers;
+//! * `IN EACH_TEXT($2)`: one of the strings of a JSON array. On PostgreSQL `= ANY` of an array, which it looks up
+//!   in an index; what is `IN` a set that a function returns it joins, and may read the whole table for it;
+//! * `IN EACH_INT($2)`: one of its integers;
 //! * `EACH_OBJECT($2)`: its objects as rows, for `FROM EACH_OBJECT($2)`; a member is `value->>'name'`, a
 //!   text on PostgreSQL;
 //! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
 //!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
 //!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
+//! * `UPDATE t SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE t.tenant_id = $1 AND t.a = r.a`, `DELETE FROM t USING
+//!   EACH_ROW(a $2) WHERE …`: the same; the first column of an update is the key, of a delete all are;
 //! * `PLACE_IN(r.a)`: which row it is of those with this `a`, from 1;
+//! * `KNOWN($5)`: an integer of few values. On PostgreSQL its value stands in the text: Citus hands no
+//!   parameter on to what an `INSERT … SELECT` does `ON CONFLICT` or `RETURNING`;
 //! * `FOR_UPDATE`, `FOR_SHARE`: locks the rows that were read until the transaction ends. SQLite has
 //!   one writer, which needs no such lock.
 
+/// What stands before a parameter whose value becomes part of PostgreSQL's text.
+const KNOWN: &str = "KNOWN(";
+
 /// Whether a statement holds one of the words.
 pub(crate) fn differs(sql: &str) -> bool {
-    sql.contains("EACH_") || sql.contains("FOR_")
+    ["EACH_", "FOR_", KNOWN].iter().any(|word| sql.contains(word))
 }
 
 /// The statement as SQLite reads it.
@@ -29,7 +37,8 @@ pub(crate) fn sqlite(sql: &str) -> String {
             .iter()
             .map(|(column, param)| (format!("r.{column}"), (*param).to_owned()))
             .collect();
-        sql.replace_range(start - " FROM ".len()..end, "");
+        let before = sql[..start].trim_end().rfind(' ').unwrap_or_default();
+        sql.replace_range(before..end, "");
         for (column, param) in columns {
             sql = replace_word(&sql, &column, &param);
         }
@@ -39,20 +48,23 @@ pub(crate) fn sqlite(sql: &str) -> String {
         }
         sql = of_one_row(&sql);
     }
-    with_sets(&sql, each)
+    let sql = with_sets(&sql, each)
         .replace(" FOR_UPDATE", "")
-        .replace(" FOR_SHARE", "")
-        .replace('$', "?")
+        .replace(" FOR_SHARE", "");
+    with_known(&sql, |param| format!("${param}")).replace('$', "?")
 }
 
-/// The statement as PostgreSQL reads it.
+/// The statement as PostgreSQL reads it, but for what is `KNOWN`.
 pub(crate) fn postgres(sql: &str) -> String {
     let each = |kind: &str, param: &str| match kind {
         "OBJECT" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
-        "INT" => format!("(SELECT value::bigint FROM jsonb_array_elements_text({param}::jsonb))"),
-        _ => format!("(SELECT value FROM jsonb_array_elements_text({param}::jsonb))"),
+        // The text of an array of integers, but for its brackets.
+        "INT" => format!("(translate({param}, '[]', '{{}}')::bigint[])"),
+        _ => format!("(ARRAY(SELECT jsonb_array_elements_text({param}::jsonb)))"),
     };
-    let mut sql = sql.to_owned();
+    let mut sql = sql
+        .replace(" IN EACH_INT(", " = ANY EACH_INT(")
+        .replace(" IN EACH_TEXT(", " = ANY EACH_TEXT(");
     if let Some((start, end, columns)) = each_row(&sql) {
         let (names, params): (Vec<&str>, Vec<&str>) = columns.into_iter().unzip();
         let (names, params) = (names.join(", "), params.join(", "));
@@ -66,6 +78,25 @@ pub(crate) fn postgres(sql: &str) -> String {
     with_sets(&sql, each)
         .replace("FOR_UPDATE", "FOR UPDATE")
         .replace("FOR_SHARE", "FOR SHARE")
+}
+
+/// Replaces `KNOWN($n)` by what `value` says of the parameter, counted from 1.
+pub(crate) fn with_known(sql: &str, value: impl Fn(usize) -> String) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, call)) = rest.split_once(KNOWN) {
+        let (param, after) = call.split_once(')').unwrap_or((call, ""));
+        out.push_str(before);
+        out.push_str(&value(param.trim_start_matches('$').parse().unwrap_or_default()));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether a part of the statement is `KNOWN`.
+pub(crate) fn has_known(sql: &str) -> bool {
+    sql.contains(KNOWN)
 }
 
 /// `INSERT … VALUES` of an `INSERT … SELECT` that reads no table, which SQLite runs a quarter slower.
@@ -94,9 +125,10 @@ fn each_row(sql: &str) -> Option<(usize, usize, Columns<'_>)> {
 fn replace_word(sql: &str, word: &str, by: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
+    let of_words = |letter: char| letter == '_' || letter.is_ascii_alphanumeric();
     while let Some((before, after)) = rest.split_once(word) {
         out.push_str(before);
-        let is_part = after.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric());
+        let is_part = out.ends_with(of_words) || after.starts_with(of_words);
         out.push_str(if is_part { word } else { by });
         rest = after;
     }
@@ -121,15 +153,18 @@ fn with_sets(sql: &str, each: impl Fn(&str, &str) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{postgres, sqlite};
+    use super::{postgres, sqlite, with_known};
 
     #[test]
     fn each_database_gets_its_words() {
         let sql = "SELECT 1 FROM t WHERE a = $1 AND b IN EACH_INT($2) ORDER BY b FOR_UPDATE";
         assert_eq!(
             postgres(sql),
-            "SELECT 1 FROM t WHERE a = $1 AND b IN (SELECT value::bigint FROM \
-             jsonb_array_elements_text($2::jsonb)) ORDER BY b FOR UPDATE"
+            "SELECT 1 FROM t WHERE a = $1 AND b = ANY (translate($2, '[]', '{}')::bigint[]) ORDER BY b FOR UPDATE"
+        );
+        assert_eq!(
+            postgres("SELECT 1 FROM t WHERE a = $1 AND b IN EACH_TEXT($2)"),
+            "SELECT 1 FROM t WHERE a = $1 AND b = ANY (ARRAY(SELECT jsonb_array_elements_text($2::jsonb)))"
         );
         assert_eq!(
             sqlite(sql),
@@ -156,6 +191,47 @@ mod tests {
         assert_eq!(
             sqlite("SELECT 1 FROM t WHERE a = $1 AND b IN EACH_TEXT($2) AND c = $3"),
             "SELECT 1 FROM t WHERE a = ?1 AND b IN (SELECT value FROM json_each(?2)) AND c = ?3"
+        );
+    }
+
+    #[test]
+    fn what_is_known_stands_in_the_text() {
+        let sql = "SELECT 1 FROM t WHERE a = $1 AND (b = $2 OR KNOWN($12) = 1)";
+        assert_eq!(
+            sqlite(sql),
+            "SELECT 1 FROM t WHERE a = ?1 AND (b = ?2 OR ?12 = 1)"
+        );
+        assert_eq!(
+            with_known(&postgres(sql), |param| (param + 1).to_string()),
+            "SELECT 1 FROM t WHERE a = $1 AND (b = $2 OR 13 = 1)"
+        );
+    }
+
+    #[test]
+    fn rows_that_are_changed_are_one_or_many() {
+        let update = "UPDATE t SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE t.tenant_id = $1 AND t.a = r.a";
+        assert_eq!(
+            sqlite(update),
+            "UPDATE t SET c = ?3 WHERE t.tenant_id = ?1 AND t.a = ?2"
+        );
+        assert_eq!(
+            postgres(update),
+            "UPDATE t SET c = r.c FROM UNNEST($2, $3) WITH ORDINALITY AS r(a, c, place) WHERE t.tenant_id = $1 AND \
+             t.a = r.a"
+        );
+        // The end of a table's name is no row.
+        assert_eq!(
+            sqlite("UPDATE tr SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE tr.tenant_id = $1 AND tr.a = r.a"),
+            "UPDATE tr SET c = ?3 WHERE tr.tenant_id = ?1 AND tr.a = ?2"
+        );
+        let delete = "DELETE FROM t USING EACH_ROW(a $2) WHERE t.tenant_id = $1 AND t.a = r.a";
+        assert_eq!(
+            sqlite(delete),
+            "DELETE FROM t WHERE t.tenant_id = ?1 AND t.a = ?2"
+        );
+        assert_eq!(
+            postgres(delete),
+            "DELETE FROM t USING UNNEST($2) WITH ORDINALITY AS r(a, place) WHERE t.tenant_id = $1 AND t.a = r.a"
         );
     }
 

@@ -90,7 +90,7 @@ impl WriteTx<'_> {
              created_at = CASE WHEN object.deleted_at IS NULL THEN object.created_at ELSE excluded.created_at END, \
              updated_at = excluded.updated_at \
              WHERE excluded.sequence > object.sequence OR (excluded.sequence = object.sequence \
-             AND (object.deleted_at IS NOT NULL OR $5 = 1)) RETURNING type, id";
+             AND (object.deleted_at IS NOT NULL OR KNOWN($5) = 1)) RETURNING type, id";
         let id_keys: Vec<[Option<_>; 3]> = objects
             .iter()
             .map(|(object, _)| {

@@ -136,8 +136,8 @@ impl WriteTx<'_> {
         definitions: &Definitions,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str =
-            "UPDATE organization SET details = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2";
+        const SQL: &str = "UPDATE organization SET details = r.details, updated_at = r.now \
+             FROM EACH_ROW(id $2, details $3, now $4) WHERE organization.tenant_id = $1 AND organization.id = r.id";
         let details = to_text(new)?;
         self.execute_one_on(
             Touched::Organization(id.0),

@@ -71,6 +71,8 @@ impl ClusterOptions {
             true => &[
                 ("shared_preload_libraries", "citus"),
                 ("citus.shard_count", "4"),
+                // Some tests slow a table down by a trigger; on one node they are safe.
+                ("citus.enable_unsafe_triggers", "on"),
                 // Else the extension makes a certificate, and has the server use it from then on.
                 ("citus.node_conninfo", "sslmode=disable"),
             ],

@@ -7,7 +7,7 @@ use guildhall_domain::access::{Role, ScopeSet};
 use guildhall_domain::bulk::{Item, Manage, ManageItem};
 use guildhall_domain::field::{EntityKind, NewDefinition};
 use guildhall_domain::task::TaskType;
-use guildhall_domain::{Caller, TenantId, Timestamp};
+use guildhall_domain::{Caller, SubjectKind, TenantId, Timestamp};
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{FieldValues, NewProfile, NewSubject, Service, Settings, Submission, Target};
 use guildhall_storage::{Location, OnFatal, Store};
@@ -202,4 +202,75 @@ async fn a_chunk_is_written_set_by_set() {
     assert_eq!(one.len(), twelve.len(), "{one:#?}\n{twelve:#?}");
     let receipts = twelve.iter().filter(|sql| sql.contains("INTO task_item")).count();
     assert_eq!(receipts, 1);
+}
+
+/// A chunk that changes values of many costs what one that changes those of one does.
+#[tokio::test]
+async fn a_chunk_of_changes_is_written_set_by_set() {
+    let world = World::new().await;
+    let mut costs = Vec::new();
+    // Made, made other, made other; then one of them, twice, the second time with its definitions in memory.
+    for (count, value) in [(12, "a"), (12, "b"), (12, "c"), (1, "d"), (1, "e")] {
+        let item = |number| {
+            let mut profile = world.profile("", 3);
+            for detail in &mut profile.details {
+                detail.values = vec![value.to_owned()];
+            }
+            Item::Manage(ManageItem {
+                operation: Manage::Upsert,
+                id: None,
+                handle: Some(format!("O {number}")),
+                display_name: None,
+                details: profile.details,
+                associated_ids: Vec::new(),
+                product_ids: Vec::new(),
+            })
+        };
+        let submission = Submission {
+            task_type: TaskType::OrganizationProfiles,
+            items: (0..count).map(item).collect(),
+            key: value.to_owned(),
+            fingerprint: String::new(),
+        };
+        world.service.submit(&world.caller, submission).await.unwrap();
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        let before = world.statements().len();
+        while worker.step().await.unwrap() == Step::Worked {}
+        costs.push(world.since(before));
+    }
+    let (twelve, one) = (&costs[2], &costs[4]);
+    assert_eq!(one.len(), twelve.len(), "{one:#?}\n{twelve:#?}");
+    let of_values = twelve.iter().filter(|sql| sql.contains("detail_index")).count();
+    assert_eq!(of_values, 2, "{twelve:#?}");
+}
+
+/// An organization with all that hangs on it is one statement, and so are all that are asked for meanwhile.
+#[tokio::test]
+async fn a_read_costs_one_statement_or_less() {
+    let world = World::new().await;
+    let new = world.profile("Acme", 20);
+    let made = world.service.create_profile(&world.caller, new).await.unwrap();
+    let id = made.subject.id();
+    let kind = SubjectKind::Organization;
+    // The first ones read the definitions.
+    for read in 0..2 {
+        let before = world.statements().len();
+        let found = world.service.profile(&world.caller, kind, &id).await.unwrap();
+        assert_eq!((found.customers.len(), found.entitlements.len()), (20, 20));
+        world.service.organization(&world.caller, &id).await.unwrap();
+        let cost = world.since(before);
+        assert!(read == 0 || cost.len() == 2, "{cost:#?}");
+    }
+    let before = world.statements().len();
+    let reads: Vec<_> = (0..40)
+        .map(|_| {
+            let (service, caller, id) = (Arc::clone(&world.service), world.caller.clone(), id.clone());
+            tokio::spawn(async move { service.profile(&caller, kind, &id).await.unwrap() })
+        })
+        .collect();
+    for read in reads {
+        assert_eq!(read.await.unwrap().customers.len(), 20);
+    }
+    let cost = world.since(before);
+    assert!(cost.len() <= 2, "{cost:#?}");
 }

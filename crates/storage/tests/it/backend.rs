@@ -30,7 +30,9 @@ pub fn postgres(case: impl AsyncFnOnce(Open<'_>)) {
 pub fn postgres_database() -> Database {
     filled_database(|url| {
         let location = Location::Postgres(url.to_owned());
-        drop(runtime().block_on(open_at(&location, true)).unwrap());
+        let open = || drop(runtime().block_on(open_at(&location, true)).unwrap());
+        // On a thread of its own: the caller may be inside a runtime.
+        std::thread::scope(|scope| scope.spawn(open).join()).unwrap();
     })
 }
 

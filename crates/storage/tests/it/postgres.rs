@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, TenantId};
+use guildhall_domain::{
+    Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId, Values,
+};
 use guildhall_storage::{Counter, Location, Store, StoreError, Sweep};
 use guildhall_testkit::{Cluster, ClusterOptions, Database};
 use tokio::sync::Notify;
 
 use crate::backend::{open_at, postgres_database, runtime};
-use crate::sample::{NOW, customer, definitions, field, organization, tenant, values, write};
+use crate::sample::{NOW, customer, definitions, field, organization, product, tenant, values, write};
 use crate::transactions::{add, there};
 
 /// How soon a store works again after its database does.
@@ -539,6 +541,84 @@ fn a_server_that_is_killed_under_load() {
     });
 }
 
+/// What many ask for together is what each would read, of its own tenant.
+#[test]
+fn a_glance_is_what_a_read_finds() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        let other = tenant(&store, "other").await;
+        for of in [one, other] {
+            write(&store, of, async move |tx| {
+                let (fields, id) = (
+                    definitions(&[field(1, "Note", FieldType::Text)]),
+                    OrganizationId(3),
+                );
+                for number in [2, 1] {
+                    add(tx, number).await?;
+                    tx.insert_customer(&customer(number), &fields, NOW).await?;
+                    tx.insert_product(&product(number), NOW).await?;
+                }
+                let mut full = organization(3, &format!("Full of {}", of.0));
+                full.details = values(&[(1, &["x"])]);
+                tx.insert_organization(&full, &fields, NOW).await?;
+                for number in [2, 1] {
+                    tx.add_member(id, number).await?;
+                    let (entity, uuid) = (Entity::Organization(id), format!("e{number}"));
+                    tx.insert_entitlement(number, &uuid, entity, number, NOW).await?;
+                }
+                let new = values(&[(1, &["y"])]);
+                tx.put_entitlement_details(1, &Values::default(), &new, &fields, NOW)
+                    .await
+            })
+            .await;
+        }
+        let second_server = store_of(database.url()).await;
+        let asked = [1, 3, 2, 3, 4, 1_000_000]
+            .into_iter()
+            .flat_map(|id| [(one, id), (other, id)]);
+        let asked: Vec<_> = asked
+            .map(|(of, id)| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let glance = store.glance(of, OrganizationId(id)).await.unwrap().unwrap();
+                    (of, OrganizationId(id), glance)
+                })
+            })
+            .collect();
+        for task in asked {
+            let (of, id, glance) = task.await.unwrap();
+            let (stamp, organization, (entitlements, customers)) = second_server
+                .read(of, async |tx| {
+                    let found = (tx.definitions_stamp().await?, tx.organization(id).await?);
+                    Ok::<_, StoreError>((found.0, found.1, tx.entitlements_and_members(id).await?))
+                })
+                .await
+                .unwrap();
+            assert_eq!(glance.definitions_stamp, stamp);
+            assert_eq!(glance.organization, organization);
+            assert_eq!((glance.entitlements, glance.customers), (entitlements, customers));
+        }
+        // What another server has written is seen at once.
+        for round in 0..50 {
+            let name = format!("Round {round}");
+            let renamed = name.clone();
+            write(&second_server, one, async move |tx| {
+                tx.rename_organization(OrganizationId(1), &renamed, &renamed, NOW)
+                    .await
+            })
+            .await;
+            let glance = store.glance(one, OrganizationId(1)).await.unwrap().unwrap();
+            assert_eq!(glance.organization.unwrap().name, name);
+        }
+        terminate(&database);
+        let start = Instant::now();
+        while let Err(error) = store.glance(one, OrganizationId(1)).await {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            assert!(start.elapsed() < SOON, "{error:?}");
+        }
+    });
+}
+
 /// A server that is halted answers nothing, and keeps its connections open.
 #[test]
 fn a_server_that_is_halted() {
@@ -549,11 +629,21 @@ fn a_server_that_is_halted() {
         let one = tenant(&store, "one").await;
         cluster.pause();
         let start = Instant::now();
+        let glances: Vec<_> = (0..100)
+            .map(|id| {
+                let store = store.clone();
+                tokio::spawn(async move { store.glance(one, OrganizationId(id)).await })
+            })
+            .collect();
         let (read, written) = tokio::join!(
             store.read(one, async |tx| tx.definitions_stamp().await),
             store.write(one, async |tx| add(tx, 1).await),
         );
-        for error in [read.map(drop), written].map(Result::unwrap_err) {
+        let mut errors = vec![read.map(drop), written];
+        for glance in glances {
+            errors.push(glance.await.unwrap().map(drop));
+        }
+        for error in errors.into_iter().map(Result::unwrap_err) {
             assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         }
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());

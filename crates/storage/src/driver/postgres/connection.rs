@@ -37,9 +37,13 @@ enum Ask<'q> {
 }
 
 impl Ask<'_> {
-    fn text(&self) -> (&'static str, Vec<Type>) {
+    fn text(&self) -> (Cow<'static, str>, Vec<Type>) {
         let (Self::Rows(sql, params) | Self::Count(sql, params)) = self;
-        (sql, params.iter().map(Param::postgres_type).collect())
+        let known = |place: usize| params.get(place).and_then(Param::known);
+        (
+            text(sql, known),
+            params.iter().map(Param::postgres_type).collect(),
+        )
     }
 
     async fn send(&self, client: &Client, statement: &Statement) -> Result<Answer, tokio_postgres::Error> {
@@ -179,9 +183,11 @@ impl Connection {
         let (begin, writes) = (self.take_begin(), self.later.take());
         let client = self.client().map_err(|error| (error, false))?;
         let mut statements = Vec::with_capacity(writes.len() + asks.len());
-        let written = writes.iter().map(|write| (write.sql(), write.types()));
+        let written = writes
+            .iter()
+            .map(|write| (text(write.sql(), |place| write.known(place)), write.types()));
         for (sql, types) in written.chain(asks.iter().map(Ask::text)) {
-            let prepared = client.prepare_typed_cached(&text(sql), &types).await;
+            let prepared = client.prepare_typed_cached(&sql, &types).await;
             statements.push(prepared.map_err(|error| sort(&error))?);
         }
         let (of_writes, of_asks) = statements.split_at(writes.len());
@@ -323,27 +329,47 @@ impl Drop for Connection {
     }
 }
 
-/// The statement in PostgreSQL's dialect.
-fn text(sql: &'static str) -> Cow<'static, str> {
+/// The statement in PostgreSQL's dialect. What is known of its parameters, counted from 0, is part of it.
+fn text(sql: &'static str, known: impl Fn(usize) -> Option<i64>) -> Cow<'static, str> {
+    let text = dialect_of(sql);
+    if !dialect::has_known(text) {
+        return Cow::Borrowed(text);
+    }
+    let value = |param: usize| known(param.wrapping_sub(1)).map(|value| value.to_string());
+    // What is none stays a word that the server refuses.
+    Cow::Owned(dialect::with_known(text, |param| {
+        value(param).unwrap_or_else(|| format!("KNOWN(${param})"))
+    }))
+}
+
+fn dialect_of(sql: &'static str) -> &'static str {
     type Texts = std::collections::HashMap<(usize, usize), &'static str>;
     static TEXTS: RwLock<Option<Texts>> = RwLock::new(None);
     if !dialect::differs(sql) {
-        return Cow::Borrowed(sql);
+        return sql;
     }
     let key = (sql.as_ptr() as usize, sql.len());
     if let Some(texts) = &*TEXTS.read().unwrap_or_else(PoisonError::into_inner)
         && let Some(text) = texts.get(&key)
     {
-        return Cow::Borrowed(text);
+        return text;
     }
     // There are as many as there are statements in this crate: a closed list.
     let text: &'static str = Box::leak(dialect::postgres(sql).into_boxed_str());
     let mut texts = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
     texts.get_or_insert_default().insert(key, text);
-    Cow::Borrowed(text)
+    text
 }
 
 impl Param<'_> {
+    fn known(&self) -> Option<i64> {
+        match self {
+            Param::Int(number) => Some(*number),
+            Param::OptInt(number) => *number,
+            Param::Text(_) | Param::OptText(_) => None,
+        }
+    }
+
     fn postgres_type(&self) -> Type {
         match self {
             Param::Int(_) | Param::OptInt(_) => Type::INT8,

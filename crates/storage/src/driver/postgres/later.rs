@@ -58,8 +58,41 @@ impl Write {
         self.sql
     }
 
+    /// The value of a parameter, counted from 0, where that is one integer for all rows.
+    pub(super) fn known(&self, place: usize) -> Option<i64> {
+        let [row] = self.rows.as_slice() else { return None };
+        row.get(place).and_then(Value::int)
+    }
+
     fn is_of_rows(&self) -> bool {
         self.sql.contains("EACH_ROW(")
+    }
+
+    /// Whether this statement can do the row too. One that is updated twice is so in two statements.
+    fn takes(&self, sql: &str, row: &[Value]) -> bool {
+        let is_updated =
+            || sql.starts_with("UPDATE ") && self.rows.iter().any(|each| each.get(1) == row.get(1));
+        let of_same_tenant = || self.rows.first().and_then(|first| first.first()) == row.first();
+        self.sql == sql && self.is_of_rows() && of_same_tenant() && !is_updated()
+    }
+
+    /// Whether it comes to the same if this row of the same table is written before: one removes rows and the
+    /// other adds rows of the same columns, and this is none of them.
+    fn commutes(&self, sql: &str, row: &[Value]) -> bool {
+        // From the end, where rows differ most.
+        let is_there = || {
+            self.rows
+                .iter()
+                .any(|each| each.iter().rev().eq(row.iter().rev()))
+        };
+        let is_deleted = |sql: &str| sql.starts_with("DELETE ");
+        let columns = columns(sql);
+        columns.is_some()
+            && columns == self::columns(self.sql)
+            && is_deleted(sql) != is_deleted(self.sql)
+            && !sql.starts_with("UPDATE ")
+            && !self.sql.starts_with("UPDATE ")
+            && !is_there()
     }
 
     /// The first parameter is the tenant; over `EACH_ROW` the others are the columns of the rows.
@@ -138,19 +171,13 @@ impl Later {
     pub(super) fn add(&mut self, sql: &'static str, params: &[Param<'_>], one: bool) {
         let row: Vec<Value> = params.iter().map(Value::from).collect();
         self.rows += 1;
-        let of_same_table = self
-            .writes
-            .iter_mut()
-            .rev()
-            .find(|write| table(write.sql) == table(sql));
-        match of_same_table {
-            Some(write)
-                if write.is_of_rows()
-                    && write.sql == sql
-                    && write.rows.first().and_then(|first| first.first()) == row.first() =>
-            {
-                write.rows.push(row);
-            }
+        let mut earlier = self.writes.iter_mut().rev();
+        let place = earlier.find(|write| {
+            let is_passed = table(write.sql) != table(sql) || write.commutes(sql, &row);
+            !is_passed || write.takes(sql, &row)
+        });
+        match place {
+            Some(write) if write.takes(sql, &row) => write.rows.push(row),
             _ => self.writes.push(Write {
                 sql,
                 rows: vec![row],
@@ -179,6 +206,12 @@ impl Later {
         self.rows = 0;
         std::mem::take(&mut self.writes)
     }
+}
+
+/// The columns of the rows that a statement writes, where it writes such.
+fn columns(sql: &str) -> Option<&str> {
+    let (_, list) = sql.split_once("EACH_ROW(")?;
+    list.split_once(')').map(|(columns, _)| columns)
 }
 
 /// The table that a statement writes.
@@ -257,5 +290,58 @@ mod tests {
         assert!(!later.must_be_checked());
         later.add("DELETE FROM a WHERE tenant_id = $1", &[Param::Int(7)], true);
         assert!(later.must_be_checked());
+    }
+
+    const ADD: &str = "INSERT INTO c (tenant_id, x, y) SELECT $1, r.x, r.y FROM EACH_ROW(x $2, y $3)";
+    const REMOVE: &str =
+        "DELETE FROM c USING EACH_ROW(x $2, y $3) WHERE c.tenant_id = $1 AND c.x = r.x AND c.y = r.y";
+    const CHANGE: &str =
+        "UPDATE c SET y = r.y FROM EACH_ROW(x $2, y $3) WHERE c.tenant_id = $1 AND c.x = r.x";
+
+    fn row(x: i64, y: i64) -> [Param<'static>; 3] {
+        [Param::Int(7), Param::Int(x), Param::Int(y)]
+    }
+
+    #[test]
+    fn rows_that_are_removed_and_added_are_two_statements() {
+        let mut later = Later::default();
+        for x in 1..=3 {
+            later.add(REMOVE, &row(x, 1), false);
+            later.add(ADD, &row(x, 2), false);
+        }
+        assert_eq!(shape(&mut later), [(REMOVE, 3), (ADD, 3)]);
+    }
+
+    #[test]
+    fn a_row_that_is_removed_after_it_was_added_stays_removed() {
+        let mut later = Later::default();
+        later.add(REMOVE, &row(1, 1), false);
+        later.add(ADD, &row(1, 2), false);
+        // The same thing once more: from 2 to 3, and back.
+        later.add(REMOVE, &row(1, 2), false);
+        later.add(ADD, &row(1, 3), false);
+        later.add(REMOVE, &row(1, 3), false);
+        later.add(ADD, &row(1, 2), false);
+        assert_eq!(
+            shape(&mut later),
+            [(REMOVE, 1), (ADD, 2), (REMOVE, 2), (ADD, 1)],
+            "2 is added before it is removed, 3 too, and 2 is added in the end"
+        );
+    }
+
+    #[test]
+    fn a_row_that_is_updated_twice_is_so_in_turn() {
+        let mut later = Later::default();
+        later.add(CHANGE, &row(1, 1), true);
+        later.add(CHANGE, &row(2, 1), true);
+        later.add(CHANGE, &row(1, 2), true);
+        later.add(CHANGE, &row(2, 2), true);
+        // What a row becomes and what is added or removed do not pass each other.
+        later.add(ADD, &row(3, 1), true);
+        later.add(CHANGE, &row(3, 2), true);
+        assert_eq!(
+            shape(&mut later),
+            [(CHANGE, 2), (CHANGE, 2), (ADD, 1), (CHANGE, 1)]
+        );
     }
 }

@@ -3,14 +3,17 @@
 
 mod connection;
 mod fault;
+mod lanes;
 mod later;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
+    Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
@@ -18,7 +21,8 @@ use tokio_postgres::config::SslMode;
 pub(crate) use connection::{Connection, Ended};
 
 use crate::error::{OpenError, StoreError};
-use crate::migrate;
+use crate::{citus, migrate};
+use lanes::Lanes;
 
 /// Connections of one server at most. A unit of work is a few round trips, so few are enough.
 const CONNECTIONS_MAX: usize = 24;
@@ -30,42 +34,38 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long what was sent may stay without any sign that the other machine has got it.
 const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// What every session is set to. A statement or a lock that takes longer than a client waits is given
-/// up; a transaction that its server has forgotten does not hold locks for ever.
+/// up; a transaction that its server has forgotten does not hold locks for ever. Each statement finds its
+/// rows by an index, whatever the size of the table was when it was planned.
 const SESSION: &str = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s \
-     -c default_transaction_isolation=read\\ committed -c client_min_messages=warning";
+     -c default_transaction_isolation=read\\ committed -c client_min_messages=warning \
+     -c enable_seqscan=off -c jit=off";
+/// A statement is planned once, whatever its parameters: planning takes longer than most statements do, and
+/// PostgreSQL plans some anew for ever, since it reckons less for the values at hand. Not over Citus, which
+/// refuses some statements then.
+const PLANNED_ONCE: &str = " -c plan_cache_mode=force_generic_plan";
 
 /// An open PostgreSQL database.
 pub(crate) struct Postgres {
     pool: Pool,
+    lanes: Lanes,
 }
 
 impl Postgres {
     /// Connects, checks the settings that promises rest on, and migrates.
     pub(crate) async fn open(url: &str, now_ms: i64) -> Result<Self, OpenError> {
-        let (config, tls) = configure(url)?;
-        let manager_config = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let manager = Manager::from_config(config, tls, manager_config);
-        let timeouts = Timeouts {
-            wait: Some(CONNECT_TIMEOUT),
-            create: Some(CONNECT_TIMEOUT),
-            recycle: Some(CONNECT_TIMEOUT),
-        };
-        let pool = Pool::builder(manager)
-            .max_size(CONNECTIONS_MAX)
-            .timeouts(timeouts)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|e| OpenError(format!("PostgreSQL: {e}")))?;
-        let mut client = pool
-            .get()
-            .await
-            .map_err(|e| OpenError(format!("PostgreSQL: cannot connect: {}", words(&e))))?;
+        let mut pool = pool(url, SESSION)?;
+        let mut client = first(&pool).await?;
+        if !citus::is_there(&client).await? {
+            pool = self::pool(url, &format!("{SESSION}{PLANNED_ONCE}"))?;
+            client = first(&pool).await?;
+        }
         check_settings(&client).await?;
         migrate::postgres(&mut client, now_ms).await?;
         drop(client);
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            lanes: Lanes::default(),
+        })
     }
 
     /// A connection, before its transaction has begun.
@@ -78,8 +78,34 @@ impl Postgres {
     }
 }
 
+/// Connections whose sessions are set so, unless the URL says otherwise.
+fn pool(url: &str, session: &str) -> Result<Pool, OpenError> {
+    let (config, tls) = configure(url, session)?;
+    let manager_config = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = Manager::from_config(config, tls, manager_config);
+    let timeouts = Timeouts {
+        wait: Some(CONNECT_TIMEOUT),
+        create: Some(CONNECT_TIMEOUT),
+        recycle: Some(CONNECT_TIMEOUT),
+    };
+    Pool::builder(manager)
+        .max_size(CONNECTIONS_MAX)
+        .timeouts(timeouts)
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|e| OpenError(format!("PostgreSQL: {e}")))
+}
+
+async fn first(pool: &Pool) -> Result<Client, OpenError> {
+    pool.get()
+        .await
+        .map_err(|e| OpenError(format!("PostgreSQL: cannot connect: {}", words(&e))))
+}
+
 /// Reads the URL. What it says of a password is in no error.
-fn configure(url: &str) -> Result<(Config, tls::Connector), OpenError> {
+fn configure(url: &str, session: &str) -> Result<(Config, tls::Connector), OpenError> {
     let (url, root_certificate) = tls::take_root_certificate(url)?;
     let mut config = Config::from_str(&url).map_err(|e| {
         // The error names an option, never its value.
@@ -88,8 +114,8 @@ fn configure(url: &str) -> Result<(Config, tls::Connector), OpenError> {
         ))
     })?;
     let session = match config.get_options() {
-        Some(given) => format!("{SESSION} {given}"),
-        None => SESSION.to_owned(),
+        Some(given) => format!("{session} {given}"),
+        None => session.to_owned(),
     };
     config.options(session);
     config.connect_timeout(CONNECT_TIMEOUT);

@@ -6,7 +6,7 @@ mod connection;
 mod lock;
 mod queue;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -21,7 +21,7 @@ use crate::{
 const NOW: Timestamp = Timestamp(1);
 
 /// Runs every method of a tenant's transaction.
-pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     let (organization, customer, product, field) = sample();
     let (fields, none) = (Definitions::new(vec![field.clone()]), Values::default());
     let mut some = Values::default();
@@ -96,6 +96,7 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
     tx.customers_with(&BTreeSet::from(wanted), 0, 10).await?;
     tx.cloud_id().await?;
+    tx.glances(&BTreeSet::from([1])).await?;
     tx.organization_entitlements(organization.id).await?;
     tx.customer_entitlements(1).await?;
     tx.inherited_entitlements(1).await?;
@@ -135,7 +136,9 @@ pub(super) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) async fn everything_across_tenants(tx: &mut SystemTx<'_>) -> Result<TenantId, StoreError> {
+pub(in crate::driver) async fn everything_across_tenants(
+    tx: &mut SystemTx<'_>,
+) -> Result<TenantId, StoreError> {
     let tenant = tx.insert_tenant("cloud", "Tenant", NOW).await?;
     tx.tenant("cloud").await?;
     tx.tenants().await?;
