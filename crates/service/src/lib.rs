@@ -18,6 +18,7 @@ mod demo_objects;
 mod entitlements;
 mod error;
 mod fields;
+mod kept;
 mod list_pages;
 mod lists;
 mod maintenance;
@@ -56,7 +57,8 @@ pub use guildhall_domain::bulk::FieldValues;
 pub use guildhall_storage::{Child, ConnectionRow, NamedObject, ObjectId, PersonRow, StandingRow, WriteRow};
 pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
 pub use guildhall_storage::{StoreError, TenantRow, Version};
-pub use lists::{ListPage, Total};
+pub use kept::Kept;
+pub use lists::{ListPage, ListRow, Total};
 pub use object_tree::{Descendant, ObjectTree, Pointed};
 pub use objects::{ObjectStory, ObjectsSet};
 pub use organizations::{OrganizationDetails, OrganizationName};
@@ -71,6 +73,7 @@ pub use values::{Target, ValueOf};
 pub use visible::{VisiblePage, VisibleQuery};
 
 use definitions::DefinitionsCache;
+use lists::KeptRows;
 use numbers::Numbers;
 use queue::Announcements;
 use tokens::TokenCache;
@@ -115,6 +118,7 @@ pub struct Service {
     tokens: TokenCache,
     numbers: Numbers,
     queue: Announcements,
+    rows: KeptRows,
 }
 
 impl Service {
@@ -130,6 +134,7 @@ impl Service {
             definitions: Arc::default(),
             tokens: TokenCache::default(),
             queue: Announcements::default(),
+            rows: KeptRows::default(),
         }
     }
 

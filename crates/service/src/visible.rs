@@ -57,7 +57,7 @@ impl Service {
         let max = limits::VISIBLE_PAGE_MAX;
         let limit = query.limit.unwrap_or(max).clamp(1, max);
         self.store
-            .read_aside(caller.tenant, true, async |tx| {
+            .read_aside(caller.tenant, async |tx| {
                 let connections = match query.connection_id {
                     Some(id) => vec![meant(tx, Some(id)).await?],
                     None => tx.connections().await?,
