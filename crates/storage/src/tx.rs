@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use guildhall_domain::{Entity, TenantId};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::driver::{Ask, Lock, Param, Row, Session};
+use crate::driver::{Ask, Lock, Param, Row, Rows, Session};
 use crate::error::StoreError;
 use crate::ready;
 use crate::versions::{Moment, Touched, Version, Versions};
@@ -160,6 +160,24 @@ impl<'c> WriteTx<'c> {
     ) -> Result<Vec<T>, StoreError> {
         self.read.session.touch(self.read.tenant, touched);
         self.read.fetch(sql, params, read).await
+    }
+
+    /// The rows that a statement over `EACH_BOUND` returns, which outdates these answers only; its rows stand
+    /// between its other parameters.
+    pub(crate) async fn fetch_each_on<T>(
+        &mut self,
+        touched: Touched,
+        sql: &'static str,
+        (before, rows, after): (&[Param<'_>], &Rows<'_>, &[Param<'_>]),
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let tenant = self.read.tenant;
+        let (before, count) = with_tenant(tenant, before)?;
+        self.read.session.touch(tenant, touched);
+        let session = &mut self.read.session;
+        session
+            .fetch_each(sql, (&before[..count], rows, after), read)
+            .await
     }
 
     /// The row that a statement returns, which outdates these answers only.
