@@ -11,7 +11,6 @@ pub mod call;
 mod docs;
 pub mod error;
 mod health;
-mod kept;
 pub mod openapi;
 pub mod router;
 pub mod routes;

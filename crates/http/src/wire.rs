@@ -2,10 +2,11 @@
 //! from one declaration, `body!` or `answer!`, so that they cannot disagree.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use guildhall_domain::json::{At, Members, Node};
 use guildhall_domain::{Excerpt, Rejection, text};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
@@ -143,6 +144,29 @@ impl Kept {
 impl Schema for Kept {
     fn schema(_all: &mut Schemas) -> Value {
         json!({ "type": "object", "additionalProperties": true })
+    }
+}
+
+/// A `T` that was written before, and is written again as it is.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct Written<'a, T>(&'a RawValue, #[serde(skip)] PhantomData<T>);
+
+impl<'a, T: serde::Serialize> Written<'a, T> {
+    /// The text of a `T`, to be kept.
+    pub fn text(value: &T) -> Result<Box<RawValue>, ApiError> {
+        to_raw_value(value).map_err(|error| ApiError::internal(format!("cannot write JSON: {error}")))
+    }
+
+    /// The same, by its text.
+    pub fn again(text: &'a RawValue) -> Self {
+        Self(text, PhantomData)
+    }
+}
+
+impl<T: Schema> Schema for Written<'_, T> {
+    fn schema(all: &mut Schemas) -> Value {
+        T::schema(all)
     }
 }
 

@@ -18,6 +18,7 @@ mod demo_objects;
 mod entitlements;
 mod error;
 mod fields;
+mod kept;
 mod list_pages;
 mod lists;
 mod maintenance;
@@ -57,7 +58,8 @@ pub use guildhall_domain::bulk::FieldValues;
 pub use guildhall_storage::{Child, ConnectionRow, NamedObject, ObjectId, PersonRow, StandingRow, WriteRow};
 pub use guildhall_storage::{ItemFilter, ItemRow, TaskRow};
 pub use guildhall_storage::{StoreError, TenantRow, Version};
-pub use lists::{ListPage, Total};
+pub use kept::Kept;
+pub use lists::{ListPage, ListRow, Total};
 pub use object_tree::{Descendant, ObjectTree, Pointed};
 pub use objects::{ObjectStory, ObjectsSet};
 pub use organizations::{OrganizationDetails, OrganizationName};
@@ -72,6 +74,7 @@ pub use values::{Target, ValueOf};
 pub use visible::{VisiblePage, VisibleQuery};
 
 use definitions::DefinitionsCache;
+use lists::KeptRows;
 use numbers::Numbers;
 use queue::Announcements;
 use rates::Counts;
@@ -121,6 +124,7 @@ pub struct Service {
     numbers: Numbers,
     queue: Announcements,
     counts: Counts,
+    rows: KeptRows,
 }
 
 impl Service {
@@ -137,6 +141,7 @@ impl Service {
             tokens: TokenCache::default(),
             queue: Announcements::default(),
             counts: Counts::default(),
+            rows: KeptRows::default(),
         }
     }
 

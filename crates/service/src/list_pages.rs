@@ -4,14 +4,15 @@
 //! end early with the position that it came to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use guildhall_domain::list::{
-    Choice, Filters, Lead, LinkTo, ListKind, ListQuery, Listed, Place, Position, SortBy, Sources, Span,
+    Choice, Filters, Lead, LinkTo, ListKind, ListQuery, Place, Position, SortBy, Sources, Span,
 };
 use guildhall_domain::{Entity, EntityKind};
 use guildhall_storage::{Gather, Linked, ReadTx, StoreError, Walk};
 
-use crate::lists::{Load, Total};
+use crate::lists::{KeptRows, ListRow, Load, Total};
 
 /// Rows that one statement loads at most: each may have a quarter of a megabyte of values.
 const BLOCK_ROWS_MAX: usize = 250;
@@ -38,7 +39,12 @@ pub(crate) struct Search<'q> {
     pub(crate) all: Span,
     /// Rows that a page looks at, and a count counts.
     pub(crate) rows_max: usize,
+    /// Rows that lists had before.
+    pub(crate) rows: &'q KeptRows,
 }
+
+/// The next rows, and where the page ends if there may be more.
+type Found<T> = (Vec<Arc<ListRow<T>>>, Option<Position>);
 
 impl Search<'_> {
     /// What leads, and what it has.
@@ -154,7 +160,7 @@ impl Search<'_> {
         source: &Source,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<(Vec<Listed<T>>, Option<Position>), StoreError> {
+    ) -> Result<Found<T>, StoreError> {
         if let (Source::Numbers(numbers), false) = (source, self.query.sort.by == SortBy::Id) {
             return self.first::<T>(tx, numbers, after.as_ref(), limit).await;
         }
@@ -194,9 +200,9 @@ impl Search<'_> {
         numbers: &[i64],
         after: Option<&Position>,
         limit: usize,
-    ) -> Result<(Vec<Listed<T>>, Option<Position>), StoreError> {
+    ) -> Result<Found<T>, StoreError> {
         let sort = self.query.sort;
-        let mut first: BTreeMap<Position, Listed<T>> = BTreeMap::new();
+        let mut first: BTreeMap<Position, Arc<ListRow<T>>> = BTreeMap::new();
         for block in numbers.chunks(BLOCK_ROWS_MAX) {
             for row in self.passing::<T>(tx, block).await?.into_values() {
                 let position = row.position(sort.by);
@@ -229,11 +235,11 @@ impl Search<'_> {
         &self,
         tx: &mut ReadTx<'_>,
         numbers: &[i64],
-    ) -> Result<BTreeMap<i64, Listed<T>>, StoreError> {
+    ) -> Result<BTreeMap<i64, Arc<ListRow<T>>>, StoreError> {
         if numbers.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let mut rows = T::load(tx, numbers).await?;
+        let mut rows = T::rows(tx, self.rows, numbers).await?;
         rows.retain(|row| self.filters.pass(&row.thing));
         for (link, id) in self.links.iter().zip(&self.query.links) {
             let asked: Vec<i64> = rows

@@ -66,7 +66,7 @@ impl Service {
         let depth = depth.unwrap_or(1).clamp(0, limits::TREE_DEPTH_MAX);
         let max = usize::try_from(limits::TREE_OBJECTS_MAX).unwrap_or(usize::MAX);
         self.store
-            .read_aside(caller.tenant, true, async |tx| {
+            .read_aside(caller.tenant, async |tx| {
                 let connection = meant(tx, connection_id).await?;
                 let number = connection.number;
                 let found = match id.contains('\0') {

@@ -8,7 +8,6 @@ use guildhall_domain::connector::{
     Counted, DeleteByProperties, DeleteObjects, EqualSequence, Incoming, Object, ObjectType, Outcome,
     RejectedObject, SetObjects, Stored, decide,
 };
-use guildhall_domain::json::{self, Node};
 use guildhall_domain::{Caller, Rejection, Thing, Timestamp};
 use guildhall_storage::{OBJECT_WRITES_KEPT, ObjectId, StandingRow, WriteRow, WriteTx};
 
@@ -215,17 +214,12 @@ pub(crate) async fn apply(
     for object in objects {
         by_key.entry(id_of(object)).or_default().push(object);
     }
-    let winners: Vec<(&Object, String)> = by_key
+    let winners: Vec<&Object> = by_key
         .values()
         .filter_map(|versions| winner(versions, equal))
-        .map(|object| (object, display_name(&object.body)))
         .collect();
-    let named: Vec<(&Object, &str)> = winners
-        .iter()
-        .map(|(object, name)| (*object, name.as_str()))
-        .collect();
-    let applied = tx.put_objects(connection, &named, equal, now).await?;
-    for ((id, versions), (winner, _)) in by_key.iter_mut().zip(&winners) {
+    let applied = tx.put_objects(connection, &winners, equal, now).await?;
+    for ((id, versions), winner) in by_key.iter_mut().zip(&winners) {
         // What was applied needs no line; all else of the key does.
         versions.retain(|version| !(applied.contains(id) && std::ptr::eq(*version, *winner)));
     }
@@ -301,15 +295,4 @@ fn lines<'v>(
                 Outcome::Created | Outcome::Replaced => None,
             }
         })
-}
-
-/// The name in an object's canonical text: trees show it without reading the text.
-fn display_name(body: &str) -> String {
-    match json::parse(body.as_bytes()) {
-        Ok(Node::Object(members)) => match members.get("displayName") {
-            Some(Node::Text(name)) => name.to_string(),
-            _ => String::new(),
-        },
-        _ => String::new(),
-    }
 }

@@ -72,7 +72,7 @@ impl Service {
         let limit = query.limit.unwrap_or(max).clamp(1, max);
         let (objects, next) = self
             .store
-            .read_aside(caller.tenant, true, async |tx| {
+            .read_aside(caller.tenant, async |tx| {
                 let connections = match query.connection_id {
                     Some(id) => vec![meant(tx, Some(id)).await?],
                     None => tx.connections().await?,

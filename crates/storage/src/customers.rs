@@ -62,7 +62,7 @@ impl WriteTx<'_> {
              name_key, details, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
         let details = to_text(&customer.details)?;
         self.execute_one_on(
-            Touched::Nothing,
+            Touched::Customer(customer.number),
             SQL,
             &[
                 customer.number.into(),
@@ -92,7 +92,7 @@ impl WriteTx<'_> {
              WHERE tenant_id = $1 AND number = $2";
         let key = text::key(display_name);
         self.execute_one_on(
-            Touched::Nothing,
+            Touched::Customer(number),
             SQL,
             &[number.into(), display_name.into(), (&key).into(), now.0.into()],
         )
@@ -110,7 +110,7 @@ impl WriteTx<'_> {
         const SQL: &str = "UPDATE customer SET email = $3, email_key = $4, updated_at = $5 \
              WHERE tenant_id = $1 AND number = $2";
         self.execute_one_on(
-            Touched::Nothing,
+            Touched::Customer(number),
             SQL,
             &[number.into(), email.into(), email_key.into(), now.0.into()],
         )
@@ -130,7 +130,7 @@ impl WriteTx<'_> {
              FROM EACH_ROW(number $2, details $3, now $4) WHERE customer.tenant_id = $1 AND customer.number = r.number";
         let details = to_text(new)?;
         self.execute_one_on(
-            Touched::Nothing,
+            Touched::Customer(number),
             SQL,
             &[number.into(), (&details).into(), now.0.into()],
         )

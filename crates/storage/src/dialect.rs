@@ -6,6 +6,8 @@
 //! * `IN EACH_INT($2)`: one of its integers;
 //! * `EACH_OBJECT($2)`: its objects as rows, for `FROM EACH_OBJECT($2)`; a member is `value->>'name'`, a
 //!   text on PostgreSQL;
+//! * `INSERT … SELECT $1, value->>'a' FROM EACH_BOUND($2) WHERE TRUE`: as `EACH_OBJECT`; on SQLite one row, whose
+//!   members are parameters, and it is run for each row: JSON costs more there than what is written;
 //! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
 //!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
 //!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
@@ -31,7 +33,7 @@ pub(crate) fn sqlite(sql: &str) -> String {
         "OBJECT" => format!("json_each({param})"),
         _ => format!("(SELECT value FROM json_each({param}))"),
     };
-    let mut sql = sql.to_owned();
+    let mut sql = of_bound_members(sql);
     if let Some((start, end, columns)) = each_row(&sql) {
         let columns: Vec<(String, String)> = columns
             .iter()
@@ -57,7 +59,7 @@ pub(crate) fn sqlite(sql: &str) -> String {
 /// The statement as PostgreSQL reads it, but for what is `KNOWN`.
 pub(crate) fn postgres(sql: &str) -> String {
     let each = |kind: &str, param: &str| match kind {
-        "OBJECT" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
+        "OBJECT" | "BOUND" => format!("jsonb_array_elements({param}::jsonb) AS each (value)"),
         // The text of an array of integers, but for its brackets.
         "INT" => format!("(translate({param}, '[]', '{{}}')::bigint[])"),
         _ => format!("(ARRAY(SELECT jsonb_array_elements_text({param}::jsonb)))"),
@@ -106,6 +108,38 @@ fn of_one_row(sql: &str) -> String {
     };
     let (row, tail) = rest.split_at(rest.find(" ON CONFLICT").unwrap_or(rest.len()));
     format!("{head}) VALUES ({row}){tail}")
+}
+
+/// The parameter of the first member over `EACH_BOUND`, on SQLite: behind all others.
+pub(crate) const MEMBERS_FROM: usize = 101;
+
+/// The members that a statement over `EACH_BOUND` reads, each once; on SQLite they are its parameters from
+/// [`MEMBERS_FROM`] on.
+pub(crate) fn members(sql: &str) -> Vec<&str> {
+    let mut members = Vec::new();
+    for part in sql.split("value->>'").skip(1) {
+        let member = part.split_once('\'').map_or(part, |(member, _)| member);
+        if !members.contains(&member) {
+            members.push(member);
+        }
+    }
+    members
+}
+
+/// One row of an `INSERT … SELECT … FROM EACH_BOUND(…) WHERE TRUE`, with a parameter for each member.
+fn of_bound_members(sql: &str) -> String {
+    let Some((before, rest)) = sql.split_once(" FROM EACH_BOUND(") else {
+        return sql.to_owned();
+    };
+    let tail = rest.split_once(" WHERE TRUE").map_or("", |(_, tail)| tail);
+    let mut row = format!("{before}{tail}");
+    for (place, member) in members(sql).into_iter().enumerate() {
+        row = row.replace(
+            &format!("value->>'{member}'"),
+            &format!("${}", MEMBERS_FROM + place),
+        );
+    }
+    of_one_row(&row)
 }
 
 /// Columns of `EACH_ROW(…)`, each with its parameter.
@@ -183,6 +217,23 @@ mod tests {
         assert_eq!(
             sqlite(sql),
             "INSERT INTO t (a, b) SELECT ?1, value->>'b' FROM json_each(?2) WHERE TRUE"
+        );
+    }
+
+    #[test]
+    fn bound_rows_are_run_one_by_one() {
+        let sql = "INSERT INTO t (a, b, c) SELECT $1, value->>'b', CAST(value->>'c' AS BIGINT) FROM EACH_BOUND($2) \
+                   WHERE TRUE ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE t.c < $3 RETURNING a";
+        assert_eq!(
+            postgres(sql),
+            "INSERT INTO t (a, b, c) SELECT $1, value->>'b', CAST(value->>'c' AS BIGINT) FROM \
+             jsonb_array_elements($2::jsonb) AS each (value) WHERE TRUE ON CONFLICT (a) DO UPDATE SET b = \
+             excluded.b WHERE t.c < $3 RETURNING a"
+        );
+        assert_eq!(
+            sqlite(sql),
+            "INSERT INTO t (a, b, c) VALUES (?1, ?101, CAST(?102 AS BIGINT)) ON CONFLICT (a) DO UPDATE SET b = \
+             excluded.b WHERE t.c < ?3 RETURNING a"
         );
     }
 

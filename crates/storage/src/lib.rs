@@ -53,8 +53,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use guildhall_domain::{OrganizationId, Random, TenantId};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use guildhall_domain::{Entity, OrganizationId, Random, TenantId};
 use tokio::sync::oneshot;
 
 pub use connections::ConnectionRow;
@@ -78,6 +77,7 @@ pub use versions::Version;
 use driver::Session;
 use driver::postgres::{self, Postgres};
 use driver::sqlite::{Connection, Sqlite, Unit};
+use versions::Versions;
 
 /// Called once, from a thread of the store, when the disk has failed: end the process, and do not
 /// close the store in order.
@@ -167,12 +167,16 @@ impl Store {
 
     /// The version of an organization and all that its answers are made of, taken before they are read.
     /// An answer that was made under a version is as good as a new one as long as the version is the same.
-    /// `None` where others may write without this process knowing: then nothing may be kept.
+    /// `None` while a commit that changes it is under way, and where others may write without this process
+    /// knowing: then nothing may be kept.
     pub fn version(&self, tenant: TenantId, organization: OrganizationId) -> Option<Version> {
+        let versions = self.versions()?;
+        versions.of(tenant, Entity::Organization(organization))
+    }
+
+    fn versions(&self) -> Option<&Versions> {
         match &self.driver {
-            Driver::Sqlite(sqlite) if sqlite.is_the_only_server() => {
-                Some(sqlite.versions.of(tenant, organization))
-            }
+            Driver::Sqlite(sqlite) if sqlite.is_the_only_server() => Some(&sqlite.versions),
             Driver::Sqlite(_) | Driver::Postgres(_) => None,
         }
     }
@@ -185,8 +189,10 @@ impl Store {
     {
         match &self.driver {
             Driver::Sqlite(sqlite) => {
+                // The moment comes first: the snapshot has what had ended by then, and maybe more.
+                let seen = self.versions().map(|versions| (versions, versions.now()));
                 let mut reader = sqlite.reader()?;
-                op(&mut ReadTx::new(Session::Sqlite(reader.connection()?), tenant)).await
+                op(&mut ReadTx::new(Session::Sqlite(reader.connection()?), tenant).with_versions(seen)).await
             }
             Driver::Postgres(postgres) => {
                 let mut connection = postgres.connection().await?;
@@ -198,26 +204,13 @@ impl Store {
         }
     }
 
-    /// Reads as [`Self::read`] does. Where that may take long, and where it would hold one of the runtime's
-    /// threads, as over SQLite, what else that thread has to do goes on elsewhere meanwhile. That has its
-    /// price, which short reads need not pay.
-    pub async fn read_aside<T, E, F>(&self, tenant: TenantId, may_be_long: bool, op: F) -> Result<T, E>
+    /// Reads as [`Self::read`] does, what may take long: see [`ReadTx::aside`].
+    pub async fn read_aside<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut ReadTx<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        let has_others =
-            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        match &self.driver {
-            Driver::Sqlite(sqlite) if may_be_long && has_others => tokio::task::block_in_place(|| {
-                let mut reader = sqlite.reader()?;
-                ready(op(&mut ReadTx::new(
-                    Session::Sqlite(reader.connection()?),
-                    tenant,
-                )))?
-            }),
-            Driver::Sqlite(_) | Driver::Postgres(_) => self.read(tenant, op).await,
-        }
+        self.read(tenant, async |tx| tx.aside(op).await).await
     }
 
     /// Runs one unit of work on one tenant's data: `Ok` commits, `Err` rolls back. On SQLite it runs

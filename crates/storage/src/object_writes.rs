@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::connections::{index_key, json};
-use crate::driver::Row;
+use crate::driver::{Row, Rows};
 use crate::error::StoreError;
 use crate::objects::{ObjectId, object_id};
 use crate::tx::{ReadTx, WriteTx};
@@ -14,6 +14,11 @@ use guildhall_domain::connector::{ObjectType, Reason};
 
 /// Writes of an object, accepted and not applied, that are remembered.
 pub const OBJECT_WRITES_KEPT: i64 = 20;
+
+/// What a write is remembered by.
+const WRITE: &[&str] = &[
+    "type", "key", "slot", "number", "sequence", "stored", "reason", "at",
+];
 
 /// What stands under a key, tombstones included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,32 +126,28 @@ impl WriteTx<'_> {
              SELECT $1, $2, value->>'type', value->>'key', CAST(value->>'slot' AS BIGINT), \
              CAST(value->>'number' AS BIGINT), CAST(value->>'sequence' AS BIGINT), \
              CAST(value->>'stored' AS BIGINT), value->>'reason', CAST(value->>'at' AS BIGINT) \
-             FROM EACH_OBJECT($3) WHERE TRUE \
+             FROM EACH_BOUND($3) WHERE TRUE \
              ON CONFLICT (tenant_id, connection_number, type, id_key, slot) DO UPDATE SET \
              number = excluded.number, sequence = excluded.sequence, \
              stored_sequence = excluded.stored_sequence, reason = excluded.reason, written_at = excluded.written_at";
-        let rows: Vec<_> = writes
-            .iter()
-            .map(|((object_type, id), write)| {
-                serde_json::json!({
-                    "type": object_type.name(),
-                    "key": index_key(id),
-                    "slot": write.number % OBJECT_WRITES_KEPT,
-                    "number": write.number,
-                    "sequence": write.sequence,
-                    "stored": write.stored_sequence,
-                    "reason": reason_name(write.reason),
-                    "at": write.written_at.0,
-                })
-            })
-            .collect();
-        self.execute_on(
-            Touched::Nothing,
-            SQL,
-            &[connection.into(), (&json(&rows)?).into()],
-        )
-        .await
-        .map(drop)
+        let keys: Vec<_> = writes.iter().map(|((_, id), _)| index_key(id)).collect();
+        let mut rows = Rows::of(WRITE);
+        for (((object_type, _), write), key) in writes.iter().zip(&keys) {
+            rows.push([
+                object_type.name().into(),
+                key.as_ref().into(),
+                (write.number % OBJECT_WRITES_KEPT).into(),
+                write.number.into(),
+                write.sequence.into(),
+                write.stored_sequence.into(),
+                reason_name(write.reason).into(),
+                write.written_at.0.into(),
+            ]);
+        }
+        let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[]);
+        self.fetch_each_on(Touched::Nothing, SQL, params, |_| Ok(()))
+            .await
+            .map(drop)
     }
 }
 

@@ -2,46 +2,40 @@
 //! compares and writes all keys of a request, so that no two writers of a key can both believe to be the
 //! last; the caller brings each key once, and keys are locked in one order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use guildhall_domain::Timestamp;
 use guildhall_domain::connector::{EqualSequence, Key, Object, ObjectType};
-use serde::Serialize;
 
 use crate::connections::{index_key, json, keys};
-use crate::driver::Row;
+use crate::driver::{Ask, Row, Rows};
 use crate::error::StoreError;
 use crate::tx::{ReadTx, WriteTx};
 use crate::versions::Touched;
 
-/// An object as statements take it.
-#[derive(Serialize)]
-struct Put<'a> {
-    #[serde(rename = "type")]
-    object_type: &'a str,
-    key: &'a str,
-    id: &'a str,
-    sequence: i64,
-    name: &'a str,
-    body: &'a str,
-    sensitive: Option<&'a str>,
-    digest: &'a str,
-    readers: String,
-    parent_type: Option<&'a str>,
-    parent_key: Option<&'a str>,
-    container_type: Option<&'a str>,
-    container_key: Option<&'a str>,
-}
+/// What an object is written by.
+const PUT: &[&str] = &[
+    "type",
+    "key",
+    "id",
+    "sequence",
+    "name",
+    "body",
+    "sensitive",
+    "digest",
+    "readers",
+    "parent_type",
+    "parent_key",
+    "container_type",
+    "container_key",
+];
 
-/// A row that hangs on an object: a tag with its content, or a category with its id.
-#[derive(Serialize)]
-struct Hanging<'a> {
-    #[serde(rename = "type")]
-    object_type: &'a str,
-    key: &'a str,
-    name: &'a str,
-    content: &'a str,
-}
+/// What hangs on an object: a tag with its content, or a category's key with its id.
+const HANGING: &[&str] = &["type", "key", "name", "content"];
+
+/// What hung on objects, by their keys: tags with their contents, or keys of categories with their ids.
+type Hung = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The name of an object within its connection.
 pub type ObjectId = (ObjectType, String);
@@ -68,10 +62,10 @@ pub(crate) fn object_id(row: &Row<'_>) -> Result<ObjectId, StoreError> {
 impl WriteTx<'_> {
     /// Writes each of these objects, of different keys, unless what stands under its key is
     /// newer; those that were written.
-    pub async fn put_objects(
+    pub async fn put_objects<'o>(
         &mut self,
         connection: i64,
-        objects: &[(&Object, &str)],
+        objects: &[&'o Object],
         equal: EqualSequence,
         now: Timestamp,
     ) -> Result<BTreeSet<ObjectId>, StoreError> {
@@ -81,7 +75,7 @@ impl WriteTx<'_> {
              SELECT $1, $2, value->>'type', value->>'key', value->>'id', CAST(value->>'sequence' AS BIGINT), \
              value->>'name', value->>'body', value->>'sensitive', value->>'digest', value->>'readers', \
              value->>'parent_type', value->>'parent_key', value->>'container_type', value->>'container_key', \
-             0, $4, $4 FROM EACH_OBJECT($3) WHERE TRUE \
+             0, $4, $4 FROM EACH_BOUND($3) WHERE TRUE \
              ON CONFLICT (tenant_id, connection_number, type, id_key) DO UPDATE SET sequence = excluded.sequence, \
              deleted_at = NULL, display_name = excluded.display_name, body = excluded.body, \
              sensitive = excluded.sensitive, digest = excluded.digest, readers = excluded.readers, \
@@ -91,116 +85,149 @@ impl WriteTx<'_> {
              updated_at = excluded.updated_at \
              WHERE excluded.sequence > object.sequence OR (excluded.sequence = object.sequence \
              AND (object.deleted_at IS NOT NULL OR KNOWN($5) = 1)) RETURNING type, id";
-        let id_keys: Vec<[Option<_>; 3]> = objects
+        fn key_of(key: &Option<Key>) -> Option<Cow<'_, str>> {
+            key.as_ref()?.entity_id.as_deref().map(index_key)
+        }
+        let keys: Vec<[Option<Cow<'_, str>>; 3]> = objects
             .iter()
-            .map(|(object, _)| {
-                let id_of = |key: &Option<Key>| {
-                    let id = key.as_ref()?.entity_id.as_deref()?;
-                    Some(index_key(id).into_owned())
-                };
+            .map(|object| {
                 [
-                    Some(index_key(&object.id).into_owned()),
-                    id_of(&object.parent),
-                    id_of(&object.container),
+                    Some(index_key(&object.id)),
+                    key_of(&object.parent),
+                    key_of(&object.container),
                 ]
             })
             .collect();
-        let mut rows: Vec<Put<'_>> = objects
-            .iter()
-            .zip(&id_keys)
-            .map(|((object, name), [key, parent, container])| Put {
-                object_type: object.object_type.name(),
-                key: key.as_deref().unwrap_or_default(),
-                id: &object.id,
-                sequence: object.sequence,
-                name,
-                body: &object.body,
-                sensitive: object.sensitive.as_deref(),
-                digest: &object.digest,
-                readers: object.readers.to_text(),
-                parent_type: object.parent.as_ref().map(|key| key.object_type.as_str()),
-                parent_key: parent.as_deref(),
-                container_type: object.container.as_ref().map(|key| key.object_type.as_str()),
-                container_key: container.as_deref(),
-            })
-            .collect();
+        let readers: Vec<String> = objects.iter().map(|object| object.readers.to_text()).collect();
+        let mut order: Vec<usize> = (0..objects.len()).collect();
         // Keys are locked in this order, which is the order of deletes too.
-        rows.sort_unstable_by_key(|row| (row.object_type, row.key));
+        order.sort_unstable_by_key(|at| (objects[*at].object_type.name(), &keys[*at][0]));
+        let type_of = |key: &'o Option<Key>| key.as_ref().map(|key| key.object_type.as_str());
+        let mut rows = Rows::of(PUT);
+        for at in order {
+            let (object, [key, parent, container]) = (objects[at], &keys[at]);
+            rows.push([
+                object.object_type.name().into(),
+                key.as_deref().into(),
+                (&object.id).into(),
+                object.sequence.into(),
+                (&object.display_name).into(),
+                (&object.body).into(),
+                object.sensitive.as_deref().into(),
+                (&object.digest).into(),
+                (&readers[at]).into(),
+                type_of(&object.parent).into(),
+                parent.as_deref().into(),
+                type_of(&object.container).into(),
+                container.as_deref().into(),
+            ]);
+        }
         let replace = i64::from(equal == EqualSequence::Replace);
-        let rows = json(&rows)?;
-        let params = [connection.into(), (&rows).into(), now.0.into(), replace.into()];
+        let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[now.0.into(), replace.into()]);
         let written: BTreeSet<ObjectId> = self
-            .fetch_on(Touched::Nothing, SQL, &params, object_id)
+            .fetch_each_on(Touched::Nothing, SQL, params, object_id)
             .await?
             .into_iter()
             .collect();
         let objects: Vec<&Object> = objects
             .iter()
-            .map(|(object, _)| *object)
+            .copied()
             .filter(|object| written.contains(&(object.object_type, object.id.clone())))
             .collect();
         self.hang_on(connection, &objects).await?;
         Ok(written)
     }
 
-    /// Gives objects that were just written their tags and categories, in place of those that they had.
+    /// Gives objects that were just written their tags and categories, in place of those that they had. Nearly
+    /// always those are the same, and to read them is the cheaper part; nobody else changes them meanwhile.
     async fn hang_on(&mut self, connection: i64, objects: &[&Object]) -> Result<(), StoreError> {
         const TAGS: &str = "INSERT INTO object_tag (tenant_id, connection_number, type, id_key, tag, content) \
              SELECT $1, $2, value->>'type', value->>'key', value->>'name', value->>'content' \
-             FROM EACH_OBJECT($3) WHERE TRUE";
+             FROM EACH_BOUND($3) WHERE TRUE";
         const CATEGORIES: &str = "INSERT INTO object_category (tenant_id, connection_number, type, id_key, \
              category_key, category_id) \
              SELECT $1, $2, value->>'type', value->>'key', value->>'name', value->>'content' \
-             FROM EACH_OBJECT($3) WHERE TRUE ON CONFLICT DO NOTHING";
-        if objects.is_empty() {
-            return Ok(());
+             FROM EACH_BOUND($3) WHERE TRUE ON CONFLICT DO NOTHING";
+        let mut by_type: BTreeMap<ObjectType, Vec<(Cow<'_, str>, &Object)>> = BTreeMap::new();
+        for object in objects {
+            let of_type = by_type.entry(object.object_type).or_default();
+            of_type.push((index_key(&object.id), object));
         }
-        let id_keys: Vec<_> = objects.iter().map(|object| index_key(&object.id)).collect();
-        let ids = objects
-            .iter()
-            .zip(&id_keys)
-            .map(|(object, key)| (object.object_type, key.as_ref()));
-        self.clear_hanging(connection, ids).await?;
-        let (mut tags, mut categories) = (Vec::new(), Vec::new());
-        for (object, key) in objects.iter().zip(&id_keys) {
-            let hanging = |name, content| Hanging {
-                object_type: object.object_type.name(),
-                key,
-                name,
-                content,
-            };
-            tags.extend(
-                object
-                    .tags
-                    .iter()
-                    .map(|(tag, content)| hanging(tag.as_str(), content.as_str())),
-            );
-            categories.extend(
-                object
-                    .categories
-                    .iter()
-                    .map(|id| (index_key(id), id, hanging("", ""))),
-            );
+        let hung = self.hung(connection, &by_type).await?;
+        let (mut cleared, mut changed) = (Vec::new(), Vec::new());
+        for ((object_type, objects), [tags, categories]) in by_type.iter().zip(&hung) {
+            for (key, object) in objects {
+                let (none, key) = (BTreeMap::new(), key.as_ref());
+                let had_tags = tags.get(key).unwrap_or(&none);
+                let had_categories = categories.get(key).unwrap_or(&none);
+                let are_categories_same = had_categories.len() == object.categories.len()
+                    && object
+                        .categories
+                        .iter()
+                        .all(|id| had_categories.contains_key(&*index_key(id)));
+                if *had_tags == object.tags && are_categories_same {
+                    continue;
+                }
+                if !had_tags.is_empty() || !had_categories.is_empty() {
+                    cleared.push((*object_type, key));
+                }
+                let categories: Vec<_> = object.categories.iter().map(|id| (index_key(id), id)).collect();
+                changed.push((object_type.name(), key, &object.tags, categories));
+            }
         }
-        let categories: Vec<Hanging<'_>> = categories
-            .iter()
-            .map(|(key, id, row)| Hanging {
-                name: key,
-                content: id,
-                ..*row
-            })
-            .collect();
+        self.clear_hanging(connection, cleared.into_iter()).await?;
+        let (mut tags, mut categories) = (Rows::of(HANGING), Rows::of(HANGING));
+        for (object_type, key, of_tags, of_categories) in &changed {
+            let place = || ((*object_type).into(), (*key).into());
+            for (tag, content) in *of_tags {
+                let (object_type, key) = place();
+                tags.push([object_type, key, tag.into(), content.into()]);
+            }
+            for (category, id) in of_categories {
+                let (object_type, key) = place();
+                categories.push([object_type, key, category.as_ref().into(), (*id).into()]);
+            }
+        }
         for (sql, rows) in [(TAGS, tags), (CATEGORIES, categories)] {
             if !rows.is_empty() {
-                self.execute_on(
-                    Touched::Nothing,
-                    sql,
-                    &[connection.into(), (&json(&rows)?).into()],
-                )
-                .await?;
+                let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[]);
+                self.fetch_each_on(Touched::Nothing, sql, params, |_| Ok(()))
+                    .await?;
             }
         }
         Ok(())
+    }
+
+    /// What hangs on these objects, type by type: their tags, and their categories.
+    async fn hung(
+        &mut self,
+        connection: i64,
+        objects: &BTreeMap<ObjectType, Vec<(Cow<'_, str>, &Object)>>,
+    ) -> Result<Vec<[Hung; 2]>, StoreError> {
+        const TAGS: &str = "SELECT id_key, tag, content FROM object_tag WHERE tenant_id = $1 \
+             AND connection_number = $2 AND type = $3 AND id_key IN EACH_TEXT($4)";
+        const CATEGORIES: &str = "SELECT id_key, category_key, category_id FROM object_category \
+             WHERE tenant_id = $1 AND connection_number = $2 AND type = $3 AND id_key IN EACH_TEXT($4)";
+        let mut wanted = Vec::with_capacity(objects.len());
+        for (object_type, objects) in objects {
+            let keys: Vec<&str> = objects.iter().map(|(key, _)| key.as_ref()).collect();
+            wanted.push((object_type.name(), json(&keys)?));
+        }
+        let mut found: Vec<[Hung; 2]> = wanted.iter().map(|_| Default::default()).collect();
+        let mut asks = Vec::with_capacity(2 * wanted.len());
+        for ((object_type, keys), hung) in wanted.iter().zip(&mut found) {
+            for (sql, hung) in [TAGS, CATEGORIES].into_iter().zip(hung) {
+                let params = [connection.into(), (*object_type).into(), keys.into()];
+                asks.push(Ask::new(sql, params, |row| {
+                    hung.entry(row.text(0)?)
+                        .or_default()
+                        .insert(row.text(1)?, row.text(2)?);
+                    Ok(())
+                }));
+            }
+        }
+        self.fetch_all(asks).await?;
+        Ok(found)
     }
 
     async fn clear_hanging<'k>(

@@ -4,11 +4,13 @@
 
 use std::ops::{Deref, DerefMut};
 
-use guildhall_domain::TenantId;
+use guildhall_domain::{Entity, TenantId};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::driver::{Ask, Lock, Param, Row, Session};
+use crate::driver::{Ask, Lock, Param, Row, Rows, Session};
 use crate::error::StoreError;
-use crate::versions::Touched;
+use crate::ready;
+use crate::versions::{Moment, Touched, Version, Versions};
 
 /// Parameters of a statement, the tenant's place first. Statements have at most a dozen.
 const PARAMS_MAX: usize = 16;
@@ -21,6 +23,8 @@ pub struct ReadTx<'c> {
     steady: bool,
     /// Their stamp, where it was read and stays.
     stamp: Option<i64>,
+    /// The versions, and a moment before the snapshot was taken; nothing where no version may be used.
+    versions: Option<(&'c Versions, Moment)>,
 }
 
 impl<'c> ReadTx<'c> {
@@ -30,6 +34,32 @@ impl<'c> ReadTx<'c> {
             tenant,
             steady: true,
             stamp: None,
+            versions: None,
+        }
+    }
+
+    pub(crate) fn with_versions(self, versions: Option<(&'c Versions, Moment)>) -> Self {
+        Self { versions, ..self }
+    }
+
+    /// The version that a thing has in this snapshot. What was made of it under the same version, by whatever
+    /// snapshot, is what this one would make. `None` where it has none that is known.
+    pub fn version(&self, thing: Entity) -> Option<Version> {
+        let (versions, moment) = self.versions?;
+        versions.at(moment, self.tenant, thing)
+    }
+
+    /// Reads what may take long. Where that would hold one of the runtime's threads, as over SQLite, what else
+    /// the thread has to do goes on elsewhere meanwhile. That has its price, which short reads need not pay.
+    pub async fn aside<T, E: From<StoreError>>(
+        &mut self,
+        op: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let has_others =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        match &self.session {
+            Session::Sqlite(_) if has_others => tokio::task::block_in_place(|| ready(op(self)))?,
+            Session::Sqlite(_) | Session::Postgres(_) => op(self).await,
         }
     }
 
@@ -130,6 +160,24 @@ impl<'c> WriteTx<'c> {
     ) -> Result<Vec<T>, StoreError> {
         self.read.session.touch(self.read.tenant, touched);
         self.read.fetch(sql, params, read).await
+    }
+
+    /// The rows that a statement over `EACH_BOUND` returns, which outdates these answers only; its rows stand
+    /// between its other parameters.
+    pub(crate) async fn fetch_each_on<T>(
+        &mut self,
+        touched: Touched,
+        sql: &'static str,
+        (before, rows, after): (&[Param<'_>], &Rows<'_>, &[Param<'_>]),
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let tenant = self.read.tenant;
+        let (before, count) = with_tenant(tenant, before)?;
+        self.read.session.touch(tenant, touched);
+        let session = &mut self.read.session;
+        session
+            .fetch_each(sql, (&before[..count], rows, after), read)
+            .await
     }
 
     /// The row that a statement returns, which outdates these answers only.

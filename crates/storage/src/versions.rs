@@ -1,18 +1,20 @@
 //! Versions: how an answer that was made earlier is known to be as good as a new one.
 //!
-//! Whatever changes a tenant's data advances numbers: those of the organizations that it touches, or
-//! the tenant's, when it may touch anything. Numbers stand in two tables of fixed size, shared by all
-//! whose hash is the same: two that share one outdate each other needlessly, and memory is bounded.
+//! Every commit has a number, and whatever it changes of a tenant's data gets that number before it is
+//! committed: the organizations and customers that it touches, or the tenant, when it may touch anything.
+//! So the version of a thing is the number of the last commit that changed it, and a thing whose number is
+//! that of a commit still under way has none. Numbers stand in tables of fixed size, shared by all whose
+//! hash is the same: two that share one outdate each other needlessly, and memory is bounded.
 //!
 //! This is right only where one process makes all the changes, as the server on an SQLite file does:
 //! see [`crate::Store::version`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use guildhall_domain::{OrganizationId, TenantId};
+use guildhall_domain::{Entity, OrganizationId, TenantId};
 
-/// Powers of two: half a megabyte for organizations, and 8 KiB for tenants.
-const ORGANIZATIONS: usize = 1 << 16;
+/// Powers of two: half a megabyte for organizations and as much for customers, and 8 KiB for tenants.
+const ENTITIES: usize = 1 << 16;
 const TENANTS: usize = 1 << 10;
 
 /// What a statement changes of what answers are made of.
@@ -22,58 +24,97 @@ pub(crate) enum Touched {
     Nothing,
     /// One organization: its name, values, members or entitlements.
     Organization(i64),
+    /// One customer: its names, email or values.
+    Customer(i64),
     /// Anything of the tenant.
     Tenant,
 }
 
-/// A version of one organization.
+/// A version of one organization or customer: the number of the last commit that changed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
-    tenant: u64,
-    organization: u64,
-}
+pub struct Version(u64);
+
+/// How many commits had ended at some moment. A snapshot that was taken later has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(u64);
 
 /// All versions of a database.
 pub(crate) struct Versions {
+    ended: AtomicU64,
     tenants: Box<[AtomicU64]>,
     organizations: Box<[AtomicU64]>,
+    customers: Box<[AtomicU64]>,
 }
 
 impl Default for Versions {
     fn default() -> Self {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
         Self {
+            ended: AtomicU64::new(0),
             tenants: zeros(TENANTS),
-            organizations: zeros(ORGANIZATIONS),
+            organizations: zeros(ENTITIES),
+            customers: zeros(ENTITIES),
         }
     }
 }
 
 impl Versions {
-    pub(crate) fn of(&self, tenant: TenantId, organization: OrganizationId) -> Version {
-        Version {
-            tenant: self.tenant(tenant).load(Ordering::Acquire),
-            organization: self.organization(tenant, organization.0).load(Ordering::Acquire),
-        }
+    /// Now, for a snapshot that is taken next.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(self.ended.load(Ordering::Acquire))
     }
 
-    pub(crate) fn advance(&self, touched: &[(TenantId, Touched)]) {
+    /// The version of a thing in a snapshot that was taken at this moment or later; `None` where a commit
+    /// that had not ended then has changed it, or is about to.
+    pub(crate) fn at(&self, moment: Moment, tenant: TenantId, thing: Entity) -> Option<Version> {
+        let thing = match thing {
+            Entity::Organization(OrganizationId(id)) => &self.organizations[place(tenant.0, id, ENTITIES)],
+            Entity::Customer(number) => &self.customers[place(tenant.0, number, ENTITIES)],
+        };
+        let tenant = self.tenant(tenant).load(Ordering::Acquire);
+        let version = thing.load(Ordering::Acquire).max(tenant);
+        (version <= moment.0).then_some(Version(version))
+    }
+
+    /// The version of a thing now.
+    pub(crate) fn of(&self, tenant: TenantId, thing: Entity) -> Option<Version> {
+        self.at(self.now(), tenant, thing)
+    }
+
+    /// A commit that changes this is about to begin. There is one at a time.
+    pub(crate) fn begin(&self, touched: &[(TenantId, Touched)]) -> Commit<'_> {
+        let number = self.ended.load(Ordering::Acquire) + 1;
         for (tenant, touched) in touched {
-            match touched {
+            let place = match touched {
                 Touched::Nothing => continue,
-                Touched::Organization(id) => self.organization(*tenant, *id),
+                Touched::Organization(id) => &self.organizations[place(tenant.0, *id, ENTITIES)],
+                Touched::Customer(number) => &self.customers[place(tenant.0, *number, ENTITIES)],
                 Touched::Tenant => self.tenant(*tenant),
-            }
-            .fetch_add(1, Ordering::AcqRel);
+            };
+            place.store(number, Ordering::SeqCst);
+        }
+        Commit {
+            versions: self,
+            number,
         }
     }
 
     fn tenant(&self, tenant: TenantId) -> &AtomicU64 {
         &self.tenants[place(tenant.0, 0, TENANTS)]
     }
+}
 
-    fn organization(&self, tenant: TenantId, id: i64) -> &AtomicU64 {
-        &self.organizations[place(tenant.0, id, ORGANIZATIONS)]
+/// A commit under way.
+#[must_use]
+pub(crate) struct Commit<'v> {
+    versions: &'v Versions,
+    number: u64,
+}
+
+impl Commit<'_> {
+    /// It has ended, well or not: what it changed is seen by all who read from now on.
+    pub(crate) fn end(self) {
+        self.versions.ended.store(self.number, Ordering::SeqCst);
     }
 }
 
@@ -90,30 +131,57 @@ mod tests {
 
     const ONE: TenantId = TenantId(1);
     const TWO: TenantId = TenantId(2);
+    const A: Entity = Entity::Organization(OrganizationId(1));
+    const B: Entity = Entity::Organization(OrganizationId(2));
+    const C: Entity = Entity::Customer(1);
 
     #[test]
     fn what_is_touched_gets_a_new_version_and_nothing_else_does() {
         let versions = Versions::default();
-        let (a, b) = (OrganizationId(1), OrganizationId(2));
-        let before = [versions.of(ONE, a), versions.of(ONE, b), versions.of(TWO, a)];
+        let all = || [(ONE, A), (ONE, B), (ONE, C), (TWO, A), (TWO, C)].map(|(t, e)| versions.of(t, e));
+        let before = all();
         let touched = |touched: &[_]| {
-            versions.advance(touched);
-            [versions.of(ONE, a), versions.of(ONE, b), versions.of(TWO, a)]
+            versions.begin(touched).end();
+            all()
+        };
+        let changed = |before: [Option<Version>; 5], after: [Option<Version>; 5]| {
+            std::array::from_fn(|at| before[at] != after[at])
         };
         assert_eq!(touched(&[(ONE, Touched::Nothing)]), before);
         let after = touched(&[(ONE, Touched::Organization(1))]);
-        assert_ne!(after[0], before[0]);
-        assert_eq!(after[1..], before[1..]);
+        assert_eq!(changed(before, after), [true, false, false, false, false]);
+        let later = touched(&[(ONE, Touched::Customer(1))]);
+        assert_eq!(changed(after, later), [false, false, true, false, false]);
         let last = touched(&[(ONE, Touched::Tenant)]);
-        assert_ne!(last[0], after[0]);
-        assert_ne!(last[1], after[1]);
-        assert_eq!(last[2], after[2]);
+        assert_eq!(changed(later, last), [true, true, true, false, false]);
+        assert!(last.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn what_a_commit_under_way_changes_has_no_version() {
+        let versions = Versions::default();
+        let before = versions.of(ONE, A);
+        let commit = versions.begin(&[(ONE, Touched::Organization(1))]);
+        assert_eq!((versions.of(ONE, A), versions.of(ONE, B)), (None, before));
+        commit.end();
+        assert_ne!((versions.of(ONE, A), None), (before, versions.of(ONE, A)));
+    }
+
+    #[test]
+    fn a_snapshot_has_the_version_of_nothing_that_changed_after_it() {
+        let versions = Versions::default();
+        let moment = versions.now();
+        let before = versions.of(ONE, B);
+        versions.begin(&[(ONE, Touched::Organization(1))]).end();
+        assert_eq!(versions.at(moment, ONE, A), None);
+        assert_eq!(versions.at(moment, ONE, B), before);
+        assert_eq!(versions.at(versions.now(), ONE, A), versions.of(ONE, A));
+        assert!(versions.of(ONE, A).is_some());
     }
 
     #[test]
     fn organizations_in_a_row_have_places_of_their_own() {
-        let places: std::collections::HashSet<usize> =
-            (0..10_000).map(|id| place(7, id, ORGANIZATIONS)).collect();
+        let places: std::collections::HashSet<usize> = (0..10_000).map(|id| place(7, id, ENTITIES)).collect();
         assert!(places.len() > 9_000, "{}", places.len());
     }
 }

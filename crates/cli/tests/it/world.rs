@@ -179,7 +179,22 @@ impl Site {
 
     /// A read of our own; `path` follows `/guildhall/v1`.
     pub fn own(&self, path: &str) -> Response {
-        self.send(&Request::get(format!("/guildhall/v1{path}")).bearer(&self.token))
+        self.at(&format!("/guildhall/v1{path}"))
+    }
+
+    /// A read of a whole path.
+    pub fn at(&self, path: &str) -> Response {
+        self.send(
+            &Request::get(path)
+                .bearer(&self.token)
+                .header("X-ExperimentalApi", "opt-in"),
+        )
+    }
+
+    /// A change of our own; `path` follows `/guildhall/v1`.
+    pub fn patch(&self, path: &str, body: &Value) -> Response {
+        let request = Request::new("PATCH", format!("/guildhall/v1{path}")).bearer(&self.token);
+        self.send(&request.json(body))
     }
 
     /// A new connection's id.

@@ -24,6 +24,8 @@ pub struct Object {
     pub id: String,
     /// `updateSequenceNumber`, never negative.
     pub sequence: i64,
+    /// `displayName`, which is in the body too: trees show it without reading that.
+    pub display_name: String,
     /// The canonical JSON text, without `customAndSensitiveData`.
     pub body: String,
     /// The text of `customAndSensitiveData`: stored apart, so that lists never load it.
@@ -127,6 +129,7 @@ struct Read {
     object_type: Option<ObjectType>,
     id: Option<String>,
     sequence: Option<i64>,
+    display_name: Option<String>,
     sensitive: Option<String>,
     tags: Tags,
     parent: Option<Key>,
@@ -174,7 +177,7 @@ impl Read {
         schema_version(draft, version);
         let id = read_id(draft, id);
         let sequence = read_sequence(draft, sequence);
-        draft.text(at, "displayName", name, Text::required(OBJECT_NAME_CHARS_MAX));
+        let display_name = draft.text(at, "displayName", name, Text::required(OBJECT_NAME_CHARS_MAX));
         let description_rule = Text::optional(OBJECT_DESCRIPTION_CHARS_MAX);
         draft.text(at, "description", description, description_rule);
         read_url(draft, url);
@@ -196,6 +199,7 @@ impl Read {
             object_type: block.map(|(object_type, _)| object_type),
             id,
             sequence,
+            display_name: display_name.map(str::to_owned),
             sensitive,
             tags,
             parent,
@@ -222,6 +226,7 @@ impl Read {
             object_type,
             id: self.id?,
             sequence: self.sequence?,
+            display_name: self.display_name?,
             body,
             sensitive: self.sensitive,
             tags: self.tags,

@@ -7,7 +7,7 @@
 //!    or else the order itself.
 
 use super::{DetailFilter, Filters, ListKind, ListQuery, SortBy};
-use crate::{FieldId, OrganizationId};
+use crate::{FieldId, OrganizationId, limits};
 
 /// Longer and greater than any key: keys have at most three characters for each of a name's 255.
 const CEILING_CHARS: usize = 1_024;
@@ -189,6 +189,22 @@ impl Sources {
         }
     }
 
+    /// Whether the only thing that is asked for is an index's to say, and it has the order asked for: then no
+    /// more rows are looked at than are listed.
+    pub fn are_exact(&self, filters: &Filters) -> bool {
+        let questions = filters.details.len()
+            + usize::from(filters.name_prefix.is_some())
+            + usize::from(filters.email_prefix.is_some());
+        match (self.leads.as_slice(), self.obvious()) {
+            ([Lead::Keys(_, keys)], Some(Choice::Walk(_))) => {
+                questions == 1 && keys.iter().all(|key| is_whole(key))
+            }
+            ([Lead::Names(_) | Lead::Emails(_)], Some(Choice::Walk(_))) => questions == 1,
+            ([], Some(Choice::Order)) => questions == 0,
+            _ => false,
+        }
+    }
+
     /// The choice; `fewest` is the lead with the fewest rows, of those that have few enough.
     pub fn choose(&self, fewest: Option<usize>) -> Choice {
         let ordered = |lead: &Lead| lead.has_order(self.kind, self.by);
@@ -198,6 +214,11 @@ impl Sources {
             (None, None) => Choice::Order,
         }
     }
+}
+
+/// Whether a key has all of its value, which the index may have the beginning of only.
+fn is_whole(key: &str) -> bool {
+    key.chars().count() < limits::VALUE_KEY_CHARS_MAX
 }
 
 /// The leads of comparisons. A value has one place in the index, so several spans of a field are one.

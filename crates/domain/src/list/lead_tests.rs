@@ -5,6 +5,10 @@ use crate::field::{Definition, Definitions, FieldType, PhoneFormat};
 use crate::text;
 
 fn sources(kind: ListKind, pairs: &[(&str, &str)], links: &[LinkTo]) -> Sources {
+    asked(kind, pairs, links).0
+}
+
+fn asked(kind: ListKind, pairs: &[(&str, &str)], links: &[LinkTo]) -> (Sources, Filters) {
     let definition = |(id, name, field_type): (i64, &str, FieldType)| Definition {
         id: FieldId(id),
         name: name.into(),
@@ -14,9 +18,13 @@ fn sources(kind: ListKind, pairs: &[(&str, &str)], links: &[LinkTo]) -> Sources 
         position: id,
     };
     let definitions = Definitions::new(
-        [(1, "Region", FieldType::Select), (2, "Size", FieldType::Number)]
-            .map(definition)
-            .to_vec(),
+        [
+            (1, "Region", FieldType::Select),
+            (2, "Size", FieldType::Number),
+            (3, "Note", FieldType::Text),
+        ]
+        .map(definition)
+        .to_vec(),
     );
     let pairs: Vec<_> = pairs
         .iter()
@@ -24,7 +32,7 @@ fn sources(kind: ListKind, pairs: &[(&str, &str)], links: &[LinkTo]) -> Sources 
         .collect();
     let query = ListQuery::parse(kind, &pairs).unwrap();
     let filters = query.filters(&definitions, PhoneFormat::Lenient).unwrap();
-    Sources::new(&query, &filters, links)
+    (Sources::new(&query, &filters, links), filters)
 }
 
 #[test]
@@ -81,6 +89,31 @@ fn the_rule() {
     assert_eq!(both.choose(None), Choice::Walk(2));
     let by_name = sources(Organizations, &[size, region, ("sort", "name")], &[]);
     assert_eq!(by_name.choose(None), Choice::Order);
+}
+
+#[test]
+fn a_list_is_exact_when_one_index_says_it_all() {
+    use ListKind::Organizations;
+    let region = ("detail.Region.eq", "EU");
+    let long = "n".repeat(limits::VALUE_KEY_CHARS_MAX + 1);
+    for (pairs, links, wanted) in [
+        (&[][..], &[][..], true),
+        (&[region], &[], true),
+        (&[region, ("sort", "name")], &[], false),
+        (&[("namePrefix", "a")], &[], true),
+        (&[("namePrefix", "a"), ("sort", "id")], &[], false),
+        (&[("detail.Region.in", "[\"EU\",\"US\"]")], &[], false),
+        // What no index says has to be asked of each row.
+        (&[("detail.Region.ne", "EU")], &[], false),
+        (&[region, ("detail.Size.set", "false")], &[], false),
+        (&[region], &[LinkTo::Product(1)], false),
+        // The index has the beginning of such a key only.
+        (&[("detail.Note.eq", long.as_str())], &[], false),
+        (&[("detail.Note.eq", &long[2..])], &[], true),
+    ] {
+        let (sources, filters) = asked(Organizations, pairs, links);
+        assert_eq!(sources.are_exact(&filters), wanted, "{pairs:?} {links:?}");
+    }
 }
 
 #[test]

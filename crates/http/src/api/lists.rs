@@ -9,7 +9,10 @@ use super::details::{self, ProfileDetailOut};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
-use crate::wire::answer;
+use crate::wire::{Written, answer};
+
+/// What a row takes in an answer, about: so much room is made beforehand.
+const ROW_BYTES: usize = 1_024;
 
 answer! {
     /// How many a list has.
@@ -41,7 +44,7 @@ answer! {
     /// One page of organizations.
     OrganizationListOut<'a> {
         /// The organizations, in the order asked for.
-        "organizations" organizations: Vec<ListedOrganizationOut<'a>>,
+        "organizations" organizations: Vec<Written<'a, ListedOrganizationOut<'a>>>,
         /// The cursor of the next page; absent on the last.
         "nextCursor" next_cursor: Option<&'a str>,
         /// How many the whole list has, where count=true asked for it.
@@ -71,7 +74,7 @@ answer! {
     /// One page of customers.
     CustomerListOut<'a> {
         /// The customers, in the order asked for.
-        "customers" customers: Vec<ListedCustomerOut<'a>>,
+        "customers" customers: Vec<Written<'a, ListedCustomerOut<'a>>>,
         /// The cursor of the next page; absent on the last.
         "nextCursor" next_cursor: Option<&'a str>,
         /// How many the whole list has, where count=true asked for it.
@@ -198,12 +201,18 @@ pub async fn organizations(call: Call) -> Result<Reply, ApiError> {
         .service
         .list_organizations(call.caller(), &query, cursor, limit)
         .await?;
-    let rows = page.rows.iter().map(|row| organization(row, &page.definitions));
-    Reply::json(&OrganizationListOut {
-        organizations: rows.collect(),
-        next_cursor: page.next.as_deref(),
-        total: total(page.total),
-    })
+    let rows = page.rows.iter().map(|row| {
+        let text = row.shown(|row| Written::text(&organization(row, &page.definitions)))?;
+        Ok(Written::again(text))
+    });
+    Reply::json_of(
+        page.rows.len() * ROW_BYTES,
+        &OrganizationListOut {
+            organizations: rows.collect::<Result<_, ApiError>>()?,
+            next_cursor: page.next.as_deref(),
+            total: total(page.total),
+        },
+    )
 }
 
 /// `GET /guildhall/v1/customers`
@@ -214,12 +223,18 @@ pub async fn customers(call: Call) -> Result<Reply, ApiError> {
         .service
         .list_customers(call.caller(), &query, cursor, limit)
         .await?;
-    let rows = page.rows.iter().map(|row| customer(row, &page.definitions));
-    Reply::json(&CustomerListOut {
-        customers: rows.collect(),
-        next_cursor: page.next.as_deref(),
-        total: total(page.total),
-    })
+    let rows = page.rows.iter().map(|row| {
+        let text = row.shown(|row| Written::text(&customer(row, &page.definitions)))?;
+        Ok(Written::again(text))
+    });
+    Reply::json_of(
+        page.rows.len() * ROW_BYTES,
+        &CustomerListOut {
+            customers: rows.collect::<Result<_, ApiError>>()?,
+            next_cursor: page.next.as_deref(),
+            total: total(page.total),
+        },
+    )
 }
 
 /// `GET /guildhall/v1/products`
@@ -231,7 +246,7 @@ pub async fn products(call: Call) -> Result<Reply, ApiError> {
         .list_products(call.caller(), &query, cursor, limit)
         .await?;
     Reply::json(&ProductListOut {
-        products: page.rows.iter().map(product).collect(),
+        products: page.rows.iter().map(|row| product(row)).collect(),
         next_cursor: page.next.as_deref(),
         total: total(page.total),
     })

@@ -4,9 +4,8 @@ use guildhall_domain::OrganizationId;
 use guildhall_service::{OrganizationName, Target};
 
 use super::details::{self, DetailFieldOut};
-use crate::call::{Call, Reply};
+use crate::call::{Call, Reply, Shown};
 use crate::error::ApiError;
-use crate::kept::Kept;
 use crate::wire::{answer, body};
 
 body! {
@@ -87,7 +86,7 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
 
 /// `GET /organization/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
-    call.kept(Kept::Organization, async |call| {
+    call.kept(Shown::Organization, async |call| {
         let found = call
             .service
             .organization(call.caller(), call.path("organizationId"))

@@ -6,9 +6,8 @@ use guildhall_service::{NewProfile, NewSubject, Profile};
 
 use super::details::{self, ProfileDetailOut};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
-use crate::call::{Call, Reply};
+use crate::call::{Call, Reply, Shown};
 use crate::error::ApiError;
-use crate::kept::Kept;
 use crate::wire::{answer, body};
 
 body! {
@@ -148,7 +147,7 @@ impl<'a> From<&'a Profile> for OrganizationProfileOut<'a> {
 
 /// `GET /organization/profile/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
-    call.kept(Kept::OrganizationProfile, async |call| {
+    call.kept(Shown::OrganizationProfile, async |call| {
         let (kind, id) = (SubjectKind::Organization, call.path("organizationId"));
         let profile = call.service.profile(call.caller(), kind, id).await?;
         Reply::json(&OrganizationProfileOut::from(&profile))

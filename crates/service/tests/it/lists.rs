@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guildhall_domain::field::EntityKind;
-use guildhall_domain::list::{ListKind, ListQuery, Listable, Listed};
+use guildhall_domain::list::{ListKind, ListQuery, Listable};
 use guildhall_domain::{Rejection, SubjectKind, Thing};
 use guildhall_service::{
     CustomerPatch, Error, FieldValues, ListPage, NewAccount, NewProfile, NewSubject, OrganizationPatch,
@@ -513,7 +513,7 @@ struct Page {
 
 fn ids<T: Listable>(page: ListPage<T>, id: fn(&T) -> String) -> Page {
     Page {
-        ids: page.rows.iter().map(|Listed { thing, .. }| id(thing)).collect(),
+        ids: page.rows.iter().map(|row| id(&row.thing)).collect(),
         next: page.next,
         total: page.total,
     }

@@ -5,6 +5,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use guildhall_domain::TenantId;
+use serde::{Serialize, Serializer};
 
 use crate::error::StoreError;
 use crate::versions::Touched;
@@ -45,6 +46,65 @@ impl<'a> From<&'a String> for Param<'a> {
 impl<'a> From<Option<&'a str>> for Param<'a> {
     fn from(value: Option<&'a str>) -> Self {
         Self::OptText(value)
+    }
+}
+
+/// Rows that a statement takes by `EACH_BOUND`.
+pub(crate) struct Rows<'a> {
+    names: &'static [&'static str],
+    values: Vec<Param<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// None yet; each will have these members.
+    pub(crate) fn of(names: &'static [&'static str]) -> Self {
+        Self {
+            names,
+            values: Vec::new(),
+        }
+    }
+
+    /// One more, with its members in the order of their names.
+    pub(crate) fn push<const N: usize>(&mut self, row: [Param<'a>; N]) {
+        debug_assert_eq!(N, self.names.len());
+        self.values.extend(row);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    pub(crate) fn names(&self) -> &'static [&'static str] {
+        self.names
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[Param<'a>]> {
+        self.values.chunks(self.names.len().max(1))
+    }
+
+    /// As one parameter: a JSON array of objects.
+    fn to_json(&self) -> Result<String, StoreError> {
+        struct Members<'r, 'a>(&'r [&'static str], &'r [Param<'a>]);
+
+        impl Serialize for Members<'_, '_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().zip(self.1))
+            }
+        }
+
+        let rows: Vec<_> = self.iter().map(|row| Members(self.names, row)).collect();
+        serde_json::to_string(&rows).map_err(|e| StoreError::Failed(e.to_string()))
+    }
+}
+
+impl Serialize for Param<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Param::Int(number) => number.serialize(serializer),
+            Param::OptInt(number) => number.serialize(serializer),
+            Param::Text(text) => text.serialize(serializer),
+            Param::OptText(text) => text.serialize(serializer),
+        }
     }
 }
 
@@ -164,6 +224,26 @@ impl Session<'_> {
                 .iter()
                 .map(|row| read(&Row::Postgres(row)))
                 .collect(),
+        }
+    }
+
+    /// Every row of the answer of a statement over `EACH_BOUND`, whose rows stand between its other parameters.
+    pub(crate) async fn fetch_each<T>(
+        &mut self,
+        sql: &'static str,
+        (before, rows, after): (&[Param<'_>], &Rows<'_>, &[Param<'_>]),
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let json = match self {
+            Session::Sqlite(_) => String::new(),
+            Session::Postgres(_) => rows.to_json()?,
+        };
+        let params = [before, &[Param::Text(&json)], after].concat();
+        match self {
+            Session::Sqlite(connection) => {
+                connection.fetch_each(sql, &params, rows, |row| read(&Row::Sqlite(row)))
+            }
+            Session::Postgres(_) => self.fetch(sql, &params, read).await,
         }
     }
 

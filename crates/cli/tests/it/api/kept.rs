@@ -60,6 +60,15 @@ impl Stage {
         let first = self.site.get(&path).ok();
         assert_eq!(self.site.get(&path).ok(), first, "{what}");
         assert_eq!(first["name"], anew["name"], "{what}");
+        for time in ["first", "second"] {
+            let listed = &self.site.own("/organizations?limit=5").ok()["organizations"][0];
+            for member in ["id", "name", "details"] {
+                assert_eq!(
+                    listed[member], anew[member],
+                    "{member} in a list, {what}, {time} time"
+                );
+            }
+        }
         anew
     }
 
@@ -157,6 +166,79 @@ fn another_tenants_organization_with_the_same_id_is_another_answer() {
     b.get("/organization/1").ok();
 }
 
+#[test]
+fn every_change_of_a_customer_is_seen_in_lists_at_once() {
+    let stage = Stage::new();
+    let (site, id) = (&stage.site, stage.customer.as_str());
+    let field = json!({"name": "Tier", "type": {"name": "SELECT", "options": ["A", "B"]}});
+    site.post("/customer/details", &field).ok();
+    let listed = || {
+        let first = site.own("/customers").ok();
+        assert_eq!(site.own("/customers").ok(), first);
+        first["customers"][0].clone()
+    };
+    let mut seen = vec![listed()];
+    let mut changed = |what: &str, member: &str, wanted: &Value| {
+        let row = listed();
+        assert_eq!(&row[member], wanted, "{what}");
+        assert_ne!(Some(&row), seen.last(), "{what} changes the row");
+        seen.push(row);
+    };
+    let tier =
+        |field: &str, value: &str| json!([{"name": field, "value": {"type": "SELECT", "text": [value]}}]);
+    let path = |field: &str| format!("/customer/{id}/details?fieldName={field}");
+    site.put(&path("Tier"), &json!({"values": ["A"]})).ok();
+    changed("a value", "details", &tier("Tier", "A"));
+    site.put("/customer/details/Tier", &json!({"name": "Level"})).ok();
+    changed("a renamed field", "details", &tier("Level", "A"));
+    site.put(&path("Level"), &json!({"values": ["B"]})).ok();
+    changed("another value", "details", &tier("Level", "B"));
+    site.patch(&format!("/customers/{id}"), &json!({"displayName": "Ann B"}))
+        .ok();
+    changed("a name", "displayName", &json!("Ann B"));
+    site.patch(
+        &format!("/customers/{id}"),
+        &json!({"email": "ann.b@example.com"}),
+    )
+    .ok();
+    changed("an email", "email", &json!("ann.b@example.com"));
+    let operations = json!([{"operationType": "DELETE", "payload": {"name": "Level"}}]);
+    site.bulk(
+        "/customer/details/bulk",
+        &json!({"customers": [{"customerId": id, "operations": operations}]}),
+    );
+    changed("a value less, in bulk", "details", &json!([]));
+    site.delete(&format!("/customer/account/{id}")).gone();
+    assert_eq!(listed(), Value::Null);
+}
+
+/// One moves an organization to and fro between two values; whoever lists those with a value sees it with
+/// that value or not at all: the row, kept or not, is of the snapshot that the index was read in.
+#[test]
+fn a_listed_row_is_of_the_lists_own_snapshot() {
+    let stage = Stage::new();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for region in ["EU", "US", "EU", "US"] {
+            let (stage, done) = (&stage, &done);
+            scope.spawn(move || {
+                let path = format!("/organizations?detail.Region.eq={region}");
+                while !done.load(Ordering::Acquire) {
+                    for row in stage.site.own(&path).ok()["organizations"].as_array().unwrap() {
+                        assert_eq!(row["details"][0]["value"]["text"], json!([region]));
+                    }
+                }
+            });
+        }
+        let path = format!("/organization/{}/details?fieldName=Region", stage.organization);
+        for round in 0..300 {
+            let region = ["US", "EU"][round % 2];
+            stage.site.put(&path, &json!({"values": [region]})).ok();
+        }
+        done.store(true, Ordering::Release);
+    });
+}
+
 /// While one renames an organization again and again, others read it: what was acknowledged before a read
 /// began is the least that it sees, and nobody ever sees the name go back.
 #[test]
@@ -169,18 +251,20 @@ fn readers_never_see_less_than_was_acknowledged() {
             .map_or(0, |number| number.parse().unwrap())
     };
     thread::scope(|scope| {
-        for path in [
-            "/organization/profile/",
-            "/organization/",
-            "/organization/profile/",
+        let get = |path: &str| format!("{path}{}", stage.organization);
+        for (path, member) in [
+            (get("/api/v1/organization/profile/"), ""),
+            (get("/api/v1/organization/"), ""),
+            (get("/api/v1/organization/profile/"), ""),
+            ("/guildhall/v1/organizations".to_owned(), "/organizations/0"),
+            ("/guildhall/v1/organizations".to_owned(), "/organizations/0"),
         ] {
             let (stage, acknowledged, done) = (&stage, &acknowledged, &done);
             scope.spawn(move || {
-                let path = format!("{path}{}", stage.organization);
                 let mut last = 0;
                 while !done.load(Ordering::Acquire) {
                     let least = acknowledged.load(Ordering::Acquire).max(last);
-                    last = number(&stage.site.get(&path).ok());
+                    last = number(stage.site.at(&path).ok().pointer(member).unwrap());
                     assert!(last >= least, "{last} was seen after {least}");
                 }
             });

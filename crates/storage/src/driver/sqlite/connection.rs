@@ -11,7 +11,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ToSql, ffi};
 
 use crate::dialect;
-use crate::driver::Param;
+use crate::driver::{Param, Rows};
 use crate::error::{OpenError, StoreError};
 use crate::versions::Touched;
 
@@ -196,6 +196,40 @@ impl Connection {
             let mut out = Vec::new();
             while let Some(row) = rows.next().map_err(|e| store_error(&e))? {
                 out.push(read(row)?);
+            }
+            Ok(out)
+        };
+        let result = run();
+        self.note(result)
+    }
+
+    /// Runs a statement over `EACH_BOUND` for each of these rows.
+    pub(crate) fn fetch_each<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        of: &Rows<'_>,
+        mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut run = || {
+            let mut statement = self.prepare(sql, params)?;
+            let members = dialect::members(sql);
+            let place = |name: &&str| match members.iter().position(|member| member == name) {
+                Some(place) => Ok(dialect::MEMBERS_FROM + place),
+                None => Err(StoreError::Failed(format!("no member {name} in: {sql}"))),
+            };
+            let places = of.names().iter().map(place).collect::<Result<Vec<_>, _>>()?;
+            let mut out = Vec::new();
+            for row in of.iter() {
+                for (place, param) in places.iter().zip(row) {
+                    statement
+                        .raw_bind_parameter(*place, param)
+                        .map_err(|e| store_error(&e))?;
+                }
+                let mut rows = statement.raw_query();
+                while let Some(row) = rows.next().map_err(|e| store_error(&e))? {
+                    out.push(read(row)?);
+                }
             }
             Ok(out)
         };

@@ -357,7 +357,7 @@ fn a_hundred_objects_cost_a_handful_of_statements() {
             ..connector_object()
         })
         .collect();
-    let named: Vec<_> = objects.iter().map(|object| (object, "O")).collect();
+    let all: Vec<&Object> = objects.iter().collect();
     let ids: Vec<ObjectId> = objects
         .iter()
         .map(|object| (object.object_type, object.id.clone()))
@@ -369,7 +369,7 @@ fn a_hundred_objects_cost_a_handful_of_statements() {
         connection.runs() - before
     };
     let put = |tx: &mut WriteTx<'_>| {
-        let written = ready(tx.put_objects(1, &named, EqualSequence::Keep, Timestamp(1)));
+        let written = ready(tx.put_objects(1, &all, EqualSequence::Keep, Timestamp(1)));
         assert!([0, 100].contains(&written.unwrap().unwrap().len()));
     };
     // One for the objects; to clear and to write tags and categories, clearing type by type.
@@ -417,7 +417,7 @@ fn the_sweep_of_a_connection_leaves_nothing() {
             created_at: Timestamp(1),
         };
         tx.insert_connection(&row).await?;
-        tx.put_objects(1, &[(&object, "O")], EqualSequence::Keep, Timestamp(1))
+        tx.put_objects(1, &[&object], EqualSequence::Keep, Timestamp(1))
             .await?;
         let write = WriteRow {
             number: 1,
@@ -475,14 +475,14 @@ fn an_object_that_lost_its_tag_is_not_deleted_by_it() {
         ..connector_object()
     };
     let equal = EqualSequence::Keep;
-    ready(tx.put_objects(1, &[(&old, "O")], equal, Timestamp(1)))
+    ready(tx.put_objects(1, &[&old], equal, Timestamp(1)))
         .unwrap()
         .unwrap();
     let tagged = ready(tx.tagged_objects(1, of, ("a", "b"), ("", "z"), 10))
         .unwrap()
         .unwrap();
     assert_eq!(tagged, ["o"]);
-    ready(tx.put_objects(1, &[(&newer, "O")], equal, Timestamp(2)))
+    ready(tx.put_objects(1, &[&newer], equal, Timestamp(2)))
         .unwrap()
         .unwrap();
     let still = ready(tx.lock_tagged_objects(1, of, ("a", "b"), &tagged));

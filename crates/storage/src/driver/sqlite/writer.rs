@@ -166,12 +166,11 @@ impl Room {
             self.abandon();
             return Err(error);
         }
-        // Before, so that no answer is kept that the commit outdates while it is under way; and after,
-        // so that none is that was read in between. Who wrote is answered later still.
-        let touched = self.connection.take_touched();
-        self.versions.advance(&touched);
+        // From here until its end nothing that the commit changes has a version, so no answer that it
+        // outdates is kept or found meanwhile. Who wrote is answered later still.
+        let commit = self.versions.begin(&self.connection.take_touched());
         let committed = self.connection.statement("COMMIT");
-        self.versions.advance(&touched);
+        commit.end();
         if committed.is_err() {
             self.abandon();
         }

@@ -254,7 +254,7 @@ async fn connectors(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.share_connection(1).await?;
     let (object, of, equal) = (connector_object(), ObjectType::CustomerOrg, EqualSequence::Keep);
     let id: ObjectId = (of, object.id.clone());
-    tx.put_objects(1, &[(&object, "O")], equal, NOW).await?;
+    tx.put_objects(1, &[&object], equal, NOW).await?;
     tx.count_kept_back(1, &BTreeMap::from([(id.clone(), 1)])).await?;
     let write = WriteRow {
         number: 1,
@@ -335,6 +335,7 @@ pub(super) fn connector_object() -> Object {
         object_type: ObjectType::CustomerOrg,
         id: "o".into(),
         sequence: 1,
+        display_name: "O".into(),
         body: "{}".into(),
         sensitive: None,
         digest: "d".into(),
