@@ -5,8 +5,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, Values, value_key};
-use guildhall_storage::{Location, Store, StoreError, Sweep, Swept};
+use guildhall_domain::{
+    Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Values, value_key,
+};
+use guildhall_storage::{Location, ReadTx, Store, StoreError, Sweep, Swept};
 use guildhall_testkit::{SeededRandom, TempFolder};
 
 use crate::backend::open;
@@ -109,6 +111,66 @@ fn locations() {
         let words = Location::parse(wrong).unwrap_err().to_string();
         assert!(!words.contains("secret"), "{words}");
     }
+}
+
+/// What is kept of a thing is taken for what a snapshot would read only if it is just that: not if the thing
+/// changed after the snapshot was taken, though the newer state is a good one for whoever reads next.
+#[test]
+fn a_snapshot_knows_no_version_of_what_changed_after_it() {
+    let folder = TempFolder::new();
+    let store = open(&folder.join("guildhall.db"), true).unwrap();
+    block_on(async {
+        let one = tenant(&store, "one").await;
+        let put = async |id, name: &'static str| {
+            write(&store, one, async move |tx| {
+                let organization = organization(id, name);
+                tx.insert_organization(&organization, &Definitions::default(), NOW)
+                    .await
+            })
+            .await;
+        };
+        put(1, "Acme").await;
+        put(2, "Widgets").await;
+        let (acme, widgets) = (OrganizationId(1), OrganizationId(2));
+        let version = |tx: &ReadTx<'_>, id| tx.version(Entity::Organization(id));
+        let (before, old) = store
+            .read(one, async |tx| {
+                let before = [acme, widgets].map(|id| version(tx, id));
+                let first = tx.organization(acme).await?;
+                write(&store, one, async move |tx| {
+                    tx.rename_organization(acme, "Acme 2", "acme 2", NOW).await
+                })
+                .await;
+                assert_eq!(tx.organization(acme).await?, first, "a snapshot stands still");
+                assert_eq!(version(tx, acme), None);
+                assert_eq!(version(tx, widgets), before[1]);
+                Ok::<_, StoreError>((before, first))
+            })
+            .await
+            .unwrap();
+        assert!(before.iter().all(Option::is_some));
+        assert_eq!(store.version(one, widgets), before[1]);
+        let (after, new) = store
+            .read(one, async |tx| {
+                Ok::<_, StoreError>((version(tx, acme), tx.organization(acme).await?))
+            })
+            .await
+            .unwrap();
+        assert!(after.is_some() && after != before[0]);
+        assert_eq!(store.version(one, acme), after);
+        assert_ne!(new, old);
+    });
+    drop(store);
+    // Beside a server others write without a word.
+    let store = open(&folder.join("guildhall.db"), false).unwrap();
+    block_on(async {
+        let one = tenant(&store, "two").await;
+        let entity = Entity::Organization(OrganizationId(1));
+        let version = store
+            .read(one, async |tx| Ok::<_, StoreError>(tx.version(entity)))
+            .await;
+        assert_eq!(version, Ok(None));
+    });
 }
 
 /// No other name of a file leads around the lock, and none makes a second write-ahead file.
