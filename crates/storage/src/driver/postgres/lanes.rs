@@ -15,8 +15,11 @@ use crate::error::StoreError;
 use crate::glances::Glance;
 use crate::tx::ReadTx;
 
-/// Statements under way at most.
-const LANES_MAX: usize = 2;
+/// Statements under way at most. One is enough for a tenant, as long as those that wait for it are fewer than
+/// [`MANY`]: what a statement costs beside its rows is as much as six organizations.
+const LANES_MAX: usize = 4;
+/// So many waiting are worth a statement of their own, beside that of the same tenant.
+const MANY: usize = 16;
 /// Organizations in a statement at most.
 const TOGETHER_MAX: usize = 64;
 
@@ -26,7 +29,9 @@ type Answer = oneshot::Sender<Result<Glance, StoreError>>;
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<(TenantId, OrganizationId, Answer)>,
-    lanes: usize,
+    /// By its number, whose organizations a lane asks for, or was opened for.
+    lanes: BTreeMap<u64, TenantId>,
+    opened: u64,
 }
 
 /// Reads that wait.
@@ -40,17 +45,23 @@ impl Lanes {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stands in line; whether a lane must be opened, for there is room for one.
-    fn enter(&self, tenant: TenantId, id: OrganizationId, answer: Answer) -> bool {
+    /// Stands in line; the lane that must be opened for it, if one must.
+    fn enter(&self, tenant: TenantId, id: OrganizationId, answer: Answer) -> Option<u64> {
         let mut line = self.line();
+        let is_awaited = || line.waiting.iter().any(|(of, ..)| *of == tenant);
+        let is_served = line.lanes.values().any(|of| *of == tenant) || is_awaited();
+        let opens = line.lanes.len() < LANES_MAX && (!is_served || line.waiting.len() >= MANY);
         line.waiting.push_back((tenant, id, answer));
-        let opens = line.lanes < LANES_MAX;
-        line.lanes += usize::from(opens);
-        opens
+        opens.then(|| {
+            line.opened += 1;
+            let lane = line.opened;
+            line.lanes.insert(lane, tenant);
+            lane
+        })
     }
 
     /// Those of the first one's tenant who wait; none, and the lane is closed.
-    fn next(&self) -> Option<(TenantId, BTreeMap<i64, Vec<Answer>>)> {
+    fn next(&self, lane: u64) -> Option<(TenantId, BTreeMap<i64, Vec<Answer>>)> {
         let mut line = self.line();
         // Callers that have left, or have waited for too long, need no answer.
         while line
@@ -61,10 +72,11 @@ impl Lanes {
             line.waiting.pop_front();
         }
         let Some((tenant, ..)) = line.waiting.front() else {
-            line.lanes -= 1;
+            line.lanes.remove(&lane);
             return None;
         };
         let tenant = *tenant;
+        line.lanes.insert(lane, tenant);
         let mut together: BTreeMap<i64, Vec<Answer>> = BTreeMap::new();
         let mut others = VecDeque::new();
         while together.len() < TOGETHER_MAX
@@ -90,9 +102,9 @@ impl Postgres {
         id: OrganizationId,
     ) -> Result<Glance, StoreError> {
         let (sender, receiver) = oneshot::channel();
-        if self.lanes.enter(tenant, id, sender) {
+        if let Some(lane) = self.lanes.enter(tenant, id, sender) {
             // Of its own: a caller may leave, and others wait for the same statement.
-            tokio::spawn(run(Arc::clone(self)));
+            tokio::spawn(run(Arc::clone(self), lane));
         }
         match tokio::time::timeout(ANSWER_TIMEOUT, receiver).await {
             Ok(Ok(glance)) => glance,
@@ -113,9 +125,9 @@ impl Postgres {
     }
 }
 
-async fn run(postgres: Arc<Postgres>) {
-    let mut lane = Lane(Some(&postgres.lanes));
-    while let Some((tenant, together)) = postgres.lanes.next() {
+async fn run(postgres: Arc<Postgres>, lane: u64) {
+    let mut open = Lane(Some((&postgres.lanes, lane)));
+    while let Some((tenant, together)) = postgres.lanes.next(lane) {
         let mut found = postgres
             .glances(tenant, &together.keys().copied().collect())
             .await;
@@ -134,17 +146,17 @@ async fn run(postgres: Arc<Postgres>) {
             }
         }
     }
-    lane.0 = None;
+    open.0 = None;
 }
 
 /// A lane that is open. Should it end before its time, nobody waits for it any more.
-struct Lane<'l>(Option<&'l Lanes>);
+struct Lane<'l>(Option<(&'l Lanes, u64)>);
 
 impl Drop for Lane<'_> {
     fn drop(&mut self) {
-        if let Some(lanes) = self.0 {
+        if let Some((lanes, lane)) = self.0 {
             let mut line = lanes.line();
-            line.lanes -= 1;
+            line.lanes.remove(&lane);
             line.waiting.clear();
         }
     }
@@ -156,7 +168,9 @@ mod tests {
 
     use super::*;
 
-    fn enter(lanes: &Lanes, tenant: i64, id: i64) -> (bool, Receiver<Result<Glance, StoreError>>) {
+    type Waits = Receiver<Result<Glance, StoreError>>;
+
+    fn enter(lanes: &Lanes, tenant: i64, id: i64) -> (Option<u64>, Waits) {
         let (answer, receiver) = oneshot::channel();
         (
             lanes.enter(TenantId(tenant), OrganizationId(id), answer),
@@ -164,8 +178,8 @@ mod tests {
         )
     }
 
-    fn next(lanes: &Lanes) -> Option<(i64, Vec<(i64, usize)>)> {
-        let (tenant, together) = lanes.next()?;
+    fn next(lanes: &Lanes, lane: u64) -> Option<(i64, Vec<(i64, usize)>)> {
+        let (tenant, together) = lanes.next(lane)?;
         let counts = together.iter().map(|(id, answers)| (*id, answers.len()));
         Some((tenant.0, counts.collect()))
     }
@@ -178,26 +192,46 @@ mod tests {
             .iter()
             .map(|(tenant, id)| enter(&lanes, *tenant, *id))
             .collect();
-        let opened: Vec<bool> = all.iter().map(|(opened, _)| *opened).collect();
-        assert_eq!(opened, [true, true, false, false, false]);
-        assert_eq!(next(&lanes), Some((7, vec![(2, 1), (3, 2)])));
-        // Who comes later goes behind those who wait.
-        let _late = enter(&lanes, 7, 9);
-        assert_eq!(next(&lanes), Some((8, vec![(1, 1), (2, 1)])));
-        assert_eq!(next(&lanes), Some((7, vec![(9, 1)])));
-        assert_eq!(next(&lanes), None);
-        assert!(enter(&lanes, 7, 1).0, "the lane was closed");
+        let opened: Vec<_> = all.iter().map(|(opened, _)| *opened).collect();
+        assert_eq!(opened, [Some(1), Some(2), None, None, None]);
+        assert_eq!(next(&lanes, 1), Some((7, vec![(2, 1), (3, 2)])));
+        // Who comes later goes behind those who wait, and waits for the lane of its tenant.
+        let late = enter(&lanes, 7, 9);
+        assert_eq!(late.0, None);
+        assert_eq!(next(&lanes, 2), Some((8, vec![(1, 1), (2, 1)])));
+        assert_eq!(next(&lanes, 1), Some((7, vec![(9, 1)])));
+        assert_eq!(next(&lanes, 1), None);
+        assert_eq!(enter(&lanes, 8, 1).0, None, "its lane is under way");
+        assert_eq!(enter(&lanes, 7, 1).0, Some(3), "its lane was closed");
+    }
+
+    #[test]
+    fn lanes_are_few_and_many_who_wait_get_another() {
+        let lanes = Lanes::default();
+        let mut all: Vec<_> = (1..=6).map(|tenant| enter(&lanes, tenant, 1)).collect();
+        let opened: Vec<_> = all.iter().map(|(opened, _)| *opened).collect();
+        assert_eq!(opened, [Some(1), Some(2), Some(3), Some(4), None, None]);
+
+        let lanes = Lanes::default();
+        all.push(enter(&lanes, 7, 0));
+        assert_eq!(next(&lanes, 1), Some((7, vec![(0, 1)])));
+        let count = i64::try_from(MANY).unwrap();
+        for id in 1..=count {
+            all.push(enter(&lanes, 7, id));
+            assert_eq!(all.last().unwrap().0, None);
+        }
+        all.push(enter(&lanes, 7, count + 1));
+        assert_eq!(all.last().unwrap().0, Some(2));
     }
 
     #[test]
     fn a_statement_is_bounded_and_nobody_is_asked_for_in_vain() {
         let lanes = Lanes::default();
-        let gone = enter(&lanes, 7, 1_000);
-        drop(gone);
+        drop(enter(&lanes, 7, 1_000));
         let count = TOGETHER_MAX as i64 + 1;
         let _all: Vec<_> = (0..count).map(|id| enter(&lanes, 7, id)).collect();
-        let (_, first) = next(&lanes).unwrap();
+        let (_, first) = next(&lanes, 1).unwrap();
         assert_eq!((first.len(), first[0]), (TOGETHER_MAX, (0, 1)));
-        assert_eq!(next(&lanes), Some((7, vec![(count - 1, 1)])));
+        assert_eq!(next(&lanes, 1), Some((7, vec![(count - 1, 1)])));
     }
 }
