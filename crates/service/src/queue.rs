@@ -39,6 +39,8 @@ pub(crate) struct Queued {
     pub(crate) tenant: TenantId,
     pub(crate) id: String,
     pub(crate) seen_epoch: i64,
+    /// Whether a worker that has died held it: a claim will count its death.
+    pub(crate) is_left: bool,
 }
 
 /// Tasks by tenant, and whose turn it is.
@@ -49,14 +51,15 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Adds a task at the end of its tenant's; one that is there already only gets the newer epoch.
+    /// Adds a task at the end of its tenant's; of one that is there already the newer epoch counts.
     pub(crate) fn push(&mut self, task: Queued) {
         let tasks = self.tasks.entry(task.tenant).or_default();
         if tasks.is_empty() {
             self.turns.push_back(task.tenant);
         }
         match tasks.iter_mut().find(|known| known.id == task.id) {
-            Some(known) => known.seen_epoch = known.seen_epoch.max(task.seen_epoch),
+            Some(known) if task.seen_epoch >= known.seen_epoch => *known = task,
+            Some(_) => {}
             None => tasks.push_back(task),
         }
     }
@@ -93,6 +96,7 @@ mod tests {
             tenant: TenantId(tenant),
             id: id.into(),
             seen_epoch: 0,
+            is_left: false,
         }
     }
 

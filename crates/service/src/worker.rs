@@ -117,6 +117,7 @@ impl Worker {
                 tenant,
                 id,
                 seen_epoch: 0,
+                is_left: false,
             });
         }
         let now = self.service.monotonic();
@@ -128,17 +129,16 @@ impl Worker {
             self.renew().await?;
             self.renewed = now;
         }
-        let tasks = self.queue.next(tenants);
+        let mut tasks = self.queue.next(tenants);
         if tasks.is_empty() {
             return Ok(Step::Idle);
         }
-        self.claim_all(&tasks).await?;
-        let held = tasks.into_iter().map(|task| (task.tenant, task.id));
-        let mut places: Vec<Place> = held.filter(|place| self.held.contains_key(place)).collect();
-        // What a server may have died of is run alone: else what runs beside it would be blamed too.
-        if let Some(careful) = places.iter().position(|place| self.is_careful(place)) {
-            places = vec![places.swap_remove(careful)];
+        // What a server may have died of is claimed and run alone: else what runs beside it would be blamed too.
+        if let Some(careful) = tasks.iter().position(|task| self.is_careful(task)) {
+            tasks = vec![tasks.swap_remove(careful)];
         }
+        self.claim_all(&tasks).await?;
+        let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
         self.work(&places).await?;
         Ok(Step::Worked)
     }
@@ -167,9 +167,11 @@ impl Worker {
     }
 
     /// Whether a worker may have died of what comes next.
-    fn is_careful(&self, place: &Place) -> bool {
-        let held = self.held.get(place);
-        held.is_some_and(|held| held.crashes > 0 || held.next_item < held.careful_until)
+    fn is_careful(&self, task: &Queued) -> bool {
+        match self.held.get(&(task.tenant, task.id.clone())) {
+            Some(held) => held.crashes > 0 || held.next_item < held.careful_until,
+            None => task.is_left,
+        }
     }
 
     /// Gives every claimed task back, for another worker to take at once.
@@ -215,6 +217,7 @@ impl Worker {
                     tenant: task.tenant,
                     id: task.id,
                     seen_epoch: task.lease_epoch,
+                    is_left: task.lease_owner.is_some(),
                 });
             }
         }

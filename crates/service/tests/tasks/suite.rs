@@ -13,7 +13,7 @@ use guildhall_domain::task::{Outcome, TaskStatus, TaskType};
 use guildhall_domain::{Rejection, SubjectKind, Timestamp};
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{Error, ItemFilter, Settings};
-use guildhall_storage::Claim;
+use guildhall_storage::{Claim, StoreError};
 use guildhall_testkit::SeededRandom;
 use harness::{World, submission};
 
@@ -466,6 +466,34 @@ async fn a_task_that_a_server_died_of_runs_alone() {
     }
     while worker.steps(2).await.unwrap() == Step::Worked {}
     assert_eq!(done().await, 120);
+}
+
+/// A claim of what a dead server held counts its death: nothing is claimed that is not run next, or servers that die of
+/// one tenant's item would take others' items along.
+#[tokio::test]
+async fn only_what_runs_next_is_claimed_after_a_death() {
+    let world = World::new().await;
+    for name in ["one", "two", "three"] {
+        let tenant = world.tenant(name).await;
+        world
+            .submit(&tenant, TaskType::OrganizationProfiles, upserts(60))
+            .await
+            .unwrap();
+    }
+    Worker::new(Arc::clone(&world.service)).steps(3).await.unwrap();
+    let epochs = async || -> Vec<i64> {
+        let open = world.store.system_read(async |tx| tx.open_tasks(10).await);
+        let open: Result<Vec<_>, StoreError> = open.await;
+        open.unwrap().iter().map(|task| task.lease_epoch).collect()
+    };
+    assert_eq!(epochs().await, [1, 1, 1]);
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    assert_eq!(worker.steps(3).await.unwrap(), Step::Idle);
+    world.clock.advance(Duration::from_secs(10));
+    worker.steps(3).await.unwrap();
+    let mut claimed = epochs().await;
+    claimed.sort_unstable();
+    assert_eq!(claimed, [1, 1, 2]);
 }
 
 #[tokio::test]
