@@ -200,6 +200,23 @@ fn duplicate_members_are_refused_at_every_level() {
         problem("{\"unknown\":[{},{\"x\":{\"b\":1,\n\"b\":1}}]}"),
         "line 2, column 1: unknown[1].x has two members named \"b\"; send it once"
     );
+    // Not even names of what no error tells.
+    for (document, place) in [
+        (
+            r#"{"x":{"customAndSensitiveData":{"pin":1,"pin":2}}}"#,
+            "x.customAndSensitiveData",
+        ),
+        (
+            r#"{"CUSTOMAndSensitiveData":[{"pin":{"b":1,"b":2}}]}"#,
+            "CUSTOMAndSensitiveData",
+        ),
+    ] {
+        let problem = problem(document);
+        assert!(
+            problem.ends_with(&format!(": {place} has a member twice; send it once")),
+            "{problem}"
+        );
+    }
     assert!(parse(b"[{\"a\":1},{\"a\":1}]").is_ok());
 }
 
