@@ -72,6 +72,7 @@ fn lists_leave_it_out_wherever_it_stands() {
     for (name, value, shown) in [
         ("customAndSensitiveData", r#""hunter2""#, None),
         ("CUSTOMANDSENSITIVEDATA", r#"{"a":["hunter2"]}"#, None),
+        ("cuſtomAndSenſitiveData", r#""hunter2""#, None),
         (
             "x",
             r#"[{"customAndSensitiveData":"hunter2","y":1.50},{"z":{"CustomAndSensitiveData":["hunter2"]}}]"#,
