@@ -38,6 +38,18 @@ pub fn problem(words: impl Into<String>) -> Problem {
     words.into().into()
 }
 
+/// What went wrong, and what that comes from: an error of PostgreSQL says no more than that it is one.
+fn told(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}
+
 /// Prints a result.
 pub fn print(text: &str) {
     let _closed = std::io::stdout().lock().write_all(text.as_bytes());
@@ -58,7 +70,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&error.to_string());
+            say(&told(&*error));
             ExitCode::FAILURE
         }
     }
@@ -89,7 +101,7 @@ fn run(args: &[String]) -> Outcome<()> {
                 rows.extend(found);
             }
             Err(error) => {
-                say(&format!("{work}: {error}"));
+                say(&format!("{work}: {}", told(&*error)));
                 failed.push(work);
             }
         }
