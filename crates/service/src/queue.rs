@@ -64,14 +64,27 @@ impl Queue {
         }
     }
 
-    /// The oldest task of each of up to so many tenants whose turn it is. They go to the end of the line.
-    pub(crate) fn next(&mut self, tenants: usize) -> Vec<Queued> {
-        let count = tenants.min(self.turns.len());
-        self.turns.rotate_left(count);
-        let chosen = self.turns.iter().skip(self.turns.len() - count);
+    /// The oldest task of each of up to so many tenants whose turn it is; one that must be alone is the only one.
+    /// These tenants go to the end of the line.
+    pub(crate) fn next(&mut self, tenants: usize, is_alone: impl Fn(&Queued) -> bool) -> Vec<Queued> {
+        let mut chosen: Vec<Queued> = Vec::new();
+        for _ in 0..tenants.min(self.turns.len()) {
+            let first = self
+                .turns
+                .front()
+                .and_then(|tenant| self.tasks.get(tenant)?.front());
+            let Some(task) = first.cloned() else { break };
+            let alone = is_alone(&task);
+            if alone && !chosen.is_empty() {
+                break;
+            }
+            self.turns.rotate_left(1);
+            chosen.push(task);
+            if alone {
+                break;
+            }
+        }
         chosen
-            .filter_map(|tenant| self.tasks.get(tenant)?.front().cloned())
-            .collect()
     }
 
     /// Takes a task out: it is done, or somebody else's.
@@ -101,7 +114,11 @@ mod tests {
     }
 
     fn ids(queue: &mut Queue, count: usize) -> Vec<String> {
-        queue.next(count).into_iter().map(|task| task.id).collect()
+        queue
+            .next(count, |_| false)
+            .into_iter()
+            .map(|task| task.id)
+            .collect()
     }
 
     #[test]
@@ -118,6 +135,22 @@ mod tests {
             "a task is never chosen twice"
         );
         assert_eq!(ids(&mut queue, 0), [""; 0]);
+    }
+
+    #[test]
+    fn one_that_must_be_alone_has_its_turn_as_the_others_do() {
+        let mut queue = Queue::default();
+        for (tenant, id) in [(1, "a"), (2, "b"), (3, "alone"), (4, "d")] {
+            queue.push(queued(tenant, id));
+        }
+        let mut round = || -> Vec<String> {
+            let chosen = queue.next(4, |task| task.id == "alone");
+            chosen.into_iter().map(|task| task.id).collect()
+        };
+        assert_eq!(round(), ["a", "b"]);
+        assert_eq!(round(), ["alone"]);
+        assert_eq!(round(), ["d", "a", "b"]);
+        assert_eq!(round(), ["alone"]);
     }
 
     #[test]
@@ -141,8 +174,8 @@ mod tests {
             seen_epoch: 3,
             ..queued(1, "a")
         });
-        assert_eq!(queue.next(1)[0].seen_epoch, 3);
+        assert_eq!(queue.next(1, |_| false)[0].seen_epoch, 3);
         queue.remove(TenantId(1), "a");
-        assert_eq!(queue.next(1), []);
+        assert_eq!(queue.next(1, |_| false), []);
     }
 }

@@ -129,13 +129,11 @@ impl Worker {
             self.renew().await?;
             self.renewed = now;
         }
-        let mut tasks = self.queue.next(tenants);
+        // What a server may have died of is claimed and run alone: else what runs beside it would be blamed too.
+        let held = &self.held;
+        let tasks = self.queue.next(tenants, |task| is_careful(held, task));
         if tasks.is_empty() {
             return Ok(Step::Idle);
-        }
-        // What a server may have died of is claimed and run alone: else what runs beside it would be blamed too.
-        if let Some(careful) = tasks.iter().position(|task| self.is_careful(task)) {
-            tasks = vec![tasks.swap_remove(careful)];
         }
         self.claim_all(&tasks).await?;
         let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
@@ -164,14 +162,6 @@ impl Worker {
             }
         }
         failed.map_or(Ok(()), Err)
-    }
-
-    /// Whether a worker may have died of what comes next.
-    fn is_careful(&self, task: &Queued) -> bool {
-        match self.held.get(&(task.tenant, task.id.clone())) {
-            Some(held) => held.crashes > 0 || held.next_item < held.careful_until,
-            None => task.is_left,
-        }
     }
 
     /// Gives every claimed task back, for another worker to take at once.
@@ -452,6 +442,14 @@ impl Held {
             lease_until,
             refuse: poison.then(|| format!("POISON: {CRASHES_MAX} servers died while they ran this item")),
         }
+    }
+}
+
+/// Whether a worker may have died of what comes next in this task.
+fn is_careful(held: &HashMap<Place, Held>, task: &Queued) -> bool {
+    match held.get(&(task.tenant, task.id.clone())) {
+        Some(held) => held.crashes > 0 || held.next_item < held.careful_until,
+        None => task.is_left,
     }
 }
 
