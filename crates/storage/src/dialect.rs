@@ -1,5 +1,5 @@
 //! The closed list of places where the databases differ in SQL text. Statements are written once,
-//! with `$n` parameters, and eight words that only this module knows:
+//! with `$n` parameters, and nine words that only this module knows:
 //!
 //! * `IN EACH_TEXT($2)`: one of the strings of a JSON array. On PostgreSQL `= ANY` of an array, which it looks up
 //!   in an index; what is `IN` a set that a function returns it joins, and may read the whole table for it;
