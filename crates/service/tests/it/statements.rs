@@ -74,6 +74,21 @@ impl World {
             .collect()
     }
 
+    /// The statements that it takes to do a task of these items.
+    async fn work(&self, key: String, items: Vec<Item>) -> Vec<String> {
+        let submission = Submission {
+            task_type: TaskType::OrganizationProfiles,
+            items,
+            key,
+            fingerprint: String::new(),
+        };
+        self.service.submit(&self.caller, submission).await.unwrap();
+        let mut worker = Worker::new(Arc::clone(&self.service));
+        let before = self.statements().len();
+        while worker.step().await.unwrap() == Step::Worked {}
+        self.since(before)
+    }
+
     /// The statements of what happens after `before`.
     fn since(&self, before: usize) -> Vec<String> {
         self.statements().split_off(before)
@@ -186,17 +201,11 @@ async fn a_chunk_is_written_set_by_set() {
                 product_ids: profile.product_ids,
             })
         };
-        let submission = Submission {
-            task_type: TaskType::OrganizationProfiles,
-            items: (0..count).map(item).collect(),
-            key: format!("key {}", costs.len()),
-            fingerprint: String::new(),
-        };
-        world.service.submit(&world.caller, submission).await.unwrap();
-        let mut worker = Worker::new(Arc::clone(&world.service));
-        let before = world.statements().len();
-        while worker.step().await.unwrap() == Step::Worked {}
-        costs.push(world.since(before));
+        costs.push(
+            world
+                .work(format!("key {}", costs.len()), (0..count).map(item).collect())
+                .await,
+        );
     }
     let (one, twelve) = (&costs[1], &costs[2]);
     assert_eq!(one.len(), twelve.len(), "{one:#?}\n{twelve:#?}");
@@ -226,17 +235,7 @@ async fn a_chunk_of_changes_is_written_set_by_set() {
                 product_ids: Vec::new(),
             })
         };
-        let submission = Submission {
-            task_type: TaskType::OrganizationProfiles,
-            items: (0..count).map(item).collect(),
-            key: value.to_owned(),
-            fingerprint: String::new(),
-        };
-        world.service.submit(&world.caller, submission).await.unwrap();
-        let mut worker = Worker::new(Arc::clone(&world.service));
-        let before = world.statements().len();
-        while worker.step().await.unwrap() == Step::Worked {}
-        costs.push(world.since(before));
+        costs.push(world.work(value.to_owned(), (0..count).map(item).collect()).await);
     }
     let (twelve, one) = (&costs[2], &costs[4]);
     assert_eq!(one.len(), twelve.len(), "{one:#?}\n{twelve:#?}");
