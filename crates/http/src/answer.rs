@@ -16,9 +16,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 
 use crate::api::removals::DRY_RUN;
-use crate::call::{Call, KeptAnswers, Reply, no_answers};
+use crate::call::{Call, Reply};
 use crate::error::{ApiError, connector_error_body, error_body};
 use crate::health::Health;
+use crate::kept::KeptAnswers;
 use crate::router::{Found, Public, Router};
 use crate::routes::{Experimental, Needs, Route, Space, routes};
 use crate::shell::{Answer, BodyFault, RequestBody};
@@ -76,7 +77,7 @@ impl Api {
             openapi: openapi::text(&routes).into(),
             docs: docs::page(&routes).into(),
             health: Health::default(),
-            kept: Arc::new(no_answers()),
+            kept: Arc::default(),
             service,
             settings,
             routes,

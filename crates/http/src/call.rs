@@ -7,38 +7,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use guildhall_domain::json::{self, At, Node};
-use guildhall_domain::{Caller, Excerpt, OrganizationId, TenantId, text};
-use guildhall_service::{Authenticated, Kept, Service};
+use guildhall_domain::{Caller, Excerpt, OrganizationId, text};
+use guildhall_service::{Authenticated, Service};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::kept::{KeptAnswers, Shown};
 use crate::wire::In;
 
 /// The type of the answers of operations.
 const JSON: &str = "application/json";
-
-/// What all kept answers may hold together, with what they cost beside their bytes.
-const KEPT_BYTES_MAX: usize = 48 * 1024 * 1024;
-/// A larger answer is not kept.
-const KEPT_ANSWER_BYTES_MAX: usize = 64 * 1024;
-
-/// Which answer about an organization is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shown {
-    /// `GET /organization/{organizationId}`
-    Organization,
-    /// `GET /organization/profile/{organizationId}`
-    OrganizationProfile,
-}
-
-/// Answers that were made earlier.
-pub type KeptAnswers = Kept<(TenantId, OrganizationId, Shown), Bytes>;
-
-/// No answers yet, and room for some.
-pub fn no_answers() -> KeptAnswers {
-    KeptAnswers::holding(KEPT_BYTES_MAX)
-}
 
 /// What a handler gives back.
 pub struct Reply {
@@ -204,12 +183,8 @@ impl Call {
             return Ok(Reply::content(JSON, body));
         }
         let reply = make(self).await?;
-        if let Some((JSON, body)) = &reply.content
-            && body.len() <= KEPT_ANSWER_BYTES_MAX
-        {
-            // A copy is as long as it must be; the original has room to spare at its end.
-            let copy = Bytes::copy_from_slice(body);
-            self.kept.keep((tenant, id, which), version, copy, body.len());
+        if let Some((JSON, body)) = &reply.content {
+            self.kept.keep((tenant, id, which), version, body);
         }
         Ok(reply)
     }

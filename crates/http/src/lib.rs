@@ -11,6 +11,7 @@ pub mod call;
 mod docs;
 pub mod error;
 mod health;
+pub mod kept;
 pub mod openapi;
 pub mod router;
 pub mod routes;

@@ -2,10 +2,9 @@
 //! ([`Version`]): most reads of a busy server ask for what was just asked for, and making it is the dearest
 //! part of a read.
 //!
-//! Bounded: things are kept in two generations. When the young one is full it becomes the old one, and the
-//! old one goes; what is asked for again becomes young again.
+//! Bounded: what came first goes first, but what was asked for since it was looked at last is passed over once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,58 +19,60 @@ const PARTS: usize = 32;
 pub struct Kept<K, T, V = Version> {
     hasher: RandomState,
     parts: Box<[Mutex<Part<K, T, V>>]>,
-    /// What one generation of one part may hold.
-    generation_bytes_max: usize,
+    /// What one part may hold.
+    part_bytes_max: usize,
 }
 
-/// A thing, its version, and how large it is.
-type Generation<K, T, V> = HashMap<K, (V, T, usize)>;
+struct One<T, V> {
+    version: V,
+    thing: T,
+    bytes: usize,
+    /// Whether it was asked for since it was looked at last.
+    is_wanted: bool,
+}
 
 struct Part<K, T, V> {
-    young: Generation<K, T, V>,
-    young_bytes: usize,
-    old: Generation<K, T, V>,
+    things: HashMap<K, One<T, V>>,
+    /// The keys of all things, in the order in which they are looked at when there is no room.
+    line: VecDeque<K>,
+    bytes: usize,
 }
 
 impl<K: Copy + Eq + Hash, T: Clone, V: Copy + Eq> Kept<K, T, V> {
     /// Room for so much, with what things cost beside their bytes.
     pub fn holding(bytes_max: usize) -> Self {
         let part = || Part {
-            young: HashMap::new(),
-            young_bytes: 0,
-            old: HashMap::new(),
+            things: HashMap::new(),
+            line: VecDeque::new(),
+            bytes: 0,
         };
         Self {
             hasher: RandomState::new(),
             parts: (0..PARTS).map(|_| Mutex::new(part())).collect(),
-            generation_bytes_max: bytes_max / PARTS / 2,
+            part_bytes_max: bytes_max / PARTS,
         }
     }
 
     /// The thing, if it was made under this version.
     pub fn find(&self, key: K, version: V) -> Option<T> {
         let mut part = self.part(&key).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((kept, thing, _)) = part.young.get(&key) {
-            return (*kept == version).then(|| thing.clone());
-        }
-        let (kept, thing, bytes) = part.old.remove(&key)?;
-        if kept != version {
-            return None;
-        }
-        part.add(key, version, thing.clone(), bytes, self.generation_bytes_max);
-        Some(thing)
+        let one = part.things.get_mut(&key)?;
+        (one.version == version).then(|| {
+            one.is_wanted = true;
+            one.thing.clone()
+        })
     }
 
     /// Keeps a thing of so many bytes that was made under this version.
     pub fn keep(&self, key: K, version: V, thing: T, bytes: usize) {
         let mut part = self.part(&key).lock().unwrap_or_else(PoisonError::into_inner);
-        part.add(
-            key,
+        let one = One {
             version,
             thing,
-            bytes + OVERHEAD_BYTES,
-            self.generation_bytes_max,
-        );
+            bytes: bytes + OVERHEAD_BYTES,
+            is_wanted: false,
+        };
+        part.add(key, one, self.part_bytes_max);
     }
 
     fn part(&self, key: &K) -> &Mutex<Part<K, T, V>> {
@@ -79,15 +80,26 @@ impl<K: Copy + Eq + Hash, T: Clone, V: Copy + Eq> Kept<K, T, V> {
     }
 }
 
-impl<K: Eq + Hash, T, V> Part<K, T, V> {
-    fn add(&mut self, key: K, version: V, thing: T, bytes: usize, bytes_max: usize) {
-        self.young_bytes += bytes;
-        if let Some((_, _, before)) = self.young.insert(key, (version, thing, bytes)) {
-            self.young_bytes -= before;
+impl<K: Copy + Eq + Hash, T, V> Part<K, T, V> {
+    fn add(&mut self, key: K, one: One<T, V>, bytes_max: usize) {
+        self.bytes += one.bytes;
+        match self.things.insert(key, one) {
+            Some(before) => self.bytes -= before.bytes,
+            None => self.line.push_back(key),
         }
-        if self.young_bytes > bytes_max {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+        while self.bytes > bytes_max
+            && let Some(key) = self.line.pop_front()
+        {
+            match self.things.get_mut(&key) {
+                Some(one) if one.is_wanted => {
+                    one.is_wanted = false;
+                    self.line.push_back(key);
+                }
+                Some(_) | None => {
+                    let gone = self.things.remove(&key);
+                    self.bytes -= gone.map_or(0, |one| one.bytes);
+                }
+            }
         }
     }
 }
@@ -117,15 +129,30 @@ mod tests {
             kept.keep(id, 1, id, bytes);
             assert_eq!(kept.find(0, 1), Some(0), "asked for all the time, at {id}");
         }
-        let held: usize = kept
-            .parts
-            .iter()
-            .map(|part| {
-                let part = part.lock().unwrap();
-                (part.young.len() + part.old.len()) * (bytes + OVERHEAD_BYTES)
-            })
-            .sum();
-        assert!(held <= bytes_max + PARTS * (bytes + OVERHEAD_BYTES), "{held}");
-        assert!(held >= bytes_max / 4, "{held}");
+        let mut held = 0;
+        for part in &kept.parts {
+            let part = part.lock().unwrap();
+            let bytes: usize = part.things.values().map(|one| one.bytes).sum();
+            assert_eq!((part.bytes, part.line.len()), (bytes, part.things.len()));
+            held += bytes;
+        }
+        assert!(held <= bytes_max, "{held}");
+        assert!(held > bytes_max - PARTS * 2 * (bytes + OVERHEAD_BYTES), "{held}");
+        for id in 9_990..10_000 {
+            assert_eq!(kept.find(id, 1), Some(id), "those that came last");
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_the_room_is_not_kept_and_a_new_version_takes_the_place_of_the_old() {
+        let kept = Kept::<i64, &str, u64>::holding(PARTS * 1_000);
+        kept.keep(1, 1, "large", 1_000);
+        assert_eq!(kept.find(1, 1), None);
+        for version in 0..100 {
+            kept.keep(1, version, "small", 500);
+            assert_eq!(kept.find(1, version), Some("small"));
+        }
+        let part = kept.part(&1).lock().unwrap();
+        assert_eq!((part.bytes, part.line.len()), (500 + OVERHEAD_BYTES, 1));
     }
 }

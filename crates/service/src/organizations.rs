@@ -7,7 +7,7 @@ use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{
     Caller, Excerpt, Organization, OrganizationId, Rejection, SubjectKind, TenantId, Thing, limits, text,
 };
-use guildhall_storage::{Counter, Glance, ReadTx, StoreError, Version, WriteTx};
+use guildhall_storage::{Counter, Links, ReadTx, SeenOrganization, StoreError, Version, WriteTx};
 
 use crate::{Error, Service};
 
@@ -20,13 +20,15 @@ pub struct OrganizationName {
     pub name: String,
 }
 
-/// An organization with its values and what they mean.
+/// An organization as it is to be shown, and what its values mean.
 #[derive(Clone, Debug)]
-pub struct OrganizationDetails {
+pub struct Seen {
     /// The organization.
-    pub organization: Organization,
+    pub organization: SeenOrganization,
     /// The definitions of organizations' fields.
     pub definitions: Arc<Definitions>,
+    /// The definitions of entitlements' fields.
+    pub entitlement_definitions: Arc<Definitions>,
 }
 
 impl From<Organization> for OrganizationName {
@@ -138,38 +140,29 @@ impl Service {
         self.store.version(caller.tenant, id)
     }
 
-    /// The organization with this id as one statement sees it, where that is quicker than several.
-    pub(crate) async fn glance(&self, caller: &Caller, id: &str) -> Result<Option<Glance>, StoreError> {
-        match OrganizationId::parse(id) {
-            Some(id) => self.store.glance(caller.tenant, id).await,
-            None => Ok(None),
-        }
-    }
-
-    /// An organization with all its values.
-    pub async fn organization(&self, caller: &Caller, id: &str) -> Result<OrganizationDetails, Error> {
-        if let Some(glance) = self.glance(caller, id).await?
-            && let (kind, stamp) = (EntityKind::Organization, glance.definitions_stamp)
-            && let Some(definitions) = self.definitions.kept(caller.tenant, kind, stamp)
-        {
-            let organization = glance.organization.ok_or_else(|| no_organization(id))?;
-            return Ok(OrganizationDetails {
-                organization,
-                definitions,
-            });
-        }
-        self.store
-            .read(caller.tenant, async |tx| {
-                let organization = find_organization(tx, id)
-                    .await?
-                    .ok_or_else(|| no_organization(id))?;
-                let definitions = self.definitions.get(tx, EntityKind::Organization).await?;
-                Ok(OrganizationDetails {
-                    organization,
-                    definitions,
-                })
-            })
-            .await
+    /// An organization as it is to be shown, with what hangs on it where that is wanted. `None` where the definitions
+    /// of its fields are not in memory: reading its [profile](Self::profile) brings them there.
+    pub async fn seen_organization(
+        &self,
+        caller: &Caller,
+        id: &str,
+        links: Links,
+    ) -> Result<Option<Seen>, Error> {
+        let known = OrganizationId::parse(id).ok_or_else(|| no_organization(id))?;
+        let glance = self.store.glance(caller.tenant, known, links).await?;
+        let definitions = |kind| {
+            let stamp = glance.definitions_stamp;
+            self.definitions.kept(caller.tenant, kind, stamp)
+        };
+        let kinds = (EntityKind::Organization, EntityKind::Entitlement);
+        let (Some(fields), Some(of_entitlements)) = (definitions(kinds.0), definitions(kinds.1)) else {
+            return Ok(None);
+        };
+        Ok(Some(Seen {
+            organization: glance.organization.ok_or_else(|| no_organization(id))?,
+            definitions: fields,
+            entitlement_definitions: of_entitlements,
+        }))
     }
 
     /// The organizations with these ids, then those with these names; each once, unknown ones left out.

@@ -109,11 +109,6 @@ struct Draft {
 impl Service {
     /// One profile.
     pub async fn profile(&self, caller: &Caller, kind: SubjectKind, id: &str) -> Result<Profile, Error> {
-        if kind == SubjectKind::Organization
-            && let Some(profile) = self.profile_at_a_glance(caller, id).await?
-        {
-            return Ok(profile);
-        }
         self.store
             .read(caller.tenant, async |tx| {
                 let subject = match kind {
@@ -129,31 +124,6 @@ impl Service {
                 Ok(profile_of(tx, &self.definitions, subject).await?)
             })
             .await
-    }
-
-    /// An organization's profile, where one statement is quicker than several, and the definitions that it
-    /// rests on are in memory.
-    async fn profile_at_a_glance(&self, caller: &Caller, id: &str) -> Result<Option<Profile>, Error> {
-        let Some(glance) = self.glance(caller, id).await? else {
-            return Ok(None);
-        };
-        let definitions = |kind| {
-            self.definitions
-                .kept(caller.tenant, kind, glance.definitions_stamp)
-        };
-        let kinds = (EntityKind::Organization, EntityKind::Entitlement);
-        let (Some(fields), Some(of_entitlements)) = (definitions(kinds.0), definitions(kinds.1)) else {
-            return Ok(None);
-        };
-        let organization = glance.organization.ok_or_else(|| no_organization(id))?;
-        Ok(Some(Profile {
-            subject: Subject::Organization(organization),
-            definitions: fields,
-            entitlements: glance.entitlements,
-            entitlement_definitions: of_entitlements,
-            customers: glance.customers,
-            organizations: Vec::new(),
-        }))
     }
 
     /// The profiles with these ids, then those with these names or emails; each once, unknown ones left out.

@@ -1,12 +1,18 @@
 //! Detail values: one JSON text in the entity's row, keyed by field id, and one index row a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use guildhall_domain::{Definitions, EntityKind, FieldId, Values, value_key};
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::error::StoreError;
 use crate::tx::WriteTx;
 use crate::versions::Touched;
+
+const NO_VALUES: &str = "{}";
 
 /// The values as the row keeps them: `{"12":["EU"]}`.
 pub(crate) fn to_text(values: &Values) -> Result<String, StoreError> {
@@ -16,17 +22,56 @@ pub(crate) fn to_text(values: &Values) -> Result<String, StoreError> {
 
 /// The values of a row.
 pub(crate) fn from_text(text: &str) -> Result<Values, StoreError> {
-    if text == "{}" {
+    if text == NO_VALUES {
         return Ok(Values::default());
     }
-    let plain: BTreeMap<i64, Vec<String>> =
-        serde_json::from_str(text).map_err(|e| StoreError::inconsistent(format!("details: {e}")))?;
+    let plain: BTreeMap<i64, Vec<String>> = serde_json::from_str(text).map_err(|e| unreadable(&e))?;
     Ok(Values(
         plain
             .into_iter()
             .map(|(id, values)| (FieldId(id), values))
             .collect(),
     ))
+}
+
+/// The values of an entity as its row keeps them, for answers that only show them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredValues(String);
+
+impl StoredValues {
+    pub(crate) fn of(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The fields that have values, and their values: JSON arrays of strings, as they are kept.
+    pub fn fields(&self) -> Result<Vec<(FieldId, &RawValue)>, StoreError> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Vec<(FieldId, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("values by field")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::with_capacity(16);
+                while let Some((id, values)) = map.next_entry()? {
+                    all.push((FieldId(id), values));
+                }
+                Ok(all)
+            }
+        }
+        if self.0 == NO_VALUES {
+            return Ok(Vec::new());
+        }
+        serde_json::Deserializer::from_str(&self.0)
+            .deserialize_map(Fields)
+            .map_err(|e| unreadable(&e))
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> StoreError {
+    StoreError::inconsistent(format!("details: {error}"))
 }
 
 /// How rows name what they belong to.

@@ -59,8 +59,9 @@ use tokio::sync::oneshot;
 pub use connections::ConnectionRow;
 pub use connector_people::{ConnectorUser, PersonRow};
 pub use copy::{CopiedTable, CopyProgress};
+pub use details::StoredValues;
 pub use error::{OpenError, StoreError};
-pub use glances::Glance;
+pub use glances::{Glance, Links, SeenEntitlement, SeenLinks, SeenOrganization};
 pub use lists::{Gather, Linked, Walk};
 pub use object_graph::{Child, NamedObject, ReadableRow};
 pub use object_writes::{OBJECT_WRITES_KEPT, StandingRow, WriteRow};
@@ -239,12 +240,22 @@ impl Store {
         }
     }
 
-    /// An organization with all that its answers show, asked for together with others that are asked for at this
-    /// moment. `None` where that gains nothing: over SQLite a statement costs next to nothing.
-    pub async fn glance(&self, tenant: TenantId, id: OrganizationId) -> Result<Option<Glance>, StoreError> {
+    /// An organization with all that its answers show, by one statement. On PostgreSQL it is asked for together with
+    /// others that are asked for at this moment, and all have their links.
+    pub async fn glance(
+        &self,
+        tenant: TenantId,
+        id: OrganizationId,
+        links: Links,
+    ) -> Result<Glance, StoreError> {
         match &self.driver {
-            Driver::Sqlite(_) => Ok(None),
-            Driver::Postgres(postgres) => postgres.glance(tenant, id).await.map(Some),
+            Driver::Sqlite(sqlite) => {
+                // One statement is a snapshot by itself.
+                let mut reader = sqlite.reader_of_one()?;
+                let session = Session::Sqlite(reader.connection()?);
+                ReadTx::new(session, tenant).glance(id, links).await
+            }
+            Driver::Postgres(postgres) => postgres.glance(tenant, id).await,
         }
     }
 

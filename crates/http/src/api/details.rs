@@ -1,12 +1,15 @@
 //! Detail values in their two shapes (docs/api.md, "Shapes"), and setting one ("Values").
 
+use guildhall_domain::FieldId;
 use guildhall_domain::field::{Definition, Definitions, Values};
-use guildhall_service::{Target, ValueOf};
+use guildhall_service::{StoredValues, Target, ValueOf};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::fields::{ConfigurationOut, DetailFieldTypeOut};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
-use crate::wire::{answer, body};
+use crate::wire::{Schema, Schemas, answer, body};
 
 body! {
     /// The new values of a field.
@@ -26,7 +29,7 @@ answer! {
         /// The field's type.
         "type" field_type: DetailFieldTypeOut<'a>,
         /// Its values: strings for every type, none when it is not set.
-        "values" values: &'a [String],
+        "values" values: Texts<'a>,
         /// Where the field stands.
         "configuration" configuration: ConfigurationOut,
     }
@@ -52,7 +55,7 @@ answer! {
         /// The name of the field's type.
         "type" type_name: &'a str,
         /// The values: strings for every type.
-        "text" text: &'a [String],
+        "text" text: Texts<'a>,
     }
 }
 
@@ -66,13 +69,59 @@ answer! {
     }
 }
 
+/// The values of a field.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+#[serde(untagged)]
+pub enum Texts<'a> {
+    /// That were read.
+    Read(&'a [String]),
+    /// As they are kept: a JSON array that is not empty.
+    Kept(&'a RawValue),
+}
+
+impl Schema for Texts<'_> {
+    fn schema(all: &mut Schemas) -> Value {
+        <&[String]>::schema(all)
+    }
+}
+
+/// Values to be shown.
+#[derive(Clone, Debug)]
+pub enum Shown<'a> {
+    /// That were read.
+    Read(&'a Values),
+    /// As they are kept, of the fields that have some.
+    Kept(Vec<(FieldId, &'a RawValue)>),
+}
+
+impl<'a> Shown<'a> {
+    /// Values as they are kept.
+    pub fn kept(values: &'a StoredValues) -> Result<Self, ApiError> {
+        Ok(Self::Kept(values.fields()?))
+    }
+
+    /// Those of a field that has some.
+    fn set(&self, field: FieldId) -> Option<Texts<'a>> {
+        match self {
+            Self::Read(values) => Some(values.get(field))
+                .filter(|texts| !texts.is_empty())
+                .map(Texts::Read),
+            // A few dozen at most.
+            Self::Kept(fields) => fields
+                .iter()
+                .find(|(id, _)| *id == field)
+                .map(|(_, texts)| Texts::Kept(texts)),
+        }
+    }
+}
+
 /// Every field, set or not, by position.
-pub fn all<'a>(definitions: &'a Definitions, values: &'a Values) -> Vec<DetailFieldOut<'a>> {
+pub fn all<'a>(definitions: &'a Definitions, values: &Shown<'a>) -> Vec<DetailFieldOut<'a>> {
     let out = |definition: &'a Definition| DetailFieldOut {
         id: definition.id.to_string(),
         name: &definition.name,
         field_type: definition.into(),
-        values: values.get(definition.id),
+        values: values.set(definition.id).unwrap_or(Texts::Read(&[])),
         configuration: ConfigurationOut {
             position: definition.position,
         },
@@ -81,14 +130,13 @@ pub fn all<'a>(definitions: &'a Definitions, values: &'a Values) -> Vec<DetailFi
 }
 
 /// The fields that have a value, by position.
-pub fn of_profile<'a>(definitions: &'a Definitions, values: &'a Values) -> Vec<ProfileDetailOut<'a>> {
+pub fn of_profile<'a>(definitions: &'a Definitions, values: &Shown<'a>) -> Vec<ProfileDetailOut<'a>> {
     let out = |definition: &'a Definition| {
-        let text = values.get(definition.id);
-        (!text.is_empty()).then(|| ProfileDetailOut {
+        Some(ProfileDetailOut {
             name: &definition.name,
             value: ProfileDetailValueOut {
                 type_name: definition.field_type.name(),
-                text,
+                text: values.set(definition.id)?,
             },
         })
     };

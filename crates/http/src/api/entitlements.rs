@@ -3,7 +3,7 @@
 use guildhall_domain::{Definitions, Entitlement, Entity};
 use guildhall_service::Target;
 
-use super::details::{self, DetailFieldOut};
+use super::details::{self, DetailFieldOut, Shown};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::{answer, body};
@@ -15,6 +15,11 @@ body! {
         "productId" product_id: String,
     }
 }
+
+/// The kind of entities that are customers.
+const CUSTOMER: &str = "CUSTOMER";
+/// The kind of entities that are organizations.
+pub const ORGANIZATION: &str = "ORGANIZATION";
 
 answer! {
     /// The product of an entitlement.
@@ -75,8 +80,8 @@ pub fn product_reference(entitlement: &Entitlement) -> ProductReferenceOut<'_> {
 /// Whose an entitlement is.
 pub fn entitled_entity(entitlement: &Entitlement) -> EntitledEntityOut<'_> {
     let type_name = match entitlement.entity {
-        Entity::Customer(_) => "CUSTOMER",
-        Entity::Organization(_) => "ORGANIZATION",
+        Entity::Customer(_) => CUSTOMER,
+        Entity::Organization(_) => ORGANIZATION,
     };
     EntitledEntityOut {
         id: &entitlement.entity_id,
@@ -89,7 +94,7 @@ fn out<'a>(entitlement: &'a Entitlement, definitions: &'a Definitions) -> Entitl
         id: &entitlement.id,
         product: product_reference(entitlement),
         entity: entitled_entity(entitlement),
-        details: details::all(definitions, &entitlement.details),
+        details: details::all(definitions, &Shown::Read(&entitlement.details)),
     }
 }
 
@@ -112,14 +117,14 @@ pub async fn list(call: Call, of: Target) -> Result<Reply, ApiError> {
 /// `GET /entitlements`: the same list for either kind of entity, page by page.
 pub async fn page(call: Call) -> Result<Reply, ApiError> {
     let parse = |word: &str| match word {
-        "CUSTOMER" => Some(Target::Customer as fn(String) -> Target),
-        "ORGANIZATION" => Some(Target::Organization as fn(String) -> Target),
+        CUSTOMER => Some(Target::Customer as fn(String) -> Target),
+        ORGANIZATION => Some(Target::Organization as fn(String) -> Target),
         _ => None,
     };
     let required =
         |name: &str, example: &str| ApiError::invalid(name, format!("is required in the query: {example}"));
     let target = call
-        .query_word("entityType", parse, ["CUSTOMER", "ORGANIZATION"])?
+        .query_word("entityType", parse, [CUSTOMER, ORGANIZATION])?
         .ok_or_else(|| required("entityType", "CUSTOMER or ORGANIZATION"))?;
     let id = call
         .query("entityId")?

@@ -1,11 +1,12 @@
 //! Organizations (docs/api.md, "Organizations").
 
-use guildhall_domain::OrganizationId;
-use guildhall_service::{OrganizationName, Target};
+use guildhall_domain::{OrganizationId, SubjectKind};
+use guildhall_service::{Links, OrganizationName, Seen, Target};
 
-use super::details::{self, DetailFieldOut};
-use crate::call::{Call, Reply, Shown};
+use super::details::{self, DetailFieldOut, Shown as Values};
+use crate::call::{Call, Reply};
 use crate::error::ApiError;
+use crate::kept::Shown;
 use crate::wire::{answer, body};
 
 body! {
@@ -87,14 +88,29 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
 /// `GET /organization/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
     call.kept(Shown::Organization, async |call| {
-        let found = call
+        let (kind, id) = (SubjectKind::Organization, call.path("organizationId"));
+        let seen = call
             .service
-            .organization(call.caller(), call.path("organizationId"))
+            .seen_organization(call.caller(), id, Links::Unwanted)
             .await?;
+        if let Some(Seen {
+            organization,
+            definitions,
+            ..
+        }) = seen
+        {
+            let details = details::all(&definitions, &Values::kept(&organization.details)?);
+            return Reply::json(&OrganizationOut {
+                id: organization.id,
+                name: &organization.name,
+                details,
+            });
+        }
+        let profile = call.service.profile(call.caller(), kind, id).await?;
         Reply::json(&OrganizationOut {
-            id: found.organization.id.to_string(),
-            name: &found.organization.name,
-            details: details::all(&found.definitions, &found.organization.details),
+            id: profile.subject.id(),
+            name: profile.subject.name(),
+            details: details::all(&profile.definitions, &Values::Read(profile.subject.details())),
         })
     })
     .await

@@ -2,13 +2,19 @@
 
 use guildhall_domain::SubjectKind;
 use guildhall_domain::bulk::FieldValues;
-use guildhall_service::{NewProfile, NewSubject, Profile};
+use guildhall_service::{Links, NewProfile, NewSubject, Profile, Seen};
 
-use super::details::{self, ProfileDetailOut};
-use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
-use crate::call::{Call, Reply, Shown};
+use super::details::{self, ProfileDetailOut, Shown as Values};
+use super::entitlements::{
+    EntitledEntityOut, ORGANIZATION, ProductReferenceOut, entitled_entity, product_reference,
+};
+use crate::call::{Call, Reply};
 use crate::error::ApiError;
+use crate::kept::Shown;
 use crate::wire::{answer, body};
+
+/// What a profile takes, about.
+const PROFILE_BYTES: usize = 2_048;
 
 body! {
     /// Values for one detail field.
@@ -115,7 +121,10 @@ pub fn entitlements(profile: &Profile) -> Vec<ProfileEntitlementOut<'_>> {
             id: &entitlement.id,
             product: product_reference(entitlement),
             entity: entitled_entity(entitlement),
-            details: details::of_profile(&profile.entitlement_definitions, &entitlement.details),
+            details: details::of_profile(
+                &profile.entitlement_definitions,
+                &Values::Read(&entitlement.details),
+            ),
         });
     out.collect()
 }
@@ -134,7 +143,7 @@ impl<'a> From<&'a Profile> for OrganizationProfileOut<'a> {
         Self {
             id: profile.subject.id(),
             name: profile.subject.name(),
-            details: details::of_profile(&profile.definitions, profile.subject.details()),
+            details: details::of_profile(&profile.definitions, &Values::Read(profile.subject.details())),
             entitlements: entitlements(profile),
             customers: profile
                 .customers
@@ -145,10 +154,52 @@ impl<'a> From<&'a Profile> for OrganizationProfileOut<'a> {
     }
 }
 
+/// An organization as it was seen, shown as one that was read.
+fn of_seen(seen: &Seen) -> Result<OrganizationProfileOut<'_>, ApiError> {
+    let (organization, definitions) = (&seen.organization, &seen.definitions);
+    let links = &organization.links;
+    let mut out = OrganizationProfileOut {
+        name: &organization.name,
+        details: details::of_profile(definitions, &Values::kept(&organization.details)?),
+        entitlements: Vec::with_capacity(links.entitlements.len()),
+        customers: links
+            .customer_ids
+            .iter()
+            .map(|id| CustomerReferenceOut { id })
+            .collect(),
+        id: organization.id.clone(),
+    };
+    for entitlement in &links.entitlements {
+        out.entitlements.push(ProfileEntitlementOut {
+            id: &entitlement.id,
+            product: ProductReferenceOut {
+                id: &entitlement.product_id,
+                name: &entitlement.product_name,
+            },
+            entity: EntitledEntityOut {
+                id: &organization.id,
+                type_name: ORGANIZATION,
+            },
+            details: details::of_profile(
+                &seen.entitlement_definitions,
+                &Values::kept(&entitlement.details)?,
+            ),
+        });
+    }
+    Ok(out)
+}
+
 /// `GET /organization/profile/{organizationId}`
 pub async fn get(call: Call) -> Result<Reply, ApiError> {
     call.kept(Shown::OrganizationProfile, async |call| {
         let (kind, id) = (SubjectKind::Organization, call.path("organizationId"));
+        let seen = call
+            .service
+            .seen_organization(call.caller(), id, Links::Wanted)
+            .await?;
+        if let Some(seen) = seen {
+            return Reply::json_of(PROFILE_BYTES, &of_seen(&seen)?);
+        }
         let profile = call.service.profile(call.caller(), kind, id).await?;
         Reply::json(&OrganizationProfileOut::from(&profile))
     })

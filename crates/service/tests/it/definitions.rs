@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use guildhall_domain::field::{Definitions, EntityKind};
-use guildhall_domain::{Rejection, Thing};
+use guildhall_domain::{Rejection, SubjectKind, Thing};
 use guildhall_service::{Error, FieldValues, NewProfile, NewSubject, Service, Target};
 
 use super::world::{World, assert_invalid, assert_not_found, definition, texts};
@@ -62,7 +62,10 @@ async fn every_process_sees_every_change_at_once() {
         acts.delete_field(&world.caller, KIND, &renamed).await.unwrap();
         for other in others {
             assert!(names(other, &world).await.is_empty());
-            let shown = other.organization(&world.caller, &id).await.unwrap();
+            let shown = other
+                .profile(&world.caller, SubjectKind::Organization, &id)
+                .await
+                .unwrap();
             assert_eq!(shown.definitions.iter().count(), 0);
         }
     }

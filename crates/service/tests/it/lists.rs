@@ -809,10 +809,14 @@ async fn patches_are_whole_or_nothing() {
         "details[1].name",
         "",
     );
-    let now = service.organization(caller, &one).await.unwrap().organization;
+    let now = service
+        .profile(caller, SubjectKind::Organization, &one)
+        .await
+        .unwrap()
+        .subject;
     assert_eq!(
-        (now.name, now.details),
-        (done.row.thing.name.clone(), done.row.thing.details.clone())
+        (now.name(), now.details()),
+        (done.row.thing.name.as_str(), &done.row.thing.details)
     );
     let cleared = service
         .patch_organization(caller, &one, patch(None, details("Note", &[])))

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use guildhall_domain::field::{Definitions, EntityKind, FieldType, Values};
 use guildhall_domain::{Entity, SubjectKind, text};
-use guildhall_service::{FieldValues, NewAccount, NewProfile, NewSubject, Profile, Target};
+use guildhall_service::{
+    FieldValues, Links, NewAccount, NewProfile, NewSubject, Profile, Seen, StoredValues, Target,
+};
 use guildhall_testkit::SeededRandom;
 
 use super::world::{World, definition};
@@ -165,6 +167,46 @@ fn shown(definitions: &Definitions, values: &Values) -> Vec<(String, Vec<String>
         .iter()
         .map(|field| (field.name.clone(), values.get(field.id).to_vec()))
         .collect()
+}
+
+/// What is shown as it is kept is what is read.
+fn assert_shows(seen: &Seen, profile: &Profile, links: Links) {
+    let read = |details: &StoredValues, definitions: &Definitions| {
+        let fields = details.fields().unwrap();
+        let read = fields.iter().map(|(id, texts)| {
+            let texts: Vec<String> = serde_json::from_str(texts.get()).unwrap();
+            assert!(!texts.is_empty(), "{id} of {seen:?}");
+            (*id, texts)
+        });
+        shown(definitions, &Values(read.collect()))
+    };
+    let organization = &seen.organization;
+    assert_eq!(organization.id, profile.subject.id());
+    assert_eq!(organization.name, profile.subject.name());
+    assert_eq!(
+        read(&organization.details, &seen.definitions),
+        shown(&profile.definitions, profile.subject.details())
+    );
+    if links == Links::Unwanted {
+        return;
+    }
+    let members: Vec<_> = profile.customers.iter().map(|member| &member.id).collect();
+    assert_eq!(
+        organization.links.customer_ids.iter().collect::<Vec<_>>(),
+        members
+    );
+    let seen_entitlements = organization.links.entitlements.iter().map(|e| {
+        let values = read(&e.details, &seen.entitlement_definitions);
+        format!("{} {} {} {values:?}", e.id, e.product_id, e.product_name)
+    });
+    let entitlements = profile.entitlements.iter().map(|e| {
+        let values = shown(&profile.entitlement_definitions, &e.details);
+        format!("{} {} {} {values:?}", e.id, e.product_id, e.product_name)
+    });
+    assert_eq!(
+        seen_entitlements.collect::<Vec<_>>(),
+        entitlements.collect::<Vec<_>>()
+    );
 }
 
 /// The id of an organization's profile.
@@ -696,17 +738,16 @@ impl Run {
         }
         for (id, known) in &model.organizations {
             let id = id.to_string();
-            let found = service.organization(caller, &id).await.unwrap();
-            let values = shown(&found.definitions, &found.organization.details);
-            lines.push(format!(
-                "organization {id} {} {values:?}",
-                found.organization.name
-            ));
             let profile = service
                 .profile(caller, SubjectKind::Organization, &id)
                 .await
                 .unwrap();
             let values = shown(&profile.definitions, profile.subject.details());
+            lines.push(format!("organization {id} {} {values:?}", profile.subject.name()));
+            for links in [Links::Wanted, Links::Unwanted] {
+                let seen = service.seen_organization(caller, &id, links).await.unwrap();
+                assert_shows(&seen.expect("its fields were read"), &profile, links);
+            }
             let members: Vec<_> = profile.customers.iter().map(|member| &member.id).collect();
             let entitlements: Vec<_> = profile
                 .entitlements
@@ -780,7 +821,8 @@ impl Run {
     async fn nothing_gone_is_seen(&self) {
         let (service, caller) = (&self.world.service, &self.world.caller);
         for id in self.model.gone.iter().rev().take(40) {
-            assert!(service.organization(caller, id).await.is_err(), "{id}");
+            let seen = service.seen_organization(caller, id, Links::Unwanted).await;
+            assert!(seen.is_err(), "{id}");
             assert!(
                 service
                     .profile(caller, SubjectKind::Organization, id)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use guildhall_domain::field::EntityKind;
 use guildhall_domain::{OrganizationId, Rejection, SubjectKind, Thing};
-use guildhall_service::{Error, FieldValues, NewAccount, NewProfile, NewSubject, Target};
+use guildhall_service::{Error, FieldValues, Links, NewAccount, NewProfile, NewSubject, Target};
 
 use super::fresh::Fresh;
 
@@ -64,7 +64,12 @@ async fn organizations() {
     let (service, caller) = (&world.service, &world.caller);
     let id = world.organization("  Äcme  ").await;
     assert_eq!(
-        service.organization(caller, &id).await.unwrap().organization.name,
+        service
+            .profile(caller, SubjectKind::Organization, &id)
+            .await
+            .unwrap()
+            .subject
+            .name(),
         "Äcme"
     );
     let long = "x".repeat(200);
@@ -93,7 +98,10 @@ async fn organizations() {
     let renamed = service.rename_organization(caller, &id, "ÄCME").await.unwrap();
     assert_eq!(renamed.name, "ÄCME", "a change of case is a change");
     for unknown in UNKNOWN_IDS {
-        assert_not_found(service.organization(caller, unknown).await, Thing::Organization);
+        for links in [Links::Wanted, Links::Unwanted] {
+            let seen = service.seen_organization(caller, unknown, links).await;
+            assert_not_found(seen, Thing::Organization);
+        }
         assert_not_found(
             service.profile(caller, SubjectKind::Organization, unknown).await,
             Thing::Organization,
@@ -539,8 +547,11 @@ async fn fields_and_values() {
     );
     let edited = edit("tags", "TAGS", Some(&["Two"])).await.unwrap();
     assert_eq!((edited.name.as_str(), edited.options), ("TAGS", texts(&["Two"])));
-    let shown = service.organization(caller, &acme).await.unwrap();
-    let kept = shown.organization.details.get(edited.id);
+    let shown = service
+        .profile(caller, SubjectKind::Organization, &acme)
+        .await
+        .unwrap();
+    let kept = shown.subject.details().get(edited.id);
     assert_eq!(kept, texts(&["Two", "One"]), "values outlive their option");
     for number in 2..50 {
         world.field(kind, &format!("F{number}"), "TEXT", &[]).await;
@@ -555,10 +566,13 @@ async fn fields_and_values() {
         Thing::DetailField,
     );
     world.field(kind, "Tags", "MULTISELECT", &["One", "Two"]).await;
-    let shown = service.organization(caller, &acme).await.unwrap();
+    let shown = service
+        .profile(caller, SubjectKind::Organization, &acme)
+        .await
+        .unwrap();
     let tags = shown.definitions.find("Tags").unwrap();
     assert!(
-        shown.organization.details.get(tags.id).is_empty(),
+        shown.subject.details().get(tags.id).is_empty(),
         "old values never come back"
     );
     assert_eq!(tags.position, 51, "positions are not used again");
@@ -580,7 +594,14 @@ async fn another_tenant_sees_nothing() {
         .await
         .unwrap();
     let entitlement = made.entitlement.id;
-    assert_not_found(service.organization(&other, &acme).await, Thing::Organization);
+    // Before and after the definitions of its fields are in memory.
+    let seen = service.seen_organization(&other, &acme, Links::Wanted).await;
+    assert!(seen.unwrap().is_none());
+    for kind in [EntityKind::Organization, EntityKind::Entitlement] {
+        service.fields(&other, kind).await.unwrap();
+    }
+    let seen = service.seen_organization(&other, &acme, Links::Wanted).await;
+    assert_not_found(seen, Thing::Organization);
     assert_not_found(
         service.profile(&other, SubjectKind::Organization, &acme).await,
         Thing::Organization,

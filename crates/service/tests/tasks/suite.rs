@@ -663,7 +663,8 @@ async fn after_the_greatest_wish_ids_still_work() {
         receipts[1].1.clone(),
         single.id.to_string(),
     ] {
-        assert!(world.service.organization(&tenant, &id).await.is_ok(), "{id}");
+        let kind = SubjectKind::Organization;
+        assert!(world.service.profile(&tenant, kind, &id).await.is_ok(), "{id}");
     }
 }
 

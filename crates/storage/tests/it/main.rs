@@ -11,6 +11,7 @@ mod backend;
 mod copy;
 mod counters;
 mod entities;
+mod glances;
 mod lists;
 mod people;
 mod postgres;
@@ -42,6 +43,8 @@ macro_rules! conformance {
             entities::ids_with_a_nul_find_nothing,
             entities::facts_of_customers,
             entities::customers_by_their_values,
+            glances::show_what_reads_find,
+            glances::show_nothing_that_is_gone,
             lists::walks_go_on_where_a_page_ended,
             lists::a_place_that_is_no_more_is_still_a_place,
             lists::values_and_links_are_found,

@@ -71,13 +71,23 @@ impl Sqlite {
 
     /// A connection on a snapshot of its own. It goes back to the pool when dropped.
     pub(crate) fn reader(self: &Arc<Self>) -> Result<Reader, StoreError> {
+        let mut reader = self.reader_of_one()?;
+        if let Err(error) = reader.connection()?.statement("BEGIN") {
+            // It does not go back to the others.
+            reader.connection = None;
+            return Err(error);
+        }
+        Ok(reader)
+    }
+
+    /// A connection for one statement, which is on a snapshot of its own. It goes back to the pool when dropped.
+    pub(crate) fn reader_of_one(self: &Arc<Self>) -> Result<Reader, StoreError> {
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match pooled {
+        let connection = match pooled {
             Some(connection) => connection,
             None => Connection::open(&self.path, connection::Use::Read)
                 .map_err(|e| StoreError::Unavailable(e.0))?,
         };
-        connection.statement("BEGIN")?;
         Ok(Reader {
             connection: Some(connection),
             pool: Arc::clone(self),
@@ -85,7 +95,7 @@ impl Sqlite {
     }
 }
 
-/// A reading connection inside its transaction.
+/// A reading connection, and its transaction if it has one.
 pub(crate) struct Reader {
     connection: Option<Connection>,
     pool: Arc<Sqlite>,
@@ -102,7 +112,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take()
-            && connection.statement("ROLLBACK").is_ok()
+            && (!connection.in_transaction() || connection.statement("ROLLBACK").is_ok())
         {
             self.pool
                 .readers

@@ -13,6 +13,7 @@ use guildhall_domain::{
     Customer, Entity, FieldId, Organization, OrganizationId, Product, SubjectKind, TenantId, Timestamp,
 };
 
+use crate::glances::Links;
 use crate::{
     Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, ObjectId, StoreError, Sweep,
     SystemTx, TokenRow, TombstoneOf, Walk, WriteRow, WriteTx,
@@ -97,6 +98,9 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     tx.customers_with(&BTreeSet::from(wanted), 0, 10).await?;
     tx.cloud_id().await?;
     tx.glances(&BTreeSet::from([1])).await?;
+    for links in [Links::Wanted, Links::Unwanted] {
+        tx.glance(organization.id, links).await?;
+    }
     tx.organization_entitlements(organization.id).await?;
     tx.customer_entitlements(1).await?;
     tx.inherited_entitlements(1).await?;

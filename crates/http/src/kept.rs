@@ -1,0 +1,216 @@
+//! Answers that were made earlier, kept under the version of what they tell of, as bytes.
+//!
+//! Most are kept *packed*, compressed with another answer of the same kind as the dictionary: names of fields,
+//! types and members are the same in all of them, so a packed profile takes a third of its bytes, and three times
+//! as many are kept. Unpacking costs a microsecond or two, making an answer anew twenty times that. Those that were asked
+//! for last are kept as they are, too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use guildhall_domain::{OrganizationId, TenantId};
+use guildhall_service::{Kept, Version};
+use lz4_flex::block::{compress_with_dict, decompress_with_dict};
+
+/// What packed answers may hold together, with what they cost beside their bytes.
+const PACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The same of answers as they are.
+const LOOSE_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// A larger answer is not kept.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// What of an example serves as a dictionary.
+const EXAMPLE_BYTES_MAX: usize = 4 * 1024;
+/// An example serves so many answers; by then it may be out of date, since fields come and go.
+const EXAMPLE_SERVES: u32 = 4_096;
+/// Examples that are ready to serve; each is of a tenant and a kind of answer.
+const EXAMPLES_MAX: usize = 1_024;
+
+/// Which answer about an organization is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shown {
+    /// `GET /organization/{organizationId}`
+    Organization,
+    /// `GET /organization/profile/{organizationId}`
+    OrganizationProfile,
+}
+
+/// Whose answer it is, and which.
+pub type Key = (TenantId, OrganizationId, Shown);
+
+/// Answers that were made earlier.
+pub struct KeptAnswers<V = Version> {
+    loose: Kept<Key, Bytes, V>,
+    packed: Kept<Key, Packed, V>,
+    examples: Mutex<HashMap<(TenantId, Shown), Example>>,
+}
+
+/// A compressed answer.
+#[derive(Clone)]
+struct Packed {
+    bytes: Arc<[u8]>,
+    example: Arc<[u8]>,
+    /// The length of the answer.
+    len: usize,
+}
+
+/// An answer that others are compressed with, and how many were.
+struct Example {
+    bytes: Arc<[u8]>,
+    served: u32,
+}
+
+impl Packed {
+    fn new(body: &[u8], example: Arc<[u8]>) -> Self {
+        Self {
+            bytes: compress_with_dict(body, &example).into(),
+            example,
+            len: body.len(),
+        }
+    }
+
+    /// The answer. An error would be one of the compression's: then the answer is made anew.
+    fn open(&self) -> Option<Bytes> {
+        let body = decompress_with_dict(&self.bytes, self.len, &self.example).ok()?;
+        (body.len() == self.len).then(|| body.into())
+    }
+}
+
+impl<V: Copy + Eq> Default for KeptAnswers<V> {
+    fn default() -> Self {
+        Self::holding(LOOSE_BYTES_MAX, PACKED_BYTES_MAX)
+    }
+}
+
+impl<V: Copy + Eq> KeptAnswers<V> {
+    fn holding(loose: usize, packed: usize) -> Self {
+        Self {
+            loose: Kept::holding(loose),
+            packed: Kept::holding(packed),
+            examples: Mutex::default(),
+        }
+    }
+
+    /// The answer, if it was made under this version.
+    pub fn find(&self, key: Key, version: V) -> Option<Bytes> {
+        if let Some(body) = self.loose.find(key, version) {
+            return Some(body);
+        }
+        let body = self.packed.find(key, version)?.open()?;
+        self.loose.keep(key, version, body.clone(), body.len());
+        Some(body)
+    }
+
+    /// Keeps an answer that was made under this version.
+    pub fn keep(&self, key: Key, version: V, body: &[u8]) {
+        if body.len() > ANSWER_BYTES_MAX {
+            return;
+        }
+        let packed = Packed::new(body, self.example(key, body));
+        let bytes = packed.bytes.len();
+        self.packed.keep(key, version, packed, bytes);
+        // A copy is as long as it must be; the original may have room to spare at its end.
+        self.loose
+            .keep(key, version, Bytes::copy_from_slice(body), body.len());
+    }
+
+    /// What to compress an answer with: another one of its kind, or itself.
+    fn example(&self, (tenant, _, shown): Key, body: &[u8]) -> Arc<[u8]> {
+        let mut examples = self.examples.lock().unwrap_or_else(PoisonError::into_inner);
+        if examples.len() >= EXAMPLES_MAX {
+            examples.retain(|of, _| *of == (tenant, shown));
+        }
+        let new = || Example {
+            bytes: body[..body.len().min(EXAMPLE_BYTES_MAX)].into(),
+            served: 0,
+        };
+        let example = examples.entry((tenant, shown)).or_insert_with(new);
+        if example.served >= EXAMPLE_SERVES {
+            *example = new();
+        }
+        example.served += 1;
+        Arc::clone(&example.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answers = KeptAnswers<u64>;
+
+    fn key(tenant: i64, id: i64, shown: Shown) -> Key {
+        (TenantId(tenant), OrganizationId(id), shown)
+    }
+
+    fn body(number: i64) -> Vec<u8> {
+        let value = r#"{"name":"Region","value":{"type":"SELECT","text":["Antarctica"]}}"#;
+        format!(r#"{{"id":"{number}","name":"Company {number}","details":[{value}]}}"#).into_bytes()
+    }
+
+    const PROFILE: Shown = Shown::OrganizationProfile;
+
+    #[test]
+    fn an_answer_is_found_as_it_was_under_its_key_and_version_only() {
+        let kept = Answers::default();
+        kept.keep(key(1, 1, PROFILE), 5, &body(1));
+        kept.keep(key(1, 2, PROFILE), 5, b"");
+        assert_eq!(kept.find(key(1, 1, PROFILE), 5).unwrap(), body(1));
+        assert_eq!(kept.find(key(1, 2, PROFILE), 5).unwrap(), "");
+        for (key, version) in [
+            (key(1, 1, PROFILE), 6),
+            (key(1, 1, Shown::Organization), 5),
+            (key(2, 1, PROFILE), 5),
+            (key(1, 3, PROFILE), 5),
+        ] {
+            assert_eq!(kept.find(key, version), None, "{key:?} {version}");
+        }
+        kept.keep(key(1, 1, PROFILE), 6, &body(7));
+        assert_eq!(kept.find(key(1, 1, PROFILE), 6).unwrap(), body(7));
+        assert_eq!(kept.find(key(1, 1, PROFILE), 5), None);
+    }
+
+    /// Examples come and go; what was packed with one is found as it was.
+    #[test]
+    fn packed_answers_outlive_their_examples() {
+        // Nothing but the last few is kept as it is.
+        let kept = Answers::holding(0, 64 * 1024 * 1024);
+        let count = i64::from(EXAMPLE_SERVES) * 2 + 10;
+        for id in 0..count {
+            kept.keep(key(1, id, PROFILE), 1, &body(id));
+            kept.keep(key(id, 1, Shown::Organization), 1, &body(id));
+        }
+        for id in 0..count {
+            assert_eq!(kept.find(key(1, id, PROFILE), 1).unwrap(), body(id));
+            assert_eq!(kept.find(key(id, 1, Shown::Organization), 1).unwrap(), body(id));
+        }
+        assert!(kept.examples.lock().unwrap().len() <= EXAMPLES_MAX);
+    }
+
+    #[test]
+    fn like_answers_take_a_fraction_of_their_bytes() {
+        let example: Arc<[u8]> = body(1).into();
+        let packed = Packed::new(&body(123_456), Arc::clone(&example));
+        assert_eq!(packed.open().unwrap(), body(123_456));
+        assert!(
+            packed.bytes.len() * 3 < body(123_456).len(),
+            "{}",
+            packed.bytes.len()
+        );
+        // One unlike all others is whole, too.
+        let noise: Vec<u8> = (0..5_000_u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        assert_eq!(Packed::new(&noise, example).open().unwrap(), noise);
+    }
+
+    #[test]
+    fn a_large_answer_is_not_kept() {
+        let kept = Answers::default();
+        let large = vec![b'x'; ANSWER_BYTES_MAX + 1];
+        kept.keep(key(1, 1, PROFILE), 1, &large);
+        assert_eq!(kept.find(key(1, 1, PROFILE), 1), None);
+        kept.keep(key(1, 1, PROFILE), 1, &large[1..]);
+        assert_eq!(kept.find(key(1, 1, PROFILE), 1).unwrap(), large[1..]);
+    }
+}
