@@ -107,22 +107,41 @@ impl Site {
 
     /// Clients that get `path` followed by one of the ids, each as likely.
     pub fn getters(&self, path: &str, ids: &Arc<Vec<i64>>, count: usize) -> Vec<Next> {
-        // The bytes around the id.
-        let bytes = self.get(&format!("{path}@"));
-        let at = bytes.iter().position(|byte| *byte == b'@').unwrap_or_default();
-        let (head, tail) = (bytes[..at].to_vec(), bytes[at + 1..].to_vec());
-        let getter = |number: usize| -> Next {
-            let (head, tail, ids) = (head.clone(), tail.clone(), Arc::clone(ids));
-            let mut chance = Dice::new(number as u64);
+        let getter = |_| -> Next {
+            let (put, ids) = (self.getter(path), Arc::clone(ids));
+            // Another sequence each time: what the run before asked for is not what this one asks for.
+            let mut chance = Dice::new(SEED.fetch_add(1, Ordering::Relaxed));
             Box::new(move |request| {
-                let id = ids.get(chance.below(ids.len()))?;
-                request.extend_from_slice(&head);
-                request.extend_from_slice(id.to_string().as_bytes());
-                request.extend_from_slice(&tail);
+                put(request, *ids.get(chance.below(ids.len()))?);
                 Some(0)
             })
         };
         (0..count).map(getter).collect()
+    }
+
+    /// Clients that together get each of these once.
+    pub fn walkers(&self, path: &str, ids: &[i64], count: usize) -> Vec<Next> {
+        let walker = |ids: &[i64]| -> Next {
+            let (put, mut ids) = (self.getter(path), Vec::from(ids).into_iter());
+            Box::new(move |request| {
+                put(request, ids.next()?);
+                Some(0)
+            })
+        };
+        ids.chunks(ids.len().div_ceil(count).max(1)).map(walker).collect()
+    }
+
+    /// Writes the request for an id.
+    fn getter(&self, path: &str) -> impl Fn(&mut Vec<u8>, i64) + Send + use<> {
+        // The bytes around the id.
+        let bytes = self.get(&format!("{path}@"));
+        let at = bytes.iter().position(|byte| *byte == b'@').unwrap_or_default();
+        let (head, tail) = (bytes[..at].to_vec(), bytes[at + 1..].to_vec());
+        move |request, id| {
+            request.extend_from_slice(&head);
+            request.extend_from_slice(id.to_string().as_bytes());
+            request.extend_from_slice(&tail);
+        }
     }
 
     /// Defines the fields, and adds customers and products.
@@ -279,6 +298,9 @@ pub fn upserts(world: &World, pool: &Pool, numbers: &[u64]) -> Vec<u8> {
         .collect();
     json!({ "organizationProfiles": items }).to_string().into_bytes()
 }
+
+/// What the next dice begin with.
+static SEED: AtomicU64 = AtomicU64::new(1);
 
 /// Small chance for the load generator (xorshift): a division and three shifts a request.
 pub struct Dice(u64);

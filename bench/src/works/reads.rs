@@ -6,7 +6,7 @@ use super::{Bench, memory_mb};
 use crate::Outcome;
 use crate::load::{CONNECTIONS, Pace, Span, drive};
 use crate::report::Row;
-use crate::site::{SITE, Site};
+use crate::site::{Dice, SITE, Site};
 
 /// Organizations that are asked for again and again.
 const HOT: usize = 10_000;
@@ -39,6 +39,31 @@ pub fn profile_get(bench: &Bench) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
+/// Gets each once that nobody has asked for before: a part of them in each run, in an order of chance. Afterwards all
+/// that memory has room for is there, as on a server that has run for a while.
+fn first_time(
+    bench: &Bench,
+    site: &Site,
+    work: &'static str,
+    path: &str,
+    (case, ids): (&str, &[i64]),
+) -> Outcome<Row> {
+    let mut ids = ids.to_vec();
+    let mut chance = Dice::new(ids.len() as u64);
+    for last in (1..ids.len()).rev() {
+        ids.swap(last, chance.below(last + 1));
+    }
+    let mut parts = ids.chunks(ids.len().div_ceil(bench.arguments.runs).max(1));
+    let ours = || {
+        let part = parts.next().unwrap_or_default();
+        let clients = site.walkers(path, part, CONNECTIONS);
+        drive(site.addr, clients, Pace::Closed, Span::to_the_end())
+    };
+    let pairs = bench.alternate(ours, || bench.static_rate(CONNECTIONS))?;
+    let case = format!("{case}, each for the first time");
+    Ok(Row::new(work, case, bench.store()).pairs(&pairs))
+}
+
 /// Organizations with their values.
 pub fn organization_get(bench: &Bench) -> Outcome<Vec<Row>> {
     let cases = [("uniform", usize::MAX)];
@@ -64,6 +89,9 @@ fn get(
     let server = bench.place.serve(&database)?;
     let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
     let mut rows = Vec::new();
+    if let [(first, _), ..] = cases {
+        rows.push(first_time(bench, &site, work, path, (first, &all))?.memory(memory_mb(&server)?));
+    }
     for (case, count) in cases {
         let ids = Arc::new(all[..all.len().min(*count)].to_vec());
         let ours = || {
