@@ -1,5 +1,6 @@
 //! Time and chance of this machine: the only place that asks for them.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use guildhall_domain::{Clock, Random, Timestamp};
@@ -32,10 +33,64 @@ impl Clock for SystemClock {
 /// The machine's random numbers.
 pub struct SystemRandom;
 
+/// What is asked for at once; ids need a dozen bytes each, and asking costs as much for a thousand.
+const DRAWN: usize = 1_024;
+
+thread_local! {
+    /// Random bytes that were not used yet, and how many there are.
+    static UNUSED: RefCell<([u8; DRAWN], usize)> = const { RefCell::new(([0; DRAWN], 0)) };
+}
+
 impl Random for SystemRandom {
-    #[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
     fn fill(&self, bytes: &mut [u8]) {
-        // Without randomness no id and no token is safe, so nothing may go on.
-        getrandom::fill(bytes).expect("the operating system gives random bytes");
+        UNUSED.with_borrow_mut(|(unused, count)| {
+            if bytes.len() > DRAWN {
+                return draw(bytes);
+            }
+            if bytes.len() > *count {
+                draw(unused);
+                *count = DRAWN;
+            }
+            // What is used is forgotten.
+            let used = &mut unused[*count - bytes.len()..*count];
+            bytes.copy_from_slice(used);
+            used.fill(0);
+            *count -= bytes.len();
+        });
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
+fn draw(bytes: &mut [u8]) {
+    // Without randomness no id and no token is safe, so nothing may go on.
+    getrandom::fill(bytes).expect("the operating system gives random bytes");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_random_bytes_come_twice() {
+        let draw = |length: usize| {
+            let mut bytes = vec![0; length];
+            SystemRandom.fill(&mut bytes);
+            bytes
+        };
+        let mut seen = HashSet::new();
+        for round in 0..2_000 {
+            let length = [10, 16, 32, DRAWN - 1, DRAWN, DRAWN + 1][round % 6];
+            assert!(seen.insert(draw(length)), "round {round}");
+            assert!(draw(length).iter().any(|byte| *byte != 0));
+        }
+        assert!(draw(0).is_empty());
+        let others: Vec<_> = std::thread::spawn(move || (0..100).map(|_| draw(10)).collect())
+            .join()
+            .unwrap();
+        for bytes in others {
+            assert!(seen.insert(bytes));
+        }
     }
 }
