@@ -12,7 +12,7 @@ use guildhall_storage::{Location, ReadTx, Store, StoreError, Sweep, Swept};
 use guildhall_testkit::{SeededRandom, TempFolder};
 
 use crate::backend::open;
-use crate::sample::{NOW, field, organization, tenant, write};
+use crate::sample::{NOW, field, organization, tenant, values, write};
 
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
@@ -259,6 +259,44 @@ fn files_are_their_owners_alone() {
     for name in ["guildhall.db-shm", "guildhall.db-wal"] {
         assert!(!folder.join(name).exists(), "{name} is left");
     }
+}
+
+/// Beside a stream of writes the write-ahead file starts again from its beginning, however much is written.
+#[test]
+fn the_write_ahead_file_is_bounded() {
+    const ROUNDS: i64 = 60;
+    const TOGETHER: i64 = 20;
+    let folder = TempFolder::new();
+    let store = open(&folder.join("guildhall.db"), true).unwrap();
+    let log = folder.join("guildhall.db-wal");
+    let (mut largest, mut written) = (0, 0);
+    block_on(async {
+        let one = tenant(&store, "one").await;
+        for round in 0..ROUNDS {
+            write(&store, one, async move |tx| {
+                for id in 0..TOGETHER {
+                    let mut large = organization(1 + round * TOGETHER + id, &format!("{round} {id}"));
+                    large.details = values(&[(1, &["x".repeat(150_000).as_str()])]);
+                    tx.insert_organization(&large, &Definitions::default(), NOW)
+                        .await?;
+                }
+                Ok(())
+            })
+            .await;
+            written += TOGETHER as u64 * 150_000;
+            store
+                .read(one, async |tx| tx.organization(OrganizationId(1)).await)
+                .await
+                .unwrap();
+            largest = largest.max(fs::metadata(&log).unwrap().len());
+        }
+    });
+    // 64 MiB, and what was committed at once.
+    assert!(largest < 72 << 20, "{largest} bytes");
+    assert!(
+        written > 2 * largest,
+        "{written} bytes written, {largest} in the file"
+    );
 }
 
 /// The index of values is kept with the values: after any changes it holds just what they say.

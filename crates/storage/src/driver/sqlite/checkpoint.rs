@@ -1,28 +1,99 @@
-//! Moves what was committed from the write-ahead file into the database, on a thread of its own, so
-//! that no commit waits for it.
+//! Moves what was committed from the write-ahead log into the database, on a thread of its own, so that no commit
+//! waits for it, but for the last bit: the log starts again from its beginning only where all of it has been moved,
+//! and beside a steady stream of commits the thread never catches up entirely. So when little is left the writer
+//! moves that itself.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+
+use rusqlite::hooks::Wal;
 
 use super::connection::{Connection, Use, store_error};
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
 
-/// Bytes of write-ahead file from which a checkpoint runs beside the writer.
-const PASSIVE_FROM: u64 = 4 * 1024 * 1024;
-/// Bytes from which the writer itself checkpoints: a steady stream of commits never lets the thread
-/// catch up entirely, and only a complete checkpoint lets the file start again from its beginning.
-const INLINE_FROM: u64 = 64 * 1024 * 1024;
-/// Commits between two looks at the size of the file.
-const LOOK_EVERY: u32 = 16;
+/// So many pages (8 MiB) that were not moved are worth a run of the thread.
+const RUN_PAGES: u32 = 2_048;
+/// From so many pages on (16 MiB) the log is to start again.
+const RESTART_PAGES: u32 = 4_096;
+/// So few pages (4 MiB) the writer moves itself. What it does in vain, since somebody still reads, it does again
+/// when as many more have come.
+const REST_PAGES: u32 = 1_024;
+/// From so many pages on (64 MiB) the writer does so however many are left, and waits for the thread first: else the
+/// log would grow without end where the thread is slower than the writer.
+const PAGES_MAX: u32 = 16_384;
+
+/// What is done after a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    /// The thread runs.
+    Run,
+    /// The writer moves the rest.
+    Finish,
+}
+
+/// Decides it.
+#[derive(Default)]
+struct Plan {
+    /// How long the log was after the last commit.
+    log: u32,
+    /// How long it was when the thread was told to run, and when the writer finished.
+    run_at: u32,
+    finish_at: u32,
+}
+
+impl Plan {
+    /// After a commit: the log has so many pages, so many of them have been moved, and the thread is running or not.
+    fn next(&mut self, log: u32, moved: u32, is_running: bool) -> Next {
+        if log < self.log {
+            // It has started again.
+            (self.run_at, self.finish_at) = (0, 0);
+        }
+        self.log = log;
+        // What was moved before a start says nothing.
+        let left = if moved > log { log } else { log - moved };
+        let is_nearly_done = log >= RESTART_PAGES && left <= REST_PAGES && !is_running;
+        if (is_nearly_done || log >= PAGES_MAX) && log - self.finish_at >= REST_PAGES {
+            self.finish_at = log;
+            Next::Finish
+        } else if left >= RUN_PAGES && log - self.run_at >= RUN_PAGES && !is_running {
+            self.run_at = log;
+            Next::Run
+        } else {
+            Next::Nothing
+        }
+    }
+}
+
+/// What the writer and the thread know of each other.
+#[derive(Default)]
+struct Shared {
+    /// Pages in the log after the writer's last commit.
+    log: AtomicU32,
+    /// Those of them that were moved by the last run.
+    moved: AtomicU32,
+    is_running: AtomicBool,
+    /// Whose turn it is to move pages: SQLite lets one do it, and tells another one nothing.
+    turn: Mutex<()>,
+}
+
+impl Shared {
+    fn checkpoint(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let pages = checkpoint(connection)?;
+        self.moved.store(pages, Ordering::Relaxed);
+        Ok(())
+    }
+}
 
 pub(super) struct Checkpointer {
-    wal: PathBuf,
+    shared: Arc<Shared>,
+    plan: Plan,
     wake: Option<SyncSender<()>>,
-    commits: u32,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -39,51 +110,77 @@ impl Drop for Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: &Path, broken: Arc<AtomicBool>, on_fatal: OnFatal) -> Result<Self, OpenError> {
+    pub(super) fn start(
+        path: &Path,
+        writer: &mut Connection,
+        broken: Arc<AtomicBool>,
+        on_fatal: OnFatal,
+    ) -> Result<Self, OpenError> {
         let connection = Connection::open(path, Use::Write)?;
+        let shared = Arc::new(Shared::default());
         let (wake, woken) = sync_channel(1);
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || run(connection, &woken, &broken, &on_fatal))
+            .spawn(move || run(connection, &woken, &of_thread, &broken, &on_fatal))
             .map_err(|e| OpenError(format!("cannot start the checkpoint thread: {e}")))?;
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
+        let of_writer = Arc::clone(&shared);
+        writer
+            .inner()
+            .wal_hook(Some(move |_: &mut Wal, pages| {
+                of_writer
+                    .log
+                    .store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+                Ok(())
+            }))
+            .map_err(|e| OpenError(format!("cannot watch the write-ahead log: {e}")))?;
         Ok(Self {
-            wal: wal.into(),
+            shared,
+            plan: Plan::default(),
             wake: Some(wake),
-            commits: 0,
             thread: Some(thread),
         })
     }
 
     /// Called by the writer after each commit.
     pub(super) fn committed(&mut self, writer: &mut Connection) {
-        self.commits += 1;
-        if self.commits < LOOK_EVERY {
-            return;
-        }
-        self.commits = 0;
-        let bytes = std::fs::metadata(&self.wal).map_or(0, |m| m.len());
-        if bytes >= PASSIVE_FROM
-            && let Some(wake) = &self.wake
-        {
-            // A full channel means that the thread is already awake.
-            let _already_awake = wake.try_send(());
-        }
-        if bytes >= INLINE_FROM
-            && let Err(error) = checkpoint(writer)
-        {
-            tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+        let shared = &self.shared;
+        let is_running = shared.is_running.load(Ordering::Acquire);
+        let (log, moved) = (&shared.log, &shared.moved);
+        let next = self.plan.next(
+            log.load(Ordering::Relaxed),
+            moved.load(Ordering::Relaxed),
+            is_running,
+        );
+        match (next, &self.wake) {
+            (Next::Run, Some(wake)) => {
+                shared.is_running.store(true, Ordering::Release);
+                if wake.try_send(()).is_err() {
+                    shared.is_running.store(false, Ordering::Release);
+                }
+            }
+            (Next::Finish, _) => {
+                if let Err(error) = shared.checkpoint(writer) {
+                    tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+                }
+            }
+            (Next::Run | Next::Nothing, _) => {}
         }
     }
 }
 
-fn run(mut connection: Connection, woken: &Receiver<()>, broken: &AtomicBool, on_fatal: &OnFatal) {
+fn run(
+    mut connection: Connection,
+    woken: &Receiver<()>,
+    shared: &Shared,
+    broken: &AtomicBool,
+    on_fatal: &OnFatal,
+) {
     while woken.recv().is_ok() {
         if broken.load(Ordering::Acquire) {
             break;
         }
-        match checkpoint(&mut connection) {
+        match shared.checkpoint(&mut connection) {
             Ok(()) => {}
             Err(StoreError::Broken(why)) => {
                 broken.store(true, Ordering::Release);
@@ -92,6 +189,7 @@ fn run(mut connection: Connection, woken: &Receiver<()>, broken: &AtomicBool, on
             }
             Err(error) => tracing::warn!(%error, "a checkpoint failed; the next one tries again"),
         }
+        shared.is_running.store(false, Ordering::Release);
     }
     if broken.load(Ordering::Acquire) {
         // Closing in order would sync again.
@@ -99,9 +197,92 @@ fn run(mut connection: Connection, woken: &Receiver<()>, broken: &AtomicBool, on
     }
 }
 
-fn checkpoint(connection: &mut Connection) -> Result<(), StoreError> {
+/// Moves what no reader still needs to be left; how many pages of the log have been moved in all. It waits for
+/// nobody: where another checkpoint is under way it does nothing.
+fn checkpoint(connection: &mut Connection) -> Result<u32, StoreError> {
     connection
         .inner()
-        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2))
+        .map(|pages| u32::try_from(pages).unwrap_or(0))
         .map_err(|e| store_error(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commits of so many pages each; what is done after each that does anything, and how long the log was then.
+    fn plan(commits: u32, pages: u32, mut done: impl FnMut(Next, u32) -> (u32, u32)) -> Vec<(Next, u32)> {
+        let (mut plan, mut log, mut moved, mut all) = (Plan::default(), 0, 0, Vec::new());
+        for _ in 0..commits {
+            log += pages;
+            let next = plan.next(log, moved, false);
+            if next != Next::Nothing {
+                all.push((next, log));
+                (log, moved) = done(next, log);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_thread_runs_and_the_writer_finishes_when_little_is_left() {
+        // A run leaves what came meanwhile, 300 pages; after a finish the log starts again.
+        let done = plan(150, 100, |next, log| match next {
+            Next::Finish => (0, 0),
+            _ => (log + 300, log),
+        });
+        let cycle = [(Next::Run, 2_100), (Next::Run, 4_200), (Next::Finish, 4_600)];
+        assert_eq!(done[..6], [cycle, cycle].concat());
+    }
+
+    #[test]
+    fn what_is_done_in_vain_is_not_done_again_at_once() {
+        let least_between = |done: &[(Next, u32)], what: Next| {
+            let at: Vec<u32> = done
+                .iter()
+                .filter(|(next, _)| *next == what)
+                .map(|(_, log)| *log)
+                .collect();
+            assert!(at.len() > 10, "{done:?}");
+            at.windows(2).map(|two| two[1] - two[0]).min().unwrap()
+        };
+        // Somebody reads a snapshot of the beginning all the time: nothing can be moved.
+        let done = plan(400, 100, |_, log| (log, 0));
+        assert!(
+            done.iter()
+                .all(|(next, log)| *next == Next::Run || *log >= PAGES_MAX)
+        );
+        assert!(least_between(&done, Next::Run) >= RUN_PAGES);
+        assert!(least_between(&done, Next::Finish) >= REST_PAGES);
+        // Somebody else reads what is newest: all is moved, and the log goes on.
+        let done = plan(400, 100, |_, log| (log, log));
+        assert!(least_between(&done, Next::Finish) >= REST_PAGES);
+    }
+
+    #[test]
+    fn a_slow_thread_does_not_let_the_log_grow_without_end() {
+        // A run leaves as much as it was begun with.
+        let done = plan(400, 100, |next, log| match next {
+            Next::Finish => (0, 0),
+            _ => (log + RUN_PAGES, log),
+        });
+        let longest = done.iter().map(|(_, log)| *log).max();
+        assert!(longest.unwrap() < PAGES_MAX + RUN_PAGES, "{longest:?}");
+        assert!(done.iter().any(|(next, _)| *next == Next::Finish));
+    }
+
+    #[test]
+    fn while_the_thread_runs_nothing_else_is_done() {
+        let mut plan = Plan::default();
+        assert_eq!(plan.next(RUN_PAGES, 0, true), Next::Nothing);
+        assert_eq!(plan.next(PAGES_MAX - 1, PAGES_MAX - 2, true), Next::Nothing);
+        assert_eq!(
+            plan.next(PAGES_MAX, 0, true),
+            Next::Finish,
+            "but that it is waited for"
+        );
+        // What was moved before the log started again says nothing of what is left.
+        assert_eq!(plan.next(RUN_PAGES, RUN_PAGES * 3, false), Next::Run);
+    }
 }

@@ -47,14 +47,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(super) fn start(
-        connection: Connection,
+        mut connection: Connection,
         path: &Path,
         on_fatal: OnFatal,
         versions: Arc<Versions>,
     ) -> Result<Self, OpenError> {
         let queue = Queue::new(WAITING_MAX);
         let broken = Arc::new(AtomicBool::new(false));
-        let checkpointer = Checkpointer::start(path, Arc::clone(&broken), Arc::clone(&on_fatal))?;
+        let checkpointer =
+            Checkpointer::start(path, &mut connection, Arc::clone(&broken), Arc::clone(&on_fatal))?;
         let room = Room {
             connection,
             units: Arc::clone(&queue),
