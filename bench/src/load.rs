@@ -36,6 +36,11 @@ impl Span {
         }
     }
 
+    /// So long, after so much in which nothing is counted.
+    pub fn after(warm_up: Duration, lasts: Duration) -> Self {
+        Self { warm_up, lasts }
+    }
+
     /// Until the clients have no more to send; all of it counts.
     pub fn to_the_end() -> Self {
         Self {
@@ -60,8 +65,8 @@ pub enum Pace {
 pub struct Kind {
     /// Microseconds of those that were done, ascending.
     micros: Vec<u32>,
-    /// How many were refused with 503 and `Retry-After`.
-    pub shed: u64,
+    /// The same of those that were refused with 503 and `Retry-After`.
+    shed_micros: Vec<u32>,
 }
 
 impl Kind {
@@ -70,14 +75,28 @@ impl Kind {
         self.micros.len() as u64
     }
 
-    /// The latency below which this share of requests stayed, in milliseconds.
-    pub fn quantile_ms(&self, share: f64) -> f64 {
-        let last = self.micros.len().saturating_sub(1);
-        let index = (last as f64 * share).round() as usize;
-        self.micros
-            .get(index)
-            .map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
+    /// How many were refused with 503 and `Retry-After`.
+    pub fn shed(&self) -> u64 {
+        self.shed_micros.len() as u64
     }
+
+    /// The latency below which this share of those that were done stayed, in milliseconds.
+    pub fn quantile_ms(&self, share: f64) -> f64 {
+        quantile_ms(&self.micros, share)
+    }
+
+    /// The same of those that were refused.
+    pub fn shed_quantile_ms(&self, share: f64) -> f64 {
+        quantile_ms(&self.shed_micros, share)
+    }
+}
+
+fn quantile_ms(micros: &[u32], share: f64) -> f64 {
+    let last = micros.len().saturating_sub(1);
+    let index = (last as f64 * share).round() as usize;
+    micros
+        .get(index)
+        .map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
 }
 
 /// What a run of load found.
@@ -95,6 +114,11 @@ impl Measured {
         let kind = self.kinds.get(kind);
         let of = |share| kind.map_or(0.0, |kind| kind.quantile_ms(share));
         (of(0.5), of(0.99))
+    }
+
+    /// The first kind, or one without requests.
+    pub fn first(&self) -> Kind {
+        self.kinds.first().cloned().unwrap_or_default()
     }
 
     /// Requests done a second, of all kinds.
@@ -138,11 +162,12 @@ pub fn drive(addr: SocketAddr, clients: Vec<Next>, pace: Pace, span: Span) -> Ou
                 .resize(all.kinds.len().max(log.kinds.len()), Kind::default());
             for (kind, part) in all.kinds.iter_mut().zip(log.kinds) {
                 kind.micros.extend(part.micros);
-                kind.shed += part.shed;
+                kind.shed_micros.extend(part.shed_micros);
             }
         }
         for kind in &mut all.kinds {
             kind.micros.sort_unstable();
+            kind.shed_micros.sort_unstable();
         }
         all.seconds = (last - from).as_secs_f64().max(f64::EPSILON);
         Ok(all)
@@ -175,7 +200,10 @@ async fn client(
         let start = match &mut due {
             None => Instant::now(),
             Some((moment, period)) => {
-                tokio::time::sleep_until((*moment).into()).await;
+                // Without a timer where the answer before came too late for one.
+                if *moment > Instant::now() {
+                    tokio::time::sleep_until((*moment).into()).await;
+                }
                 let start = *moment;
                 *moment += *period;
                 start
@@ -201,14 +229,10 @@ async fn client(
         if log.kinds.len() <= kind {
             log.kinds.resize(kind + 1, Kind::default());
         }
+        let micros = u32::try_from((end - start).as_micros()).unwrap_or(u32::MAX);
         match shed {
-            true => log.kinds[kind].shed += 1,
-            false => {
-                let micros = (end - start).as_micros();
-                log.kinds[kind]
-                    .micros
-                    .push(u32::try_from(micros).unwrap_or(u32::MAX));
-            }
+            true => log.kinds[kind].shed_micros.push(micros),
+            false => log.kinds[kind].micros.push(micros),
         }
     }
 }
@@ -237,7 +261,8 @@ impl Connection {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
-            buffer: vec![0; 32 * 1024],
+            // Small, since there may be thousands of connections; it grows.
+            buffer: vec![0; 4 * 1024],
             filled: 0,
             closes: false,
         })

@@ -75,7 +75,7 @@ fn what_is_shed_is_an_error_for_the_patient_only() {
         Span::to_the_end(),
     );
     let measured = measured.unwrap();
-    assert_eq!(measured.kinds.iter().map(|kind| kind.shed).sum::<u64>(), 10);
+    assert_eq!(measured.kinds.iter().map(Kind::shed).sum::<u64>(), 10);
     assert_eq!(measured.kinds.iter().map(Kind::count).sum::<u64>(), 0);
 }
 
@@ -109,9 +109,10 @@ fn an_open_pace_does_not_wait_for_answers() {
 fn quantiles_are_those_of_what_was_measured() {
     let kind = Kind {
         micros: (1..=1_000).map(|n| n * 1_000).collect(),
-        shed: 0,
+        shed_micros: vec![3_000],
     };
     assert_eq!((kind.quantile_ms(0.5), kind.quantile_ms(0.99)), (501.0, 990.0));
+    assert_eq!((kind.shed(), kind.shed_quantile_ms(0.99)), (1, 3.0));
     assert_eq!(Kind::default().quantile_ms(0.99), 0.0);
 }
 

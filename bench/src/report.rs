@@ -93,6 +93,15 @@ impl Row {
         self
     }
 
+    /// A figure beside another one, without a goal.
+    #[must_use]
+    pub fn against(mut self, figure: f64, ceiling: f64) -> Self {
+        self.ours = Some(figure);
+        self.ceiling = Some(ceiling);
+        self.ratio = Some(figure / ceiling);
+        self
+    }
+
     /// With the server's memory.
     #[must_use]
     pub fn memory(mut self, rss_mb: f64) -> Self {

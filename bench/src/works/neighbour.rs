@@ -85,7 +85,8 @@ fn flooded<T>(
     })
 }
 
-fn neighbours(database: &Database) -> Outcome<Arc<Vec<i64>>> {
+/// Its organizations.
+pub(super) fn neighbours(database: &Database) -> Outcome<Arc<Vec<i64>>> {
     let sql = "SELECT o.id FROM organization o JOIN tenant t ON t.tenant_id = o.tenant_id \
         WHERE t.name = 'Neighbour' ORDER BY o.id";
     Ok(Arc::new(database.numbers(sql)?))

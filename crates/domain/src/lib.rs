@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod json;
 pub mod limits;
 pub mod list;
+pub mod overload;
 pub mod rejection;
 pub mod seal;
 pub mod subject;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use guildhall_domain::{Excerpt, Rejection, Role};
+use guildhall_domain::{Excerpt, Rejection, Role, TenantId};
 use guildhall_service::{Authenticated, Service};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -18,9 +18,10 @@ use http_body_util::Full;
 use crate::api::removals::DRY_RUN;
 use crate::call::{Call, Reply};
 use crate::error::{ApiError, connector_error_body, error_body};
+use crate::governor::{Governor, Kind};
 use crate::health::Health;
 use crate::kept::KeptAnswers;
-use crate::router::{Found, Public, Router};
+use crate::router::{Found, PUBLIC, Public, Router};
 use crate::routes::{Experimental, Needs, Route, Space, routes};
 use crate::shell::{Answer, BodyFault, RequestBody};
 use crate::{docs, openapi};
@@ -63,6 +64,8 @@ pub struct Api {
     routes: Vec<Route>,
     router: Router,
     health: Health,
+    governor: Arc<Governor>,
+    overloaded: [Bytes; 2],
     kept: Arc<KeptAnswers>,
     openapi: Bytes,
     docs: Bytes,
@@ -72,7 +75,13 @@ impl Api {
     /// The surface over `service`. The error is a clash in the route table, which the tests rule out.
     pub fn new(service: Arc<Service>, settings: ApiSettings) -> Result<Self, matchit::InsertError> {
         let routes = routes();
+        let overloaded = ApiError::overloaded();
         Ok(Self {
+            governor: Arc::new(Governor::new(service.clock())),
+            overloaded: [
+                error_body(overloaded.status, &overloaded.message).into(),
+                connector_error_body(&overloaded).into(),
+            ],
             router: Router::new(&routes)?,
             openapi: openapi::text(&routes).into(),
             docs: docs::page(&routes).into(),
@@ -87,6 +96,36 @@ impl Api {
     /// From now on `/readyz` says that the server is stopping.
     pub fn stopping(&self) {
         self.health.stopping();
+    }
+
+    /// What decides which requests are refused because there are too many. Somebody must poll its
+    /// [`Governor::watch`], or else none ever is.
+    pub fn governor(&self) -> &Arc<Governor> {
+        &self.governor
+    }
+
+    /// The tenant whose request this probably is: good enough to say whose share of the server it takes.
+    fn probable_tenant(&self, headers: &HeaderMap) -> Option<TenantId> {
+        let token = read_credentials(headers).ok()??;
+        self.service.probable_tenant(&token)
+    }
+
+    /// There are too many requests, and this is one of those that are not even looked at. It has no id, and no line
+    /// of its own in the log: that would cost as much as many an answer.
+    async fn turn_away(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
+        self.governor.turned_away();
+        let space = Space::of_path(request.uri().path());
+        let body = &self.overloaded[usize::from(space == Space::Connector)];
+        let mut response = Response::new(Full::new(body.clone()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        // Who asks whether to send its body need not send it.
+        if !request.headers().contains_key(header::EXPECT) {
+            request.into_body().skip().await;
+        }
+        response
     }
 
     /// The order of checks.
@@ -233,7 +272,17 @@ struct Log {
 const SLOW: Duration = Duration::from_secs(1);
 
 impl Answer for Api {
+    fn connections(&self, count: usize) {
+        self.governor.connections(count);
+    }
+
     async fn answer(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
+        let kind = Kind::of(request.method());
+        let who = || self.probable_tenant(request.headers());
+        let under_way = self.governor.begin(kind, who);
+        if under_way.is_none() && !is_public(request.uri().path()) {
+            return self.turn_away(request).await;
+        }
         let began = self.service.monotonic();
         let id = self.service.new_uuid();
         let (head, body) = request.into_parts();
@@ -254,8 +303,14 @@ impl Answer for Api {
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", id);
         }
+        drop(under_way);
         response
     }
+}
+
+/// Pages that cost no more than a refusal, among them those that are asked whether the server is well.
+fn is_public(path: &str) -> bool {
+    PUBLIC.iter().any(|(public, _)| *public == path)
 }
 
 fn write_log(

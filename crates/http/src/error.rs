@@ -119,6 +119,11 @@ impl ApiError {
         }
     }
 
+    /// There is more to do than can be done.
+    pub(crate) fn overloaded() -> Self {
+        StoreError::Overloaded.into()
+    }
+
     fn try_later(message: &str, cause: String) -> Self {
         let error = Self {
             cause: Some(cause),

@@ -10,6 +10,7 @@ pub mod api;
 pub mod call;
 mod docs;
 pub mod error;
+pub mod governor;
 mod health;
 pub mod kept;
 pub mod openapi;

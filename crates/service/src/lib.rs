@@ -151,6 +151,11 @@ impl Service {
         self.clock.now()
     }
 
+    /// The clock that was handed in.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// The time since some moment in the past, which no change of the clock touches.
     pub fn monotonic(&self) -> Duration {
         self.clock.monotonic()

@@ -122,6 +122,12 @@ impl TokenCache {
         (monotonic.saturating_sub(*at) < REMEMBERED).then(|| Arc::clone(found))
     }
 
+    /// Whose token this was when it was last found out, however long ago that is.
+    fn tenant(&self, hash: &[u8; 32]) -> Option<TenantId> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).map(|(_, found)| found.caller.tenant)
+    }
+
     fn remember(&self, hash: [u8; 32], monotonic: Duration, found: &Arc<Authenticated>, now: Timestamp) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
@@ -226,6 +232,14 @@ impl Service {
                 false => Err(Rejection::not_found(Thing::Token, id).into()),
             })
             .await
+    }
+
+    /// Whose token this probably is, as far as that is known without asking the database. It says nothing about
+    /// what the token may do, nor whether it is still good.
+    pub fn probable_tenant(&self, token: &str) -> Option<TenantId> {
+        looks_like_token(token)
+            .then(|| token_hash(token))
+            .and_then(|hash| self.tokens.tenant(&hash))
     }
 
     /// Who calls with this token; `None` when it is unknown, expired or revoked, which look alike.

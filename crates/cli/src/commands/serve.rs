@@ -17,6 +17,10 @@ use super::{Failure, print, say, service};
 use crate::args::Serve;
 use crate::telemetry;
 
+/// How many connections on which something came are taken from the machine at a time. The runtime's own queues are
+/// no fair ones when they are long: what does not fit into one of 256 waits until it is looked at now and then, a
+/// second and more in an overload. The machine's list is fair, so what waits waits there.
+const READY_AT_A_TIME: usize = 32;
 /// How often the server looks for things to sweep.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often it records when tokens were used.
@@ -46,7 +50,10 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
         task_timeout: args.task_timeout,
         ..Settings::default()
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_io_events_per_tick(READY_AT_A_TIME)
+        .enable_all()
+        .build()?;
     // First the address: a port that is taken leaves no new database behind.
     let listener = runtime
         .block_on(TcpListener::bind(args.listen))
@@ -110,6 +117,12 @@ async fn serve(
     }
     say(&format!("guildhall listening on http://{address}"));
     let hands = tokio::spawn(background(Arc::clone(&service)));
+    let governor = Arc::clone(api.governor());
+    let watch = tokio::spawn(async move {
+        if let Err(error) = governor.watch().await {
+            tracing::warn!(%error, "nobody watches for overload");
+        }
+    });
     let (stop_worker, worker_stops) = oneshot::channel::<()>();
     let worker = tokio::spawn(worker::run(Arc::clone(&service), async move {
         // The sender is only dropped or used to stop.
@@ -129,6 +142,7 @@ async fn serve(
     };
     shell::serve(listener, api, shell, stop).await?;
     hands.abort();
+    watch.abort();
     if let Err(error) = worker.await {
         tracing::error!(%error, "the worker ended badly");
     }

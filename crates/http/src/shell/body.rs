@@ -18,6 +18,9 @@ use super::pulse::Pulse;
 /// The most that is set aside on the word of a `Content-Length`, before the bytes have come.
 const SET_ASIDE_BYTES_MAX: usize = 64 * 1024;
 
+/// The largest body that is read to the end for nothing: it is cheaper than a new connection.
+const SKIPPED_BYTES_MAX: usize = 64 * 1024;
+
 /// The body of a request, not yet read.
 ///
 /// Dropped unread it costs its connection: what is left of it is not read to find the next request.
@@ -85,6 +88,19 @@ impl RequestBody {
     /// True when there is nothing to read.
     pub fn is_empty(&self) -> bool {
         matches!(&self.0, Source::Given(bytes) if bytes.is_empty())
+    }
+
+    /// Reads a small body to its end and drops it, so that the connection can go on; another one is dropped
+    /// unread.
+    pub async fn skip(self) {
+        let length = match &self.0 {
+            Source::Given(_) => return,
+            Source::Wire(body) => body.incoming.size_hint().exact(),
+        };
+        if length.is_some_and(|length| length <= SKIPPED_BYTES_MAX as u64) {
+            // A fault leaves the body open, which closes the connection.
+            let _dropped = self.read(SKIPPED_BYTES_MAX).await;
+        }
     }
 
     /// Reads the body to its end, and never holds more than `max_bytes` and one frame of it.

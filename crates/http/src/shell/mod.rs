@@ -78,6 +78,11 @@ pub trait Answer: Send + Sync + 'static {
     /// The future is dropped at its next await when the client goes away, so what must not stop halfway
     /// belongs in a task of its own.
     fn answer(&self, request: Request<RequestBody>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+
+    /// Is told how many connections there are, whenever one begins or has ended.
+    fn connections(&self, count: usize) {
+        let _nobody_counts = count;
+    }
 }
 
 /// Serves `listener` until `stop` resolves, then lets requests under way finish within the grace.
@@ -99,14 +104,19 @@ pub async fn serve<A: Answer>(
         let accepted = tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(ended) = connections.join_next() => { note_end(ended); continue }
+            Some(ended) = connections.join_next() => {
+                note_end(ended);
+                answer.connections(connections.len());
+                continue
+            }
             Some(ended) = turned_away.join_next() => { note_end(ended); continue }
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _peer)) if connections.len() < settings.connections_max => {
-                let (answer, stopping) = (Arc::clone(&answer), Arc::clone(&stopping));
-                connections.spawn(connection::run(stream, answer, settings, stopping));
+                let (desk, stopping) = (Arc::clone(&answer), Arc::clone(&stopping));
+                connections.spawn(connection::run(stream, desk, settings, stopping));
+                answer.connections(connections.len());
             }
             Ok((stream, _peer)) if turned_away.len() < TURNED_AWAY_MAX => {
                 turned_away.spawn(turn_away(stream, settings));

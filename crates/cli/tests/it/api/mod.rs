@@ -9,6 +9,7 @@ mod golden_lists;
 mod isolation;
 mod kept;
 mod organizations;
+mod overload;
 mod privileges;
 mod products;
 mod profiles;
