@@ -78,9 +78,13 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        let (kind, none) = (EntityKind::Customer, Values::default());
-        self.index_values(kind, customer.number, &none, &customer.details, definitions)
-            .await
+        self.index_new_values(
+            EntityKind::Customer,
+            customer.number,
+            &customer.details,
+            definitions,
+        )
+        .await
     }
 
     /// Changes the name shown.

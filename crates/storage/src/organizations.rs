@@ -79,8 +79,8 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        let (kind, none) = (EntityKind::Organization, Values::default());
-        self.index_values(kind, organization.id.0, &none, &organization.details, definitions)
+        let kind = EntityKind::Organization;
+        self.index_new_values(kind, organization.id.0, &organization.details, definitions)
             .await
     }
 

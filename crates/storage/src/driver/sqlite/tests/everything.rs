@@ -91,6 +91,9 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
         need.associated_ids = BTreeSet::from([associated.into()]);
         tx.load_facts(&need).await?;
     }
+    let of = EntityKind::Organization;
+    tx.index_new_values(of, 9, &some, &fields).await?;
+    tx.index_values(of, 9, &some, &none, &fields).await?;
     grounds(tx).await?;
     tx.used_ids(&BTreeSet::from([1])).await?;
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
