@@ -49,9 +49,9 @@ pub(crate) fn customer_id(cloud_id: &str, uuid: &str) -> String {
     format!("qm:{cloud_id}:{uuid}")
 }
 
-/// The refusal of an email that another customer has.
-pub(crate) fn email_taken(email: &str, by: &Customer) -> Rejection {
-    Rejection::invalid("email", SubjectKind::Customer.handle_taken(email, &by.id))
+/// The refusal of an email that another customer has, with its id.
+pub(crate) fn email_taken(email: &str, by: &str) -> Rejection {
+    Rejection::invalid("email", SubjectKind::Customer.handle_taken(email, by))
 }
 
 impl NewAccount {
@@ -109,7 +109,7 @@ impl Service {
         self.store
             .write(by.caller.tenant, async move |tx| {
                 if let Some(other) = tx.customer_by_key(&customer.email_key).await? {
-                    return Err(email_taken(&customer.email, &other).into());
+                    return Err(email_taken(&customer.email, &other.id).into());
                 }
                 tx.insert_customer(&customer, &Definitions::default(), now)
                     .await?;

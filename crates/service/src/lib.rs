@@ -12,12 +12,14 @@ mod bulk;
 mod chunk;
 mod connections;
 mod connector_people;
+mod creates;
 mod definitions;
 mod demo;
 mod demo_objects;
 mod entitlements;
 mod error;
 mod fields;
+mod folds;
 mod kept;
 mod list_pages;
 mod lists;
@@ -74,6 +76,7 @@ pub use tokens::{Authenticated, Lifetime, NewToken, TokenInfo};
 pub use values::{Target, ValueOf};
 pub use visible::{VisiblePage, VisibleQuery};
 
+use creates::Creates;
 use definitions::DefinitionsCache;
 use lists::KeptRows;
 use numbers::Numbers;
@@ -123,6 +126,7 @@ pub struct Service {
     definitions: Arc<DefinitionsCache>,
     tokens: TokenCache,
     numbers: Numbers,
+    creates: Arc<Creates>,
     queue: Announcements,
     counts: Counts,
     rows: KeptRows,
@@ -132,13 +136,15 @@ impl Service {
     /// Operations over `store`; time and chance are handed in.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, settings: Settings) -> Self {
         let store = store.with_chance(Arc::clone(&random));
+        let definitions = Arc::<DefinitionsCache>::default();
         Self {
             numbers: Numbers::new(store.clone()),
+            creates: Creates::new(store.clone(), Arc::clone(&definitions), settings.phone_format),
             store,
             clock,
             random,
             settings,
-            definitions: Arc::default(),
+            definitions,
             tokens: TokenCache::default(),
             queue: Announcements::default(),
             counts: Counts::default(),

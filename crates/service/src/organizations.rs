@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::field::{Definitions, EntityKind};
 use guildhall_domain::{
-    Caller, Excerpt, Organization, OrganizationId, Rejection, SubjectKind, TenantId, Thing, limits, text,
+    Caller, Excerpt, Organization, OrganizationId, Rejection, Subject, SubjectKind, TenantId, Thing, limits,
+    text,
 };
 use guildhall_storage::{Counter, Links, ReadTx, SeenOrganization, StoreError, Version, WriteTx};
 
+use crate::creates::Draft;
 use crate::{Error, Service};
 
 /// An organization's id and name.
@@ -46,11 +48,8 @@ pub(crate) fn organization_name(raw: &str) -> Result<String, Rejection> {
         .map_err(|problem| Rejection::invalid("name", format!("the name {:?} {problem}", Excerpt(raw))))
 }
 
-pub(crate) fn name_taken(name: &str, by: OrganizationId) -> Rejection {
-    Rejection::invalid(
-        "name",
-        SubjectKind::Organization.handle_taken(name, &by.to_string()),
-    )
+pub(crate) fn name_taken(name: &str, by: &str) -> Rejection {
+    Rejection::invalid("name", SubjectKind::Organization.handle_taken(name, by))
 }
 
 pub(crate) fn no_organization(id: &str) -> Error {
@@ -97,30 +96,13 @@ impl Service {
     /// Adds an organization without values. Its name must be new.
     pub async fn create_organization(&self, caller: &Caller, name: &str) -> Result<OrganizationName, Error> {
         let name = organization_name(name)?;
-        let name_key = text::key(&name);
-        let first = OrganizationId(self.numbers.take(caller.tenant, Counter::Organization, 1).await?);
-        let now = self.now();
-        let made: OrganizationName = self
-            .store
-            .write(caller.tenant, async move |tx| {
-                let taken = tx.taken(&name_key, first).await?;
-                if let Some(other) = taken.name {
-                    return Err(name_taken(&name, other).into());
-                }
-                let id = free_organization_id(tx, first, taken.id).await?;
-                let organization = Organization {
-                    id,
-                    name,
-                    name_key,
-                    details: Values::default(),
-                };
-                tx.insert_organization(&organization, &Definitions::default(), now)
-                    .await?;
-                Ok::<_, Error>(organization.into())
-            })
-            .await?;
-        self.note_organization_id(caller.tenant, first, made.id).await;
-        Ok(made)
+        let number = self.numbers.take(caller.tenant, Counter::Organization, 1).await?;
+        let draft = Draft::of_name(name, number, self.now());
+        let made = self.create(caller, draft).await?;
+        match made.subject {
+            Subject::Organization(organization) => Ok(organization.into()),
+            Subject::Customer(_) => Err(StoreError::Failed("a customer was made".into()).into()),
+        }
     }
 
     /// An id other than the first one taken is from past the block: see [`free_organization_id`].
@@ -203,7 +185,7 @@ impl Service {
                 if let Some(other) = tx.organization_by_key(&name_key).await?
                     && other.id != organization.id
                 {
-                    return Err(name_taken(&name, other.id).into());
+                    return Err(name_taken(&name, &other.id.to_string()).into());
                 }
                 if organization.name != name {
                     tx.rename_organization(organization.id, &name, &name_key, now)

@@ -105,7 +105,7 @@ impl Service {
                     if let Some(other) = tx.organization_by_key(&key).await?
                         && other.id != old.id
                     {
-                        return Err(name_taken(&name, other.id).into());
+                        return Err(name_taken(&name, &other.id.to_string()).into());
                     }
                     tx.rename_organization(old.id, &name, &key, now).await?;
                 }
@@ -151,7 +151,7 @@ impl Service {
                     if key != old.email_key
                         && let Some(other) = tx.customer_by_key(&key).await?
                     {
-                        return Err(email_taken(&email, &other).into());
+                        return Err(email_taken(&email, &other.id).into());
                     }
                     tx.change_customer_email(old.number, &email, &key, now).await?;
                 }

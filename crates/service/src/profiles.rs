@@ -1,23 +1,23 @@
 //! Profiles of organizations and of customers: who it is, with values, entitlements, and the customers or
 //! organizations on the other side. What is the same for both is written once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use guildhall_domain::bulk::{FieldValues, check_parts};
 use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
 use guildhall_domain::{
-    Caller, Customer, Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Subject,
-    SubjectKind, Thing, limits, text,
+    Caller, Customer, Entitlement, Entity, Member, Organization, OrganizationId, Rejection, Subject,
+    SubjectKind, limits, text,
 };
 use guildhall_storage::{Counter, ReadTx, StoreError};
 
-use crate::accounts::{NewAccount, customer_id, email_taken, no_customer};
+use crate::accounts::{NewAccount, no_customer};
+use crate::creates::Draft;
 use crate::definitions::DefinitionsCache;
 use crate::entitlements::entitlements_of;
 use crate::organizations::{
-    check_fetch, find_organization, find_organizations, free_organization_id, name_taken, no_organization,
-    organization_name,
+    check_fetch, find_organization, find_organizations, no_organization, organization_name,
 };
 use crate::values::find_customer;
 use crate::{Error, Service};
@@ -91,21 +91,6 @@ impl NewSubject {
     }
 }
 
-/// A new profile whose form was checked, with the numbers and ids that were taken for it.
-#[derive(Clone)]
-struct Draft {
-    subject: Subject,
-    details: Vec<FieldValues>,
-    associated_ids: Vec<String>,
-    product_ids: Vec<String>,
-    /// The number of the subject, and a UUID for where its id is made of one.
-    number: i64,
-    uuid: String,
-    /// The number of the first entitlement, and the ids of all.
-    entitlement: i64,
-    entitlement_ids: Vec<String>,
-}
-
 impl Service {
     /// One profile.
     pub async fn profile(&self, caller: &Caller, kind: SubjectKind, id: &str) -> Result<Profile, Error> {
@@ -160,68 +145,15 @@ impl Service {
     /// nothing.
     pub async fn create_profile(&self, caller: &Caller, new: NewProfile) -> Result<Profile, Error> {
         let draft = self.draft(caller, new).await?;
-        let (definitions, now, phone) = (self.definitions.clone(), self.now(), self.settings.phone_format);
-        let first = draft.number;
-        // The writer is one thread, so what can be done before is.
-        let checked = definitions
-            .last(caller.tenant, draft.subject.kind().fields())
-            .and_then(|last| Some((check_details(&last, &draft.details, phone).ok()?, last)));
-        let created: Profile = self
-            .store
-            .write(caller.tenant, async move |tx| {
-                let kind = draft.subject.kind();
-                tx.share_tenant().await?;
-                let fields = definitions.get(tx, kind.fields()).await?;
-                let is_id_taken = check_free(tx, &draft).await?;
-                let mut subject = draft.subject;
-                *subject.details_mut() = match checked {
-                    Some((details, last)) if Arc::ptr_eq(&last, &fields) => details,
-                    _ => check_details(&fields, &draft.details, phone)?,
-                };
-                let wanted: BTreeSet<String> = draft.associated_ids.iter().cloned().collect();
-                let products: BTreeSet<String> = draft
-                    .product_ids
-                    .iter()
-                    .map(|id| id.to_ascii_lowercase())
-                    .collect();
-                let (associated, products) = match wanted.is_empty() && products.is_empty() {
-                    true => Default::default(),
-                    false => tx.associated_and_products(kind, &wanted, &products).await?,
-                };
-                let place = (kind.other().thing(), kind.associations_member());
-                let associated = known(&draft.associated_ids, &associated, str::to_owned, place)?;
-                let place = (Thing::Product, "associateProducts.productIds");
-                let products = known(&draft.product_ids, &products, str::to_ascii_lowercase, place)?;
-                match &mut subject {
-                    Subject::Organization(organization) => {
-                        let first = OrganizationId(draft.number);
-                        organization.id = free_organization_id(tx, first, is_id_taken).await?;
-                    }
-                    Subject::Customer(customer) => {
-                        customer.number = draft.number;
-                        customer.id = customer_id(&tx.cloud_id().await?, &draft.uuid);
-                    }
-                }
-                tx.insert_subject(&subject, &fields, now).await?;
-                if associated.is_empty() && products.is_empty() {
-                    return Ok(bare_profile(tx, &definitions, subject).await?);
-                }
-                let entity = subject.entity();
-                for other in associated {
-                    match entity {
-                        Entity::Organization(id) => tx.add_member(id, other).await?,
-                        Entity::Customer(number) => tx.add_member(OrganizationId(other), number).await?,
-                    };
-                }
-                let ids = draft.entitlement_ids.iter();
-                for ((product, id), number) in products.iter().zip(ids).zip(draft.entitlement..) {
-                    tx.insert_entitlement(number, id, entity, *product, now).await?;
-                }
-                Ok::<_, Error>(profile_of(tx, &definitions, subject).await?)
-            })
-            .await?;
+        self.create(caller, draft).await
+    }
+
+    /// Adds what the draft says.
+    pub(crate) async fn create(&self, caller: &Caller, draft: Draft) -> Result<Profile, Error> {
+        let first = OrganizationId(draft.number);
+        let created = self.creates.create(caller.tenant, draft).await?;
         if let Subject::Organization(organization) = &created.subject {
-            self.note_organization_id(caller.tenant, OrganizationId(first), organization.id)
+            self.note_organization_id(caller.tenant, first, organization.id)
                 .await;
         }
         Ok(created)
@@ -254,6 +186,10 @@ impl Service {
                     .await?
             }
         };
+        // What can be done before the transaction is.
+        let last = self.definitions.last(caller.tenant, subject.kind().fields());
+        let phone = self.settings.phone_format;
+        let checked = last.and_then(|last| Some((check_details(&last, &new.details, phone).ok()?, last)));
         Ok(Draft {
             number: self.numbers.take(caller.tenant, counter, 1).await?,
             uuid: self.new_uuid(),
@@ -261,26 +197,12 @@ impl Service {
             entitlement_ids: (0..count).map(|_| self.new_uuid()).collect(),
             subject,
             details: new.details,
+            checked,
             associated_ids: new.associated_ids,
             product_ids: new.product_ids,
+            now: self.now(),
+            is_name_only: false,
         })
-    }
-}
-
-/// Refuses a name or an email that is taken; whether the organization's id is.
-async fn check_free(tx: &mut ReadTx<'_>, draft: &Draft) -> Result<bool, Error> {
-    match &draft.subject {
-        Subject::Organization(new) => {
-            let taken = tx.taken(&new.name_key, OrganizationId(draft.number)).await?;
-            match taken.name {
-                Some(other) => Err(name_taken(&new.name, other).into()),
-                None => Ok(taken.id),
-            }
-        }
-        Subject::Customer(new) => match tx.customer_by_key(&new.email_key).await? {
-            Some(other) => Err(email_taken(&new.email, &other).into()),
-            None => Ok(false),
-        },
     }
 }
 
@@ -306,7 +228,7 @@ async fn find_customers(
 }
 
 /// The profile of one that nothing is linked to.
-async fn bare_profile(
+pub(crate) async fn bare_profile(
     tx: &mut ReadTx<'_>,
     definitions: &DefinitionsCache,
     subject: Subject,
@@ -321,7 +243,7 @@ async fn bare_profile(
     })
 }
 
-async fn profile_of(
+pub(crate) async fn profile_of(
     tx: &mut ReadTx<'_>,
     definitions: &DefinitionsCache,
     subject: Subject,
@@ -364,25 +286,4 @@ pub(crate) fn check_details(
         values.set(definition.id, checked);
     }
     Ok(values)
-}
-
-/// The numbers of things that a payload names, each once, in its order.
-fn known(
-    ids: &[String],
-    numbers: &HashMap<String, i64>,
-    spelled: fn(&str) -> String,
-    (thing, at): (Thing, &str),
-) -> Result<Vec<i64>, Rejection> {
-    let mut seen = HashSet::new();
-    let mut found = Vec::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        let number = numbers.get(&spelled(id)).ok_or_else(|| {
-            let problem = format!("there is no {} {:?}", thing.name(), Excerpt(id));
-            Rejection::invalid(format!("{at}[{index}]"), problem)
-        })?;
-        if seen.insert(*number) {
-            found.push(*number);
-        }
-    }
-    Ok(found)
 }

@@ -59,7 +59,9 @@ impl WriteTx<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO customer (tenant_id, number, id, email, email_key, display_name, \
-             name_key, details, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+             name_key, details, created_at, updated_at) SELECT $1, r.number, r.id, r.email, r.email_key, \
+             r.display_name, r.name_key, r.details, r.now, r.now FROM EACH_ROW(number $2, id $3, email $4, \
+             email_key $5, display_name $6, name_key $7, details $8, now $9)";
         let details = to_text(&customer.details)?;
         self.execute_one_on(
             Touched::Customer(customer.number),
@@ -76,9 +78,13 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        let (kind, none) = (EntityKind::Customer, Values::default());
-        self.index_values(kind, customer.number, &none, &customer.details, definitions)
-            .await
+        self.index_new_values(
+            EntityKind::Customer,
+            customer.number,
+            &customer.details,
+            definitions,
+        )
+        .await
     }
 
     /// Changes the name shown.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use guildhall_domain::{Definitions, EntityKind, FieldId, Values, value_key};
+use guildhall_domain::{Definition, Definitions, EntityKind, FieldId, Values, value_key};
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -83,7 +83,40 @@ pub(crate) fn kind_text(kind: EntityKind) -> &'static str {
     }
 }
 
+/// The keys of a field's values, each once.
+fn keys(definition: &Definition, values: &[String]) -> BTreeSet<String> {
+    let keys = values.iter().map(|value| value_key(definition.field_type, value));
+    keys.collect()
+}
+
 impl WriteTx<'_> {
+    /// Adds the index rows of a new entity, whose own row is written beside. Its number is new, so there are none
+    /// yet: PostgreSQL takes a third less time for an entry that it need not look for first.
+    pub(crate) async fn index_new_values(
+        &mut self,
+        kind: EntityKind,
+        entity_number: i64,
+        values: &Values,
+        definitions: &Definitions,
+    ) -> Result<(), StoreError> {
+        const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
+             SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
+             FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5)";
+        let kind = kind_text(kind);
+        for definition in definitions.iter() {
+            for key in &keys(definition, values.get(definition.id)) {
+                let field = definition.id.0;
+                self.execute_one_on(
+                    Touched::Nothing,
+                    INSERT,
+                    &[kind.into(), field.into(), key.into(), entity_number.into()],
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the index rows of an entity, whose own row is written beside, from its old values to its new ones. Fields that are not
     /// defined any more are left to the sweep.
     pub(crate) async fn index_values(
@@ -107,13 +140,7 @@ impl WriteTx<'_> {
             if old == new {
                 continue;
             }
-            let keys = |values: &[String]| -> BTreeSet<String> {
-                values
-                    .iter()
-                    .map(|value| value_key(definition.field_type, value))
-                    .collect()
-            };
-            let (old, new) = (keys(old), keys(new));
+            let (old, new) = (keys(definition, old), keys(definition, new));
             for key in old.difference(&new) {
                 let field = definition.id.0;
                 self.execute_any_on(

@@ -18,11 +18,11 @@ use crate::{customers, organizations};
 
 /// Texts as a JSON array. One with U+0000 is left out: no id or name has it, and PostgreSQL's JSON takes
 /// none.
-fn texts(set: &BTreeSet<String>) -> Result<String, StoreError> {
+pub(crate) fn texts(set: &BTreeSet<String>) -> Result<String, StoreError> {
     json(&set.iter().filter(|text| !text.contains('\0')).collect::<Vec<_>>())
 }
 
-fn json(set: &impl Serialize) -> Result<String, StoreError> {
+pub(crate) fn json(set: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(set).map_err(|e| StoreError::Failed(e.to_string()))
 }
 
@@ -36,15 +36,15 @@ const CUSTOMERS_BY_IDS: &str = "SELECT number, id, email, email_key, display_nam
 const CUSTOMERS_BY_KEYS: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
      WHERE tenant_id = $1 AND email_key IN EACH_TEXT($2) ORDER BY +number FOR_UPDATE";
 /// Nobody else adds customers to these until the transaction ends, since customers have an order.
-const OTHER_ORGANIZATIONS: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2) \
+pub(crate) const OTHER_ORGANIZATIONS: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2) \
      ORDER BY id FOR_UPDATE";
-const OTHER_CUSTOMERS: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
+pub(crate) const OTHER_CUSTOMERS: &str = "SELECT id, number FROM customer WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
      ORDER BY +number FOR_SHARE";
-const PRODUCTS: &str = "SELECT id, number FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
+pub(crate) const PRODUCTS: &str = "SELECT id, number, name FROM product WHERE tenant_id = $1 AND id IN EACH_TEXT($2) \
      ORDER BY +number FOR_SHARE";
 
 /// A question about a set, and none about an empty one.
-fn ask<'a, T>(
+pub(crate) fn ask<'a, T>(
     asks: &mut Vec<Ask<'a>>,
     sql: &'static str,
     set: &BTreeSet<T>,
@@ -183,24 +183,6 @@ impl WriteTx<'_> {
         facts.members = members.into_iter().collect();
         facts.entitled = entitled.into_iter().collect();
         Ok(())
-    }
-
-    /// The numbers of what shall be linked to one of this kind, and of the products with these public ids
-    /// (products' in lower case), which nobody removes until the transaction ends; unknown ones are left out.
-    pub async fn associated_and_products(
-        &mut self,
-        kind: SubjectKind,
-        associated_ids: &BTreeSet<String>,
-        product_ids: &BTreeSet<String>,
-    ) -> Result<(HashMap<String, i64>, HashMap<String, i64>), StoreError> {
-        let need = Need {
-            kind,
-            associated_ids: associated_ids.clone(),
-            product_ids: product_ids.clone(),
-            ..Need::default()
-        };
-        let facts = self.load_facts(&need).await?;
-        Ok((facts.associated, facts.products))
     }
 }
 

@@ -32,6 +32,7 @@ mod glances;
 mod lists;
 mod memberships;
 mod migrate;
+mod newcomers;
 mod object_graph;
 mod object_writes;
 mod objects;
@@ -63,10 +64,10 @@ pub use details::StoredValues;
 pub use error::{OpenError, StoreError};
 pub use glances::{Glance, Links, SeenEntitlement, SeenLinks, SeenOrganization};
 pub use lists::{Gather, Linked, Walk};
+pub use newcomers::{Ground, Newcomers};
 pub use object_graph::{Child, NamedObject, ReadableRow};
 pub use object_writes::{OBJECT_WRITES_KEPT, StandingRow, WriteRow};
 pub use objects::{ObjectId, ObjectRow};
-pub use organizations::Taken;
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
 pub use tenants::{Counter, TenantRow};
@@ -164,6 +165,12 @@ impl Store {
     /// Whether no other server can be running on this database.
     pub fn is_for_one_server(&self) -> bool {
         matches!(self.driver, Driver::Sqlite(_))
+    }
+
+    /// Whether units of work that wait are better done as one: where a statement costs more than its rows. On
+    /// SQLite it costs next to nothing, and the writer commits together what waits.
+    pub fn gains_from_sets(&self) -> bool {
+        matches!(self.driver, Driver::Postgres(_))
     }
 
     /// The version of an organization and all that its answers are made of, taken before they are read.

@@ -4,7 +4,7 @@ use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{Organization, OrganizationId, Timestamp};
 
 use crate::details::{from_text, to_text};
-use crate::driver::{Ask, Row};
+use crate::driver::Row;
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
@@ -19,16 +19,7 @@ pub(crate) fn row(row: &Row<'_>) -> Result<Organization, StoreError> {
     })
 }
 
-/// What is taken of what a new organization would have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// The organization that has the name.
-    pub name: Option<OrganizationId>,
-    /// Whether an organization has or had the id.
-    pub id: bool,
-}
-
-const ID_USED: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM organization WHERE tenant_id = $1 AND id = $2) \
+pub(crate) const ID_USED: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM organization WHERE tenant_id = $1 AND id = $2) \
      OR EXISTS (SELECT 1 FROM organization_spent WHERE tenant_id = $1 AND id = $2)";
 
 impl ReadTx<'_> {
@@ -52,22 +43,6 @@ impl ReadTx<'_> {
             .fetch_optional(ID_USED, &[id.0.into()], |_| Ok(()))
             .await?
             .is_some())
-    }
-
-    /// What is taken already of what a new organization would have.
-    pub async fn taken(&mut self, key: &str, id: OrganizationId) -> Result<Taken, StoreError> {
-        const BY_KEY: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND name_key = $2";
-        let (mut name, mut id_used) = (None, false);
-        let by_key = Ask::new(BY_KEY, [key.into()], |row| {
-            name = Some(OrganizationId(row.int(0)?));
-            Ok(())
-        });
-        let used = Ask::new(ID_USED, [id.0.into()], |_| {
-            id_used = true;
-            Ok(())
-        });
-        self.fetch_all(vec![by_key, used]).await?;
-        Ok(Taken { name, id: id_used })
     }
 }
 
@@ -104,8 +79,8 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        let (kind, none) = (EntityKind::Organization, Values::default());
-        self.index_values(kind, organization.id.0, &none, &organization.details, definitions)
+        let kind = EntityKind::Organization;
+        self.index_new_values(kind, organization.id.0, &organization.details, definitions)
             .await
     }
 

@@ -9,5 +9,6 @@ mod lists;
 mod model;
 mod operations;
 mod races;
+mod together;
 mod tokens;
 mod world;

@@ -20,7 +20,7 @@ pub struct World {
     pub tenant: TenantId,
     pub caller: Caller,
     pub who: Arc<Authenticated>,
-    fresh: Fresh,
+    pub fresh: Fresh,
 }
 
 impl World {

@@ -1,12 +1,10 @@
 //! Facts about organizations, customers, products, memberships, entitlements and fields.
 
-use std::collections::BTreeSet;
-
 use guildhall_domain::bulk::Need;
 use guildhall_domain::{
     Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, SubjectKind, Values,
 };
-use guildhall_storage::StoreError;
+use guildhall_storage::{Newcomers, StoreError};
 
 use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
@@ -566,9 +564,12 @@ pub async fn ids_with_a_nul_find_nothing(open: Open<'_>) {
     .await;
     let (known, wrong) = (customer(1).id, format!("{}\0", customer(1).id));
     let asked = [known.clone(), wrong.clone()].into();
-    let (kind, none) = (SubjectKind::Organization, BTreeSet::new());
-    let (found, _) = write(&store, one, async move |tx| {
-        tx.associated_and_products(kind, &asked, &none).await
+    let found = write(&store, one, async move |tx| {
+        let new = Newcomers {
+            associated_ids: asked,
+            ..Newcomers::default()
+        };
+        tx.ground(&new).await.map(|ground| ground.associated)
     })
     .await;
     assert_eq!(found, [(known, 1)].into());

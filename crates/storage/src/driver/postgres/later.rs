@@ -76,8 +76,8 @@ impl Write {
         self.sql == sql && self.is_of_rows() && of_same_tenant() && !is_updated()
     }
 
-    /// Whether it comes to the same if this row of the same table is written before: one removes rows and the
-    /// other adds rows of the same columns, and this is none of them.
+    /// Whether it comes to the same if this row of the same table is written before: both remove or add rows by
+    /// the same columns, the keys, and this is none of them.
     fn commutes(&self, sql: &str, row: &[Value]) -> bool {
         // From the end, where rows differ most.
         let is_there = || {
@@ -85,11 +85,9 @@ impl Write {
                 .iter()
                 .any(|each| each.iter().rev().eq(row.iter().rev()))
         };
-        let is_deleted = |sql: &str| sql.starts_with("DELETE ");
         let columns = columns(sql);
         columns.is_some()
             && columns == self::columns(self.sql)
-            && is_deleted(sql) != is_deleted(self.sql)
             && !sql.starts_with("UPDATE ")
             && !self.sql.starts_with("UPDATE ")
             && !is_there()
@@ -327,6 +325,22 @@ mod tests {
             [(REMOVE, 1), (ADD, 2), (REMOVE, 2), (ADD, 1)],
             "2 is added before it is removed, 3 too, and 2 is added in the end"
         );
+    }
+
+    #[test]
+    fn rows_that_are_new_and_rows_that_may_be_there_are_two_statements() {
+        const KEEP: &str = "INSERT INTO c (tenant_id, x, y) SELECT $1, r.x, r.y FROM EACH_ROW(x $2, y $3) ON CONFLICT DO NOTHING";
+        let mut later = Later::default();
+        for x in [1, 3, 5] {
+            later.add(ADD, &row(x, 1), true);
+            later.add(KEEP, &row(x + 1, 1), false);
+        }
+        assert_eq!(shape(&mut later), [(ADD, 3), (KEEP, 3)]);
+        // The same row keeps its place.
+        later.add(KEEP, &row(1, 1), false);
+        later.add(ADD, &row(2, 1), true);
+        later.add(KEEP, &row(2, 1), false);
+        assert_eq!(shape(&mut later), [(KEEP, 1), (ADD, 1), (KEEP, 1)]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use guildhall_domain::{
 
 use crate::glances::Links;
 use crate::{
-    Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, ObjectId, StoreError, Sweep,
-    SystemTx, TokenRow, TombstoneOf, Walk, WriteRow, WriteTx,
+    Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, Newcomers, ObjectId, StoreError,
+    Sweep, SystemTx, TokenRow, TombstoneOf, Walk, WriteRow, WriteTx,
 };
 
 const NOW: Timestamp = Timestamp(1);
@@ -51,7 +51,6 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     tx.organization(organization.id).await?;
     tx.organization_by_key("p").await?;
     tx.organization_id_used(organization.id).await?;
-    tx.taken("p", organization.id).await?;
     tx.lock_organization(organization.id).await?;
     tx.next_number(Counter::Field).await?;
     tx.lock_tenant().await?;
@@ -93,6 +92,10 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
         need.associated_ids = BTreeSet::from([associated.into()]);
         tx.load_facts(&need).await?;
     }
+    let of = EntityKind::Organization;
+    tx.index_new_values(of, 9, &some, &fields).await?;
+    tx.index_values(of, 9, &some, &none, &fields).await?;
+    grounds(tx).await?;
     tx.used_ids(&BTreeSet::from([1])).await?;
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
     tx.customers_with(&BTreeSet::from(wanted), 0, 10).await?;
@@ -154,6 +157,24 @@ pub(in crate::driver) async fn everything_across_tenants(
     tx.tasks_finished_before(NOW, 10).await?;
     tx.tombstones_before(NOW, 10).await?;
     Ok(tenant)
+}
+
+/// Of one newcomer and of two.
+async fn grounds(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    for (kind, associated) in [(SubjectKind::Organization, "c1"), (SubjectKind::Customer, "1")] {
+        for keys in [vec!["n"], vec!["n", "m"]] {
+            let new = Newcomers {
+                kind,
+                keys: keys.into_iter().collect(),
+                ids: BTreeSet::from([2]),
+                associated_ids: BTreeSet::from([associated.into()]),
+                product_ids: BTreeSet::from(["p1".into()]),
+                defined: true,
+            };
+            tx.ground(&new).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tasks(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
