@@ -45,15 +45,8 @@ const UP_FAST: f64 = 1.2;
 /// What is hardly any wait, of the aim.
 const IDLE_WAIT: f64 = 0.25;
 /// A level is not lowered where less than this part of what can be done is let through: refusing costs something
-/// too, and where even that is too much it is better to do some of it late than all of it never. The first is for
-/// refusals that cost little beside what they spare, the second for those that cost as much.
-const DONE_LEAST: [f64; 2] = [0.4, 0.8];
-/// How fast a level rises that is so low.
-const UP_TO_LEAST: f64 = 1.05;
-/// What is little and what is as much, of the cost of doing it.
-const COSTS: [f64; 2] = [0.3, 0.6];
-/// What is left with each step of what a refusal was found to cost.
-const COST_KEPT: f64 = 0.8;
+/// too, and where even that is too much it is better to do some of it late than all of it never.
+const DONE_LEAST: f64 = 0.4;
 /// Steps in a row in which it was not lowered for that reason, after which the gate is opened to find out anew
 /// what can be done.
 const FUTILE_STEPS: u32 = 50;
@@ -102,8 +95,6 @@ pub struct Gate {
     most: f64,
     /// The most that was done lately, in units a second; while something is refused, at any time since.
     could: f64,
-    /// What a refusal costs of what it spares.
-    cost: f64,
     /// The wait at the last step.
     waited: Duration,
     /// Requests refused since then, and units let through.
@@ -125,7 +116,6 @@ impl Gate {
             futile: 0,
             most: 0.0,
             could: 0.0,
-            cost: 0.0,
             waited: Duration::ZERO,
             refused: 0,
             admitted: 0,
@@ -197,9 +187,6 @@ impl Gate {
         if (self.quiet >= QUIET_STEPS && !is_late) || self.futile >= FUTILE_STEPS {
             return self.open();
         }
-        if wait > 1.0 && refused > 0 {
-            self.note_cost(admitted, seen.done as f64 / passed);
-        }
         let factor = if wait <= 1.0 {
             self.futile = 0;
             match (refused, self.idle > IDLE_STEPS) {
@@ -213,30 +200,14 @@ impl Gate {
             1.0
         } else if is_late && refused == 0 {
             FALL
-        } else if admitted < self.could * self.done_least() {
+        } else if admitted < self.could * DONE_LEAST {
             self.futile += 1;
-            UP_TO_LEAST
+            1.0
         } else {
             self.futile = 0;
             (1.0 + ANSWER * (1.0 - wait)).max(DOWN_MOST)
         };
         self.level = Some((level * factor).max(LEVEL_LEAST));
-    }
-
-    /// Where requests wait all the time is spent, on what is let through and on refusals. Without these more would
-    /// have been let through, so what they cost follows.
-    fn note_cost(&mut self, admitted: f64, done: f64) {
-        let refused = done - admitted;
-        if refused > 0.0 {
-            let cost = ((self.could - admitted) / refused).clamp(0.0, 1.0);
-            self.cost = self.cost * COST_KEPT + cost * (1.0 - COST_KEPT);
-        }
-    }
-
-    /// The part of what can be done that is let through at least.
-    fn done_least(&self) -> f64 {
-        let much = ((self.cost - COSTS[0]) / (COSTS[1] - COSTS[0])).clamp(0.0, 1.0);
-        DONE_LEAST[0] + much * (DONE_LEAST[1] - DONE_LEAST[0])
     }
 }
 
