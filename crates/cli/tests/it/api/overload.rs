@@ -193,6 +193,26 @@ fn the_flood_is_refused_and_others_are_not() {
     assert_eq!(names, ["Before"]);
 }
 
+/// Refusing a small read costs what it would cost to do it.
+#[test]
+fn a_flood_of_reads_is_answered_late_and_not_refused() {
+    let crowded = Crowded::with(CROWD + 2);
+    // Late since too many changes came: refused. Since then reads come, as late.
+    crowded.wait(Duration::from_secs(1));
+    assert_eq!(crowded.list(0).status, 200);
+    assert_refused(&crowded.list(0), &refusal());
+    for step in 1..=MANY {
+        crowded.clock.advance(STEP);
+        crowded.ask(0, &Request::get("/healthz"));
+        crowded.api.governor().step(Door {
+            wait: Duration::from_secs(step as u64),
+            crowd: 2 * CROWD,
+        });
+        assert_eq!(crowded.list(0).status, 200);
+        assert_eq!(crowded.list(0).status, 200);
+    }
+}
+
 #[test]
 fn connectors_are_refused_in_their_words_and_strangers_share_one_part() {
     let crowded = Crowded::with(CROWD + 2);
