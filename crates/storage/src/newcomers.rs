@@ -63,9 +63,18 @@ impl WriteTx<'_> {
             SubjectKind::Organization => BTreeSet::new(),
             SubjectKind::Customer => organization_numbers(&new.associated_ids),
         };
-        let (keys, ids) = (json(&new.keys)?, json(&new.ids)?);
-        let (others, product_ids) = (texts(&new.associated_ids)?, texts(&new.product_ids)?);
-        let numbers_json = json(&numbers)?;
+        // One is found by itself: a set costs more, on SQLite more than all else here.
+        let single = new.keys.first().copied();
+        let single = single.filter(|_| new.keys.len() == 1 && new.ids.len() <= 1);
+        let (keys, ids) = match single {
+            Some(_) => Default::default(),
+            None => (json(&new.keys)?, json(&new.ids)?),
+        };
+        let others = match new.kind {
+            SubjectKind::Organization => texts(&new.associated_ids)?,
+            SubjectKind::Customer => json(&numbers)?,
+        };
+        let product_ids = texts(&new.product_ids)?;
         let (mut stamp, mut cloud_id) = (None, String::new());
         let (mut holders, mut used_ids) = (HashMap::new(), HashSet::new());
         let (mut associated, mut products) = (HashMap::new(), HashMap::new());
@@ -79,10 +88,8 @@ impl WriteTx<'_> {
                 Ok(())
             }));
         }
-        let single = new.keys.first().copied().filter(|_| new.keys.len() == 1);
         match (new.kind, single) {
-            // One is found by itself: a set costs more, on SQLite more than all else here.
-            (SubjectKind::Organization, Some(key)) if new.ids.len() <= 1 => {
+            (SubjectKind::Organization, Some(key)) => {
                 asks.push(Ask::new(ORGANIZATION_BY_KEY, [key.into()], |row| {
                     holders.insert(key.to_owned(), row.int(0)?.to_string());
                     Ok(())
@@ -95,7 +102,7 @@ impl WriteTx<'_> {
                     }));
                 }
             }
-            (SubjectKind::Organization, _) => {
+            (SubjectKind::Organization, None) => {
                 asks.push(Ask::new(TAKEN, [(&keys).into(), (&ids).into()], |row| {
                     let id = row.int(1)?;
                     match row.int(0)? {
@@ -127,7 +134,7 @@ impl WriteTx<'_> {
                 });
             }
             SubjectKind::Customer => {
-                ask(&mut asks, OTHER_ORGANIZATIONS, &numbers, &numbers_json, |row| {
+                ask(&mut asks, OTHER_ORGANIZATIONS, &numbers, &others, |row| {
                     let id = row.int(0)?;
                     associated.insert(id.to_string(), id);
                     Ok(())
