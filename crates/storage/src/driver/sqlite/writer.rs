@@ -195,6 +195,8 @@ impl Room {
             let full = ran.len() >= GROUP_UNITS_MAX
                 || self.connection.changes_so_far() - rows_before >= GROUP_ROWS_MAX;
             if !full {
+                // Readers that wait for a processor get it between two units, and not after a slice of milliseconds.
+                std::thread::yield_now();
                 next = self.units.try_pop();
             }
         }
