@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::hooks::Wal;
 
@@ -22,9 +23,12 @@ const RESTART_PAGES: u32 = 4_096;
 /// So few pages (4 MiB) the writer moves itself. What it does in vain, since somebody still reads, it does again
 /// when as many more have come.
 const REST_PAGES: u32 = 1_024;
-/// From so many pages on (64 MiB) the writer does so however many are left, and waits for the thread first: else the
-/// log would grow without end where the thread is slower than the writer.
+/// From so many pages on (64 MiB) the writer does so however many are left, and waits for the thread first, and for
+/// those who read: else the log would grow without end where the thread is slower than the writer, or where somebody
+/// always reads.
 const PAGES_MAX: u32 = 16_384;
+/// How long the writer waits for those who read. Who begins meanwhile reads nothing of the log.
+const READERS_END_WITHIN: Duration = Duration::from_millis(100);
 
 /// What is done after a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ enum Next {
     Run,
     /// The writer moves the rest.
     Finish,
+    /// The writer moves the rest and waits for those who read from the log.
+    Restart,
 }
 
 /// Decides it.
@@ -59,7 +65,10 @@ impl Plan {
         let is_nearly_done = log >= RESTART_PAGES && left <= REST_PAGES && !is_running;
         if (is_nearly_done || log >= PAGES_MAX) && log - self.finish_at >= REST_PAGES {
             self.finish_at = log;
-            Next::Finish
+            match log >= PAGES_MAX {
+                true => Next::Restart,
+                false => Next::Finish,
+            }
         } else if left >= RUN_PAGES && log - self.run_at >= RUN_PAGES && !is_running {
             self.run_at = log;
             Next::Run
@@ -83,8 +92,19 @@ struct Shared {
 
 impl Shared {
     fn checkpoint(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.turn(|| checkpoint(connection, PASSIVE))
+    }
+
+    /// The same, and waits a while until nobody reads from the log, so that it starts again.
+    fn restart(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.turn(|| {
+            connection.with_patience(READERS_END_WITHIN, |connection| checkpoint(connection, RESTART))
+        })
+    }
+
+    fn turn(&self, checkpoint: impl FnOnce() -> Result<u32, StoreError>) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let pages = checkpoint(connection)?;
+        let pages = checkpoint()?;
         self.moved.store(pages, Ordering::Relaxed);
         Ok(())
     }
@@ -159,11 +179,8 @@ impl Checkpointer {
                     shared.is_running.store(false, Ordering::Release);
                 }
             }
-            (Next::Finish, _) => {
-                if let Err(error) = shared.checkpoint(writer) {
-                    tracing::warn!(%error, "a checkpoint failed; the next one tries again");
-                }
-            }
+            (Next::Finish, _) => tell(shared.checkpoint(writer)),
+            (Next::Restart, _) => tell(shared.restart(writer)),
             (Next::Run | Next::Nothing, _) => {}
         }
     }
@@ -197,14 +214,24 @@ fn run(
     }
 }
 
-/// Moves what no reader still needs to be left; how many pages of the log have been moved in all. It waits for
-/// nobody: where another checkpoint is under way it does nothing.
-fn checkpoint(connection: &mut Connection) -> Result<u32, StoreError> {
+/// Moves what no reader still needs to be left, and waits for nobody.
+const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// Moves all, and waits for those who read from the log, so that the next commit starts it again.
+const RESTART: &str = "PRAGMA wal_checkpoint(RESTART)";
+
+/// How many pages of the log have been moved in all. What it could not do, since somebody was in its way, is no error.
+fn checkpoint(connection: &mut Connection, how: &str) -> Result<u32, StoreError> {
     connection
         .inner()
-        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2))
+        .query_row(how, [], |row| row.get::<_, i64>(2))
         .map(|pages| u32::try_from(pages).unwrap_or(0))
         .map_err(|e| store_error(&e))
+}
+
+fn tell(result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+    }
 }
 
 #[cfg(test)]
@@ -238,12 +265,9 @@ mod tests {
 
     #[test]
     fn what_is_done_in_vain_is_not_done_again_at_once() {
-        let least_between = |done: &[(Next, u32)], what: Next| {
-            let at: Vec<u32> = done
-                .iter()
-                .filter(|(next, _)| *next == what)
-                .map(|(_, log)| *log)
-                .collect();
+        let least_between = |done: &[(Next, u32)], what: &[Next]| {
+            let of_them = done.iter().filter(|(next, _)| what.contains(next));
+            let at: Vec<u32> = of_them.map(|(_, log)| *log).collect();
             assert!(at.len() > 10, "{done:?}");
             at.windows(2).map(|two| two[1] - two[0]).min().unwrap()
         };
@@ -253,23 +277,23 @@ mod tests {
             done.iter()
                 .all(|(next, log)| *next == Next::Run || *log >= PAGES_MAX)
         );
-        assert!(least_between(&done, Next::Run) >= RUN_PAGES);
-        assert!(least_between(&done, Next::Finish) >= REST_PAGES);
+        assert!(least_between(&done, &[Next::Run]) >= RUN_PAGES);
+        assert!(least_between(&done, &[Next::Restart]) >= REST_PAGES);
         // Somebody else reads what is newest: all is moved, and the log goes on.
         let done = plan(400, 100, |_, log| (log, log));
-        assert!(least_between(&done, Next::Finish) >= REST_PAGES);
+        assert!(least_between(&done, &[Next::Finish, Next::Restart]) >= REST_PAGES);
     }
 
     #[test]
     fn a_slow_thread_does_not_let_the_log_grow_without_end() {
         // A run leaves as much as it was begun with.
         let done = plan(400, 100, |next, log| match next {
-            Next::Finish => (0, 0),
+            Next::Restart => (0, 0),
             _ => (log + RUN_PAGES, log),
         });
         let longest = done.iter().map(|(_, log)| *log).max();
         assert!(longest.unwrap() < PAGES_MAX + RUN_PAGES, "{longest:?}");
-        assert!(done.iter().any(|(next, _)| *next == Next::Finish));
+        assert!(done.iter().any(|(next, _)| *next == Next::Restart));
     }
 
     #[test]
@@ -279,7 +303,7 @@ mod tests {
         assert_eq!(plan.next(PAGES_MAX - 1, PAGES_MAX - 2, true), Next::Nothing);
         assert_eq!(
             plan.next(PAGES_MAX, 0, true),
-            Next::Finish,
+            Next::Restart,
             "but that it is waited for"
         );
         // What was moved before the log started again says nothing of what is left.

@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     /// Translated statements, by address and length of the text they come from: texts are `'static`.
     texts: HashMap<(usize, usize), Box<str>>,
     broken: Option<StoreError>,
+    /// Whether it waits as one beside a server must.
+    is_beside_a_server: bool,
     /// What was changed since it was last asked for.
     touched: Vec<(TenantId, Touched)>,
     /// Whether it was said what the next statement changes.
@@ -74,6 +76,7 @@ impl Connection {
             inner,
             texts: HashMap::new(),
             broken: None,
+            is_beside_a_server: false,
             touched: Vec::new(),
             is_touch_said: false,
             #[cfg(test)]
@@ -85,10 +88,27 @@ impl Connection {
 
     /// Waits for the lock as one beside a server must: longer, and with more looks.
     pub(crate) fn wait_beside_a_server(&mut self) -> rusqlite::Result<()> {
+        self.is_beside_a_server = true;
         self.inner.busy_handler(Some(|looks| {
             std::thread::sleep(BUSY_LOOK_EVERY);
             looks < BUSY_LOOKS_MAX
         }))
+    }
+
+    /// Does something while locks are waited for no longer than this.
+    pub(super) fn with_patience<T>(
+        &mut self,
+        patience: Duration,
+        op: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.inner.busy_timeout(patience).map_err(|e| store_error(&e))?;
+        let result = op(self);
+        let restored = match self.is_beside_a_server {
+            true => self.wait_beside_a_server(),
+            false => self.inner.busy_timeout(BUSY_TIMEOUT),
+        };
+        restored.map_err(|e| store_error(&e))?;
+        result
     }
 
     /// A database that silently refused a setting would break a promise later: refuse it now.
