@@ -18,7 +18,7 @@ use http_body_util::Full;
 use crate::api::removals::DRY_RUN;
 use crate::call::{Call, Reply};
 use crate::error::{ApiError, connector_error_body, error_body};
-use crate::governor::{Governor, Kind};
+use crate::governor::{Governor, Kind, UnderWay};
 use crate::health::Health;
 use crate::kept::KeptAnswers;
 use crate::router::{Found, PUBLIC, Public, Router};
@@ -129,7 +129,13 @@ impl Api {
     }
 
     /// The order of checks.
-    async fn run(&self, head: Parts, body: RequestBody, log: &mut Log) -> Result<Reply, ApiError> {
+    async fn run(
+        &self,
+        head: Parts,
+        body: RequestBody,
+        log: &mut Log,
+        under_way: Option<&mut UnderWay<'_>>,
+    ) -> Result<Reply, ApiError> {
         let query = read_query(head.uri.query().unwrap_or_default())?;
         let (route, params) = match self.router.find(&head.method, head.uri.path()) {
             Found::Public(public) => return self.public(public).await,
@@ -150,6 +156,9 @@ impl Api {
             Some(_) => read_body(&head.headers, body, route.space.body_bytes_max()).await?,
             None => Bytes::new(),
         };
+        if let Some(under_way) = under_way {
+            under_way.has_come();
+        }
         let deletes = route.space == Space::Vendor && route.method == Method::DELETE;
         if deletes && query.iter().any(|(name, _)| name == DRY_RUN) {
             let problem =
@@ -279,7 +288,7 @@ impl Answer for Api {
     async fn answer(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
         let kind = Kind::of(request.method());
         let who = || self.probable_tenant(request.headers());
-        let under_way = self.governor.begin(kind, who);
+        let mut under_way = self.governor.begin(kind, who);
         if under_way.is_none() && !is_public(request.uri().path()) {
             return self.turn_away(request).await;
         }
@@ -289,7 +298,7 @@ impl Answer for Api {
         let method = head.method.clone();
         let mut log = Log::default();
         let space = Space::of_path(head.uri.path());
-        let result = self.run(head, body, &mut log).await;
+        let result = self.run(head, body, &mut log, under_way.as_mut()).await;
         let cause = result.as_ref().err().and_then(|error| error.cause.clone());
         let mut response = respond(result, space);
         write_log(

@@ -112,12 +112,28 @@ pub struct Door {
     pub crowd: usize,
 }
 
-/// A request that is under way, until this is dropped.
-pub struct UnderWay<'a>(Option<&'a Counts>);
+/// A request that was let in, until this is dropped.
+pub struct UnderWay<'a> {
+    counts: Option<&'a Counts>,
+    has_come: bool,
+}
+
+impl UnderWay<'_> {
+    /// All of it has come: from now on it waits for the server, and no longer for its client.
+    pub fn has_come(&mut self) {
+        if let Some(counts) = self.counts
+            && !std::mem::replace(&mut self.has_come, true)
+        {
+            counts.under_way.fetch_add(1, Relaxed);
+        }
+    }
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(counts) = self.0 {
+        if let Some(counts) = self.counts
+            && self.has_come
+        {
             counts.under_way.fetch_sub(1, Relaxed);
             counts.answered.fetch_add(1, Relaxed);
         }
@@ -168,7 +184,10 @@ impl Governor {
     pub fn begin(&self, kind: Kind, who: impl FnOnce() -> Option<TenantId>) -> Option<UnderWay<'_>> {
         let state = self.state.load(Relaxed);
         if state == State::Few as u8 {
-            return Some(UnderWay(None));
+            return Some(UnderWay {
+                counts: None,
+                has_come: false,
+            });
         }
         let counts = &self.counts[kind as usize];
         counts.begun.fetch_add(1, Relaxed);
@@ -180,8 +199,10 @@ impl Governor {
                 return None;
             }
         }
-        counts.under_way.fetch_add(1, Relaxed);
-        Some(UnderWay(Some(counts)))
+        Some(UnderWay {
+            counts: Some(counts),
+            has_come: false,
+        })
     }
 
     /// A request was refused, for the log.

@@ -2,7 +2,8 @@
 //! spoken to over TCP; how long requests wait is handed in and the clock stands still, so nothing here depends on how
 //! busy the machine is.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,6 +192,42 @@ fn the_flood_is_refused_and_others_are_not() {
         .map(|organization| organization["name"].clone())
         .collect();
     assert_eq!(names, ["Before"]);
+}
+
+/// What has not come yet waits for its client and not for the server.
+#[test]
+fn bodies_that_are_still_coming_are_in_nobodys_way() {
+    let crowded = Crowded::with(2);
+    let head = format!(
+        "POST /api/v1/organization HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nX-ExperimentalApi: opt-in\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+        crowded.tokens[0]
+    );
+    let slow = || {
+        let mut slow = TcpStream::connect(crowded.addr).unwrap();
+        slow.write_all(head.as_bytes()).unwrap();
+        // The server asks for the body, so it waits for it.
+        let mut answer = [0; 12];
+        slow.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100");
+        slow
+    };
+    // Only requests that come when there are many connections are looked at.
+    let slow: Vec<TcpStream> = (0..2 * CROWD + 50).map(|_| slow()).collect();
+    for step in 0..100 {
+        crowded.clock.advance(STEP);
+        let door = Door {
+            wait: Duration::ZERO,
+            crowd: 0,
+        };
+        crowded.api.governor().step(door);
+        assert_eq!(
+            crowded.create(1, &format!("Beside {step}")).status,
+            200,
+            "step {step}"
+        );
+    }
+    drop(slow);
 }
 
 /// Refusing a small read costs what it would cost to do it.
