@@ -314,11 +314,11 @@ fn the_write_ahead_file_is_bounded() {
         let _ends = Ends(&is_done);
         write_all()
     });
-    // 64 MiB, what comes before the next try, and what is committed at once.
-    assert!(largest < 80 << 20, "{largest} bytes");
+    // 64 MiB, what comes before the next tries, and what is committed at once.
+    assert!(largest < 128 << 20, "{largest} bytes");
     let written = (ROUNDS * TOGETHER) as u64 * 150_000;
     assert!(
-        written > 2 * largest,
+        written > largest + largest / 4,
         "{written} bytes written, {largest} in the file"
     );
 }

@@ -50,6 +50,8 @@ struct Plan {
     /// How long it was when the thread was told to run, and when the writer finished.
     run_at: u32,
     finish_at: u32,
+    /// And when it waited for those who read.
+    restart_at: u32,
 }
 
 impl Plan {
@@ -57,18 +59,19 @@ impl Plan {
     fn next(&mut self, log: u32, moved: u32, is_running: bool) -> Next {
         if log < self.log {
             // It has started again.
-            (self.run_at, self.finish_at) = (0, 0);
+            (self.run_at, self.finish_at, self.restart_at) = (0, 0, 0);
         }
         self.log = log;
         // What was moved before a start says nothing.
         let left = if moved > log { log } else { log - moved };
         let is_nearly_done = log >= RESTART_PAGES && left <= REST_PAGES && !is_running;
-        if (is_nearly_done || log >= PAGES_MAX) && log - self.finish_at >= REST_PAGES {
+        if log >= PAGES_MAX && log - self.restart_at >= log / 4 {
+            // Where somebody reads for long all writes have waited in vain, so it is tried ever more seldom.
+            (self.restart_at, self.finish_at) = (log, log);
+            Next::Restart
+        } else if is_nearly_done && log - self.finish_at >= REST_PAGES {
             self.finish_at = log;
-            match log >= PAGES_MAX {
-                true => Next::Restart,
-                false => Next::Finish,
-            }
+            Next::Finish
         } else if left >= RUN_PAGES && log - self.run_at >= RUN_PAGES && !is_running {
             self.run_at = log;
             Next::Run
@@ -272,16 +275,26 @@ mod tests {
             at.windows(2).map(|two| two[1] - two[0]).min().unwrap()
         };
         // Somebody reads a snapshot of the beginning all the time: nothing can be moved.
-        let done = plan(400, 100, |_, log| (log, 0));
+        let done = plan(4_000, 100, |_, log| (log, 0));
         assert!(
             done.iter()
                 .all(|(next, log)| *next == Next::Run || *log >= PAGES_MAX)
         );
         assert!(least_between(&done, &[Next::Run]) >= RUN_PAGES);
-        assert!(least_between(&done, &[Next::Restart]) >= REST_PAGES);
+        // That writes wait for readers becomes ever more seldom.
+        let waits: Vec<u32> = done
+            .iter()
+            .filter(|(next, _)| *next == Next::Restart)
+            .map(|(_, log)| *log)
+            .collect();
+        assert_eq!(waits.len(), 12, "{waits:?}");
+        assert!(
+            waits.windows(2).all(|two| two[1] - two[0] >= two[1] / 4),
+            "{waits:?}"
+        );
         // Somebody else reads what is newest: all is moved, and the log goes on.
         let done = plan(400, 100, |_, log| (log, log));
-        assert!(least_between(&done, &[Next::Finish, Next::Restart]) >= REST_PAGES);
+        assert!(least_between(&done, &[Next::Finish]) >= REST_PAGES);
     }
 
     #[test]
