@@ -15,7 +15,7 @@ use crate::rows::{Action, Change, Changes, Table};
 
 /// Organizations in a transaction: a chunk of the server's.
 pub const CHUNK: usize = 50;
-/// When the server checkpoints beside its writer.
+/// From which length of the log on it checkpoints beside its writes, in bytes.
 const CHECKPOINT_FROM: u64 = 4 * 1024 * 1024;
 
 /// Does the changes, and returns how many organizations a second that were.

@@ -1,7 +1,7 @@
 //! The order of checks, as one function that reads from top to bottom (docs/api.md, "Order of checks"):
 //! unknown path 404 and wrong method 405 · 401 · tenant 404 · 403 · 412 · 413, 415 · and then the
 //! operation: 400 for shape and limits · 404 for the thing the path names · 400 for what depends on
-//! data. A token in the query comes before all.
+//! data. An overload comes before all (503), then a token in the query.
 
 use std::sync::Arc;
 use std::time::Duration;

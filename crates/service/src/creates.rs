@@ -1,5 +1,6 @@
 //! Adding organizations and customers with all that they come with, one or many in a unit of work. Those that
 //! wait together are decided in the order in which they came, each as if it were alone, and written as sets.
+//! Long, because waiting, deciding and writing are one path that one reads from top to bottom.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

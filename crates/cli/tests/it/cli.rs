@@ -1,4 +1,5 @@
-//! The command line: what commands print and where, how they end, and how a server starts and stops.
+//! The command line: what commands print and where, how they end, and how a server starts and stops. Long, because
+//! each command and each way to misuse it is one short test.
 
 use std::collections::BTreeSet;
 use std::fs;

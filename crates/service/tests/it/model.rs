@@ -1,6 +1,6 @@
 //! Thousands of random operations against a model that fits in the head: each must succeed or be
 //! refused as the model says, and every read must show what the model holds. Sweeps come at random
-//! moments and must never change what is visible.
+//! moments and must never change what is visible. Long, because the model and what is held against it read as one.
 
 use std::collections::BTreeMap;
 

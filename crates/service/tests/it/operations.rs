@@ -1,5 +1,5 @@
 //! Each operation: what it does, and what it refuses. Random sequences are in `model`; here is what
-//! they do not say: words, places, limits and trimming.
+//! they do not say: words, places, limits and trimming. Long, because each operation has a short case.
 
 use std::time::Duration;
 

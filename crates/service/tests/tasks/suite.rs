@@ -1,4 +1,5 @@
-//! Every test of bulk tasks, on the store of the module that this file is loaded as.
+//! Every test of bulk tasks, on the store of the module that this file is loaded as. Long, because it is loaded as
+//! one module for each store.
 
 #[path = "../fresh/mod.rs"]
 mod fresh;

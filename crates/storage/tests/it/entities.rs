@@ -1,4 +1,5 @@
-//! Facts about organizations, customers, products, memberships, entitlements and fields.
+//! Facts about organizations, customers, products, memberships, entitlements and fields. Long, because each kind of
+//! thing has short cases on the same few samples.
 
 use guildhall_domain::bulk::Need;
 use guildhall_domain::{

@@ -2,7 +2,7 @@
 //! answer. The completeness test of `openapi.rs` reads the same folder.
 //!
 //! To add one: add a line here, run with `GUILDHALL_BLESS=1`, replace what differs from run to run by
-//! redactions, and read the file.
+//! redactions, and read the file. Long, because it is the list of all of them.
 
 mod connectors;
 

@@ -1,5 +1,5 @@
 //! One tenant never sees another's data: nothing that tenant A can get holds a byte string that only
-//! tenant B wrote.
+//! tenant B wrote. Long, because it has a request for each route of the table.
 
 use guildhall_http::routes::{CONNECTOR_PREFIXES, OWN_PREFIX, Space, routes};
 use guildhall_testkit::{Request, Response};

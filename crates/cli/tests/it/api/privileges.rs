@@ -1,6 +1,7 @@
 //! Who may call what: every route of the table, with every role, with the scopes it needs and
 //! without them, with good and bad credentials, for its own tenant, another's and none; against a
 //! model of the contract that knows nothing of the server's code. What is refused changes nothing.
+//! Long, because it has a body for each route of the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
