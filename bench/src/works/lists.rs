@@ -70,7 +70,18 @@ fn work(bench: &Bench, work: &'static str, case: &str, queries: &[String]) -> Ou
     Ok(rows)
 }
 
-fn clients(site: &Site, queries: &[String], count: usize) -> Vec<Next> {
+/// Queries that look at the thousands of rows that have the one value for those that have the other too.
+pub fn two_values() -> impl Iterator<Item = String> {
+    REGIONS.iter().map(|region| {
+        format!(
+            "{LIST}?detail.Region.eq={}&detail.Tier.eq=Enterprise&limit=20",
+            encoded(region)
+        )
+    })
+}
+
+/// Clients that ask these queries at chance.
+pub fn clients(site: &Site, queries: &[String], count: usize) -> Vec<Next> {
     let requests: Vec<Vec<u8>> = queries.iter().map(|query| site.get(query)).collect();
     let client = |index: usize| -> Next {
         let (requests, mut chance) = (requests.clone(), Dice::new(index as u64));

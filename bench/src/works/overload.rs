@@ -2,6 +2,10 @@
 //! is shed must be shed with 503 and `Retry-After`, what is admitted must stay quick, and another tenant, which asks
 //! for little, must hardly notice.
 //!
+//! Three kinds of requests: creates, filters that look at some thousand rows each, and the smallest reads. Of the last
+//! the capacity with as many connections is told too, and that of the static server: with thousands of connections the
+//! kernel's work is most of a small answer and of a refusal alike.
+//!
 //! Latencies count from the moment when a request was due, so what a client could not even send because its
 //! connection still waited counts too. The load generator has its share of the machine, and takes more of it when it
 //! sends twice as much: where refusing a request and sending it cost more than half of what doing it does, no server
@@ -13,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reads::{IDS, MILLION};
-use super::{Bench, memory_mb, neighbour};
+use super::{Bench, lists, memory_mb, neighbour};
 use crate::load::{CONNECTIONS, Measured, Next, Pace, Span, drive};
 use crate::report::Row;
 use crate::site::{NEIGHBOUR, SITE, Site, profile};
@@ -31,7 +35,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 const PROFILES: &str = "/api/v1/organization/profile/";
 
-/// Reads and creates, each at twice the rate that the server has reached with patient clients.
+/// Reads, filters and creates, each at twice the rate that the server has reached with patient clients.
 pub fn overload(bench: &Bench) -> Outcome<Vec<Row>> {
     let database = bench.place.database(bench.arguments.organizations)?;
     let ids = Arc::new(database.numbers(IDS)?);
@@ -42,19 +46,29 @@ pub fn overload(bench: &Bench) -> Outcome<Vec<Row>> {
     let span = Span::of(bench.arguments.lasts);
     let long = Span::after(WARM_UP, bench.arguments.lasts);
     let numbers = Arc::new(AtomicU64::new(50 * MILLION));
+    let queries: Vec<String> = lists::two_values().collect();
     let asks_little = |case: &str| {
         let clients = match case {
-            "reads" => other.getters(PROFILES, &few_ids, FEW),
-            _ => creators(bench, &other, &numbers, FEW),
+            "creates" => creators(bench, &other, &numbers, FEW),
+            _ => other.getters(PROFILES, &few_ids, FEW),
         };
         drive(other.addr, clients, Pace::Open(LITTLE), long)
     };
     let mut rows = Vec::new();
-    for case in ["reads", "creates"] {
+    for case in ["reads", "filters", "creates"] {
         let clients = |count: usize| match case {
             "reads" => site.getters(PROFILES, &ids, count),
+            "filters" => lists::clients(&site, &queries, count),
             _ => creators(bench, &site, &numbers, count),
         };
+        if case == "reads" {
+            let crowd = drive(site.addr, clients(CROWD), Pace::Closed, span)?;
+            rows.push(
+                Row::new("overload", "reads, as many patient connections", bench.store())
+                    .against(crowd.rate(), bench.static_rate(CROWD)?)
+                    .latencies(crowd.first().quantile_ms(0.5), crowd.first().quantile_ms(0.99)),
+            );
+        }
         let capacity = drive(site.addr, clients(CONNECTIONS), Pace::Closed, span)?.rate();
         let quiet = asks_little(case)?;
         let (flood, little) = thread::scope(|scope| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use guildhall_domain::{Excerpt, Rejection, Role, TenantId};
+use guildhall_domain::{Excerpt, Rejection, Role};
 use guildhall_service::{Authenticated, Service};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -23,7 +23,7 @@ use crate::health::Health;
 use crate::kept::KeptAnswers;
 use crate::router::{Found, PUBLIC, Public, Router};
 use crate::routes::{Experimental, Needs, Route, Space, routes};
-use crate::shell::{Answer, BodyFault, RequestBody};
+use crate::shell::{Answer, BodyFault, LetIn, Look, PlainGet, RequestBody, canned};
 use crate::{docs, openapi};
 
 /// Who may create and update organizations (the vendor's site setting of this name).
@@ -65,7 +65,7 @@ pub struct Api {
     router: Router,
     health: Health,
     governor: Arc<Governor>,
-    overloaded: [Bytes; 2],
+    overloaded: [Overloaded; 2],
     kept: Arc<KeptAnswers>,
     openapi: Bytes,
     docs: Bytes,
@@ -75,13 +75,9 @@ impl Api {
     /// The surface over `service`. The error is a clash in the route table, which the tests rule out.
     pub fn new(service: Arc<Service>, settings: ApiSettings) -> Result<Self, matchit::InsertError> {
         let routes = routes();
-        let overloaded = ApiError::overloaded();
         Ok(Self {
             governor: Arc::new(Governor::new(service.clock())),
-            overloaded: [
-                error_body(overloaded.status, &overloaded.message).into(),
-                connector_error_body(&overloaded).into(),
-            ],
+            overloaded: Overloaded::both(),
             router: Router::new(&routes)?,
             openapi: openapi::text(&routes).into(),
             docs: docs::page(&routes).into(),
@@ -104,18 +100,24 @@ impl Api {
         &self.governor
     }
 
-    /// The tenant whose request this probably is: good enough to say whose share of the server it takes.
-    fn probable_tenant(&self, headers: &HeaderMap) -> Option<TenantId> {
-        let token = read_credentials(headers).ok()??;
-        self.service.probable_tenant(&token)
+    /// Whether this request is one that too many are of. What costs no more than a refusal never is.
+    ///
+    /// `credentials` are those of the tenant whose share of the server the request takes.
+    fn is_too_much(&self, kind: Kind, path: &str, credentials: impl FnOnce() -> Option<String>) -> bool {
+        let who = || self.service.probable_tenant(&credentials()?);
+        !self.governor.lets_in(kind, who) && !is_public(path)
+    }
+
+    /// What is said to whom the server has no time for.
+    fn overloaded(&self, path: &str) -> &Overloaded {
+        &self.overloaded[usize::from(Space::of_path(path) == Space::Connector)]
     }
 
     /// There are too many requests, and this is one of those that are not even looked at. It has no id, and no line
     /// of its own in the log: that would cost as much as many an answer.
     async fn turn_away(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
-        self.governor.turned_away();
-        let space = Space::of_path(request.uri().path());
-        let body = &self.overloaded[usize::from(space == Space::Connector)];
+        self.governor.turned_away(Kind::of(request.method()));
+        let body = &self.overloaded(request.uri().path()).body;
         let mut response = Response::new(Full::new(body.clone()));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let headers = response.headers_mut();
@@ -134,7 +136,7 @@ impl Api {
         head: Parts,
         body: RequestBody,
         log: &mut Log,
-        under_way: Option<&mut UnderWay<'_>>,
+        under_way: &mut UnderWay<'_>,
     ) -> Result<Reply, ApiError> {
         let query = read_query(head.uri.query().unwrap_or_default())?;
         let (route, params) = match self.router.find(&head.method, head.uri.path()) {
@@ -156,9 +158,7 @@ impl Api {
             Some(_) => read_body(&head.headers, body, route.space.body_bytes_max()).await?,
             None => Bytes::new(),
         };
-        if let Some(under_way) = under_way {
-            under_way.has_come();
-        }
+        under_way.has_come();
         let deletes = route.space == Space::Vendor && route.method == Method::DELETE;
         if deletes && query.iter().any(|(name, _)| name == DRY_RUN) {
             let problem =
@@ -270,6 +270,28 @@ impl Api {
     }
 }
 
+/// What is said to whom the server has no time for, ready to be sent.
+struct Overloaded {
+    body: Bytes,
+    /// The whole answer as it goes over the wire.
+    whole: Bytes,
+}
+
+impl Overloaded {
+    /// In the words of customer service, and in those of connectors.
+    fn both() -> [Self; 2] {
+        let error = ApiError::overloaded();
+        let bodies = [
+            error_body(error.status, &error.message),
+            connector_error_body(&error),
+        ];
+        bodies.map(|body| Self {
+            whole: canned::whole(error.status, &body, "retry-after: 1\r\n").into(),
+            body: body.into(),
+        })
+    }
+}
+
 /// What the log says of a request: no secret, no personal value, the path by its pattern.
 #[derive(Default)]
 struct Log {
@@ -281,34 +303,45 @@ struct Log {
 const SLOW: Duration = Duration::from_secs(1);
 
 impl Answer for Api {
+    fn is_looking(&self) -> bool {
+        self.governor.is_refusing()
+    }
+
+    fn look(&self, request: &PlainGet<'_>) -> Look {
+        let credentials = || credentials_of(request.authorization?).ok();
+        match self.is_too_much(Kind::Read, request.path, credentials) {
+            true => {
+                self.governor.turned_away(Kind::Read);
+                Look::TurnedAway(self.overloaded(request.path).whole.clone())
+            }
+            false => Look::LetIn,
+        }
+    }
+
     fn connections(&self, count: usize) {
         self.governor.connections(count);
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Full<Bytes>> {
         let kind = Kind::of(request.method());
-        let who = || self.probable_tenant(request.headers());
-        let mut under_way = self.governor.begin(kind, who);
-        if under_way.is_none() && !is_public(request.uri().path()) {
+        let credentials = || read_credentials(request.headers()).ok()?;
+        let is_let_in = request.extensions().get::<LetIn>().is_some();
+        if !is_let_in && self.is_too_much(kind, request.uri().path(), credentials) {
             return self.turn_away(request).await;
         }
+        let mut under_way = self.governor.begin(kind);
         let began = self.service.monotonic();
         let id = self.service.new_uuid();
         let (head, body) = request.into_parts();
         let method = head.method.clone();
         let mut log = Log::default();
         let space = Space::of_path(head.uri.path());
-        let result = self.run(head, body, &mut log, under_way.as_mut()).await;
+        let result = self.run(head, body, &mut log, &mut under_way).await;
         let cause = result.as_ref().err().and_then(|error| error.cause.clone());
         let mut response = respond(result, space);
-        write_log(
-            &method,
-            &log,
-            response.status(),
-            &id,
-            cause.as_deref(),
-            self.service.monotonic() - began,
-        );
+        let took = self.service.monotonic() - began;
+        under_way.took(took);
+        write_log(&method, &log, response.status(), &id, cause.as_deref(), took);
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", id);
         }
@@ -468,9 +501,14 @@ fn read_credentials(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let value = value
         .to_str()
         .map_err(|_| invalid_token("The Authorization header is not ASCII"))?;
+    credentials_of(value).map(Some)
+}
+
+/// The token that this header holds.
+fn credentials_of(value: &str) -> Result<String, ApiError> {
     let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(Some(rest.trim().to_owned()));
+        return Ok(rest.trim().to_owned());
     }
     if scheme.eq_ignore_ascii_case("basic") {
         let decoded = STANDARD
@@ -478,7 +516,7 @@ fn read_credentials(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok());
         return match decoded.as_deref().and_then(|pair| pair.split_once(':')) {
-            Some((_, token)) => Ok(Some(token.to_owned())),
+            Some((_, token)) => Ok(token.to_owned()),
             None => Err(invalid_token(
                 "Basic credentials must be base64 of anything:TOKEN",
             )),

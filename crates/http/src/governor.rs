@@ -28,6 +28,9 @@ const UNDER_WAY: Patience = Patience {
     late: Duration::from_millis(100),
     aim: Duration::from_millis(50),
 };
+/// Reads that take less on average are never refused at the door: to refuse one costs some ten microseconds too, and
+/// its connection several times that either way, in the kernel.
+const WORTH_REFUSING: Duration = Duration::from_micros(50);
 /// Between two bytes that the server sends to itself.
 const PROBE_EVERY: Duration = Duration::from_millis(5);
 /// Between two lines of the log.
@@ -79,6 +82,9 @@ struct Counts {
     begun: AtomicU64,
     answered: AtomicU64,
     under_way: AtomicUsize,
+    /// Nanoseconds that those took which are done.
+    took: AtomicU64,
+    timed: AtomicU64,
 }
 
 /// What is looked at together, once a step.
@@ -90,6 +96,8 @@ struct Rules {
     /// What the counts were at the last step.
     begun: [u64; 2],
     answered: [u64; 2],
+    /// How long reads take on average.
+    reads_take: Mean,
     stepped: Duration,
 }
 
@@ -112,7 +120,7 @@ pub struct Door {
     pub crowd: usize,
 }
 
-/// A request that was let in, until this is dropped.
+/// A request that was begun, until this is dropped.
 pub struct UnderWay<'a> {
     counts: Option<&'a Counts>,
     has_come: bool,
@@ -125,6 +133,15 @@ impl UnderWay<'_> {
             && !std::mem::replace(&mut self.has_come, true)
         {
             counts.under_way.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// It is answered, and took so long.
+    pub fn took(&self, took: Duration) {
+        if let Some(counts) = self.counts {
+            let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            counts.took.fetch_add(took, Relaxed);
+            counts.timed.fetch_add(1, Relaxed);
         }
     }
 }
@@ -154,6 +171,7 @@ impl Governor {
                 paces: Default::default(),
                 begun: [0; 2],
                 answered: [0; 2],
+                reads_take: Mean::default(),
                 stepped: now,
             }),
             refused: AtomicU64::new(0),
@@ -180,33 +198,39 @@ impl Governor {
         }
     }
 
-    /// Begins a request; `None` when it is refused. `who` is asked only where that matters.
-    pub fn begin(&self, kind: Kind, who: impl FnOnce() -> Option<TenantId>) -> Option<UnderWay<'_>> {
-        let state = self.state.load(Relaxed);
-        if state == State::Few as u8 {
-            return Some(UnderWay {
-                counts: None,
-                has_come: false,
-            });
-        }
-        let counts = &self.counts[kind as usize];
-        counts.begun.fetch_add(1, Relaxed);
-        if state == State::Refusing as u8 {
-            let (who, now) = (who(), self.clock.monotonic());
-            let mut rules = self.rules();
-            let admits = |gate: &mut Gate| gate.admits(who, kind.weight(), now);
-            if !admits(&mut rules.door) || !admits(&mut rules.inside[kind as usize]) {
-                return None;
-            }
-        }
-        Some(UnderWay {
-            counts: Some(counts),
-            has_come: false,
-        })
+    /// Whether some requests are refused at this time.
+    pub fn is_refusing(&self) -> bool {
+        self.state.load(Relaxed) == State::Refusing as u8
     }
 
-    /// A request was refused, for the log.
-    pub fn turned_away(&self) {
+    /// Whether a request may begin. `who` is asked only where that matters.
+    pub fn lets_in(&self, kind: Kind, who: impl FnOnce() -> Option<TenantId>) -> bool {
+        if !self.is_refusing() {
+            return true;
+        }
+        let (who, now) = (who(), self.clock.monotonic());
+        let mut rules = self.rules();
+        let admits = |gate: &mut Gate| gate.admits(who, kind.weight(), now);
+        admits(&mut rules.door) && admits(&mut rules.inside[kind as usize])
+    }
+
+    /// Begins a request that was let in.
+    pub fn begin(&self, kind: Kind) -> UnderWay<'_> {
+        let is_few = self.state.load(Relaxed) == State::Few as u8;
+        let counts = (!is_few).then(|| {
+            let counts = &self.counts[kind as usize];
+            counts.begun.fetch_add(1, Relaxed);
+            counts
+        });
+        UnderWay {
+            counts,
+            has_come: false,
+        }
+    }
+
+    /// A request was refused.
+    pub fn turned_away(&self, kind: Kind) {
+        self.counts[kind as usize].begun.fetch_add(1, Relaxed);
         self.refused.fetch_add(1, Relaxed);
     }
 
@@ -243,9 +267,12 @@ impl Governor {
             asked: asked.iter().sum(),
             done: asked.iter().sum(),
         };
-        // Refusing a small read costs what the read does: at the door that would cost most of what can be done, and
-        // make nothing quicker. Refusing changes does pay.
-        match asked[Kind::Read as usize] > asked[Kind::Change as usize] {
+        let reads = &self.counts[Kind::Read as usize];
+        rules
+            .reads_take
+            .note(reads.took.swap(0, Relaxed), reads.timed.swap(0, Relaxed));
+        let is_of_reads = asked[Kind::Read as usize] > asked[Kind::Change as usize];
+        match is_of_reads && !rules.reads_take.is_more_than(WORTH_REFUSING) {
             true => rules.door.open(),
             false => rules.door.step(seen, now),
         }
@@ -311,6 +338,7 @@ impl Governor {
         let mut rules = self.rules();
         rules.stepped = self.clock.monotonic();
         rules.paces = Default::default();
+        rules.reads_take = Mean::default();
         for at in 0..2 {
             rules.begun[at] = self.counts[at].begun.load(Relaxed);
             rules.answered[at] = self.counts[at].answered.load(Relaxed);
@@ -319,6 +347,29 @@ impl Governor {
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A mean in which older times count ever less.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    /// What is left of older times with each new one.
+    const KEPT: f64 = 0.75;
+
+    /// Of so many the sum in nanoseconds.
+    fn note(&mut self, sum: u64, count: u64) {
+        self.sum = self.sum * Self::KEPT + sum as f64;
+        self.count = self.count * Self::KEPT + count as f64;
+    }
+
+    /// Not while nothing is known.
+    fn is_more_than(&self, least: Duration) -> bool {
+        self.sum > least.as_nanos() as f64 * self.count
     }
 }
 
@@ -357,6 +408,8 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use guildhall_domain::Timestamp;
+    use guildhall_testkit::ManualClock;
 
     #[test]
     fn a_byte_that_waits_long_stands_for_all_of_its_time() {
@@ -370,6 +423,33 @@ mod tests {
         assert!((door.wait.as_secs_f64() - 0.0475).abs() < 0.000_001, "{door:?}");
         assert_eq!(door.crowd, 400);
         assert_eq!(Waits::default().door().wait, Duration::ZERO);
+    }
+
+    /// A governor of a crowd whose reads take so long, after some late steps.
+    fn late(take: Duration) -> Governor {
+        let clock = ManualClock::new(Timestamp(0));
+        let governor = Governor::new(Arc::new(clock.clone()));
+        governor.connections(CROWD + 1);
+        for step in 1..10 {
+            for _ in 0..10 {
+                let mut read = governor.begin(Kind::Read);
+                read.has_come();
+                read.took(take);
+            }
+            clock.advance(STEP);
+            governor.step(Door {
+                wait: Duration::from_secs(step),
+                crowd: 2 * CROWD,
+            });
+        }
+        governor
+    }
+
+    #[test]
+    fn reads_are_refused_at_the_door_where_they_take_longer_than_a_refusal() {
+        assert!(late(WORTH_REFUSING * 2).is_refusing());
+        // Better some of them late than all of them never.
+        assert!(!late(WORTH_REFUSING / 2).is_refusing());
     }
 
     #[test]

@@ -29,15 +29,21 @@ pub(crate) fn refusal(space: Space, status: StatusCode, message: &str) -> Respon
 ///
 /// `more` holds further header lines, each with its line end.
 pub(crate) fn bytes(status: StatusCode, message: &str, more: &str) -> Vec<u8> {
-    let body = error_body(status, message);
+    let more = format!("connection: close\r\n{more}");
+    whole(status, &error_body(status, message), &more)
+}
+
+/// A whole answer as it goes over the wire, with this body of JSON; the connection goes on unless `more` says
+/// otherwise.
+pub(crate) fn whole(status: StatusCode, body: &[u8], more: &str) -> Vec<u8> {
     let head = format!(
-        "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{more}\r\n",
+        "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{more}\r\n",
         status.as_str(),
         status.canonical_reason().unwrap_or("Error"),
         body.len(),
     );
     let mut answer = head.into_bytes();
-    answer.extend_from_slice(&body);
+    answer.extend_from_slice(body);
     answer
 }
 

@@ -28,7 +28,7 @@ use super::canned::{self, refusal};
 use super::guard::{Expired, Guard};
 use super::pulse::{HEAD_BYTES_MAX, Phase, Pulse};
 use super::screen::screen;
-use super::{Answer, RequestBody, ShellSettings};
+use super::{Answer, LetIn, RequestBody, ShellSettings};
 use crate::routes::Space;
 
 /// The most that hyper reads ahead of a slow reader of a body.
@@ -75,15 +75,18 @@ pub(crate) async fn run<A: Answer>(
     // Failing here means that the peer has gone, which the first read will say.
     let _ = stream.set_nodelay(true);
     let pulse = Arc::new(Pulse::default());
-    let guard = Guard::new(stream, Arc::clone(&pulse), settings);
+    let guard = Guard::new(stream, Arc::clone(&answer), Arc::clone(&pulse), settings);
     let desk = Arc::new(Desk {
         answer,
         pulse: Arc::clone(&pulse),
         settings,
     });
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         // Here and not in the future, which is polled only after hyper has gone back to reading.
         desk.pulse.begin_request(!request.body().is_end_stream());
+        if desk.pulse.take_look() {
+            request.extensions_mut().insert(LetIn);
+        }
         respond(Arc::clone(&desk), request)
     });
     let mut connection = http1::Builder::new()
@@ -174,8 +177,8 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Says what hyper left unsaid, and closes so that it can be heard.
-async fn farewell(
-    guard: Guard<TcpStream>,
+async fn farewell<A: Answer>(
+    guard: Guard<TcpStream, A>,
     pulse: &Pulse,
     fault: Option<hyper::Error>,
     write_timeout: Duration,
@@ -224,7 +227,11 @@ pub(crate) async fn close(
 }
 
 /// The answer to a head that never reached the service.
-fn last_words<S>(guard: &Guard<S>, pulse: &Pulse, fault: Option<&hyper::Error>) -> Option<Vec<u8>> {
+fn last_words<S, A: Answer>(
+    guard: &Guard<S, A>,
+    pulse: &Pulse,
+    fault: Option<&hyper::Error>,
+) -> Option<Vec<u8>> {
     if !matches!(pulse.phase(), Phase::Idle | Phase::Head) {
         return None;
     }

@@ -10,13 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::ShellSettings;
 use super::alarm::Alarm;
 use super::canned::{Overheard, overhear};
+use super::plain::PlainGet;
 use super::pulse::{Phase, Pulse};
+use super::{Answer, Look, ShellSettings};
 
 /// What ends a head that is late: NUL is allowed nowhere in a head, so hyper refuses what it has and, in
 /// passing, tells us the date. The empty line makes it look.
@@ -31,11 +33,12 @@ pub(crate) enum Expired {
 }
 
 #[derive(Debug)]
-pub(crate) struct Guard<S> {
+pub(crate) struct Guard<S, A> {
     pub(crate) stream: S,
     pub(crate) expired: Option<Expired>,
     pub(crate) overheard: Option<Overheard>,
     pub(crate) is_ended_by_peer: bool,
+    answer: Arc<A>,
     pulse: Arc<Pulse>,
     settings: ShellSettings,
     alarm: Alarm,
@@ -43,22 +46,45 @@ pub(crate) struct Guard<S> {
     write_deadline: Option<Instant>,
     /// Bytes of the next head came before the answer to this request was written.
     is_head_begun: bool,
+    /// What is left to write of the answer to a request that was turned away before it was parsed.
+    unsaid: Bytes,
 }
 
-impl<S> Guard<S> {
-    pub(crate) fn new(stream: S, pulse: Arc<Pulse>, settings: ShellSettings) -> Self {
+impl<S, A: Answer> Guard<S, A> {
+    pub(crate) fn new(stream: S, answer: Arc<A>, pulse: Arc<Pulse>, settings: ShellSettings) -> Self {
         Self {
             stream,
             expired: None,
             overheard: None,
             is_ended_by_peer: false,
+            answer,
             pulse,
             settings,
             alarm: Alarm::default(),
             read_deadline: None,
             write_deadline: None,
             is_head_begun: false,
+            unsaid: Bytes::new(),
         }
+    }
+
+    /// Whether these bytes are a request that is turned away. Then they are nobody's business any more, and what is
+    /// to be said stands in `unsaid`.
+    fn turns_away(&mut self, bytes: &[u8]) -> bool {
+        if self.pulse.phase() != Phase::Idle {
+            return false;
+        }
+        let look = match self.answer.is_looking() {
+            true => PlainGet::read(bytes).map(|request| self.answer.look(&request)),
+            false => None,
+        };
+        self.pulse.note_look(look == Some(Look::LetIn));
+        if let Some(Look::TurnedAway(words)) = look {
+            self.unsaid = words;
+            self.read_deadline = None;
+            return true;
+        }
+        false
     }
 
     fn note_read(&mut self, bytes: &[u8]) {
@@ -152,7 +178,21 @@ impl<S> Guard<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+impl<S: AsyncWrite + Unpin, A: Answer> Guard<S, A> {
+    /// Writes what is unsaid.
+    fn say(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsaid.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, &self.unsaid);
+            match ready!(self.note_write(written, context))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.unsaid.advance(count),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> AsyncRead for Guard<S, A> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -163,18 +203,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        match Pin::new(&mut guard.stream).poll_read(context, buffer) {
-            Poll::Ready(Ok(())) => {
-                guard.note_read(&buffer.filled()[before..]);
-                Poll::Ready(Ok(()))
+        loop {
+            ready!(guard.say(context))?;
+            match Pin::new(&mut guard.stream).poll_read(context, buffer) {
+                Poll::Ready(Ok(())) if guard.turns_away(&buffer.filled()[before..]) => {
+                    buffer.set_filled(before);
+                }
+                Poll::Ready(Ok(())) => {
+                    guard.note_read(&buffer.filled()[before..]);
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return guard.wait_for_bytes(context, buffer),
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => guard.wait_for_bytes(context, buffer),
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+impl<S: AsyncWrite + Unpin, A: Answer> AsyncWrite for Guard<S, A> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let guard = self.get_mut();
         if guard.intercepts(bytes) {

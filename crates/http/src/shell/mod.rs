@@ -13,9 +13,10 @@
 
 mod alarm;
 mod body;
-mod canned;
+pub(crate) mod canned;
 mod connection;
 mod guard;
+mod plain;
 mod pulse;
 mod screen;
 
@@ -34,6 +35,7 @@ use tracing::{debug, error, warn};
 
 pub use body::{BodyFault, RequestBody};
 use connection::{Stopping, panic_message};
+pub use plain::PlainGet;
 
 /// How long to wait before accepting again when the machine has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -71,8 +73,32 @@ impl Default for ShellSettings {
     }
 }
 
+/// What is to become of a request that is not parsed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It goes on, and whoever answers it is told that it was looked at: [`LetIn`] is among its extensions.
+    LetIn,
+    /// This, a whole answer as it goes over the wire, is all it gets.
+    TurnedAway(Bytes),
+}
+
+/// Stands among the extensions of a request that [`Answer::look`] let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LetIn;
+
 /// Answers requests.
 pub trait Answer: Send + Sync + 'static {
+    /// Whether [`Answer::look`] is to be asked: it is asked this before every request.
+    fn is_looking(&self) -> bool {
+        false
+    }
+
+    /// Looks at a request before it is parsed. Only the plainest are shown, so whoever refuses must refuse the others
+    /// in [`Answer::answer`].
+    fn look(&self, _request: &PlainGet<'_>) -> Look {
+        Look::LetIn
+    }
+
     /// Answers one request.
     ///
     /// The future is dropped at its next await when the client goes away, so what must not stop halfway

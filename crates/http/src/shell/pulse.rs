@@ -34,6 +34,7 @@ pub(crate) struct Pulse {
     phase: AtomicU8,
     body_open: AtomicBool,
     unread: AtomicBool,
+    let_in: AtomicBool,
     head: Mutex<Vec<u8>>,
 }
 
@@ -65,6 +66,16 @@ impl Pulse {
     /// True while bytes of the request's body may still be on the wire.
     pub(crate) fn is_body_open(&self) -> bool {
         self.body_open.load(Relaxed)
+    }
+
+    /// The head that has begun was looked at before it is parsed, or it was not.
+    pub(crate) fn note_look(&self, is_let_in: bool) {
+        self.let_in.store(is_let_in, Relaxed);
+    }
+
+    /// Whether it was, said once.
+    pub(crate) fn take_look(&self) -> bool {
+        self.let_in.load(Relaxed) && self.let_in.swap(false, Relaxed)
     }
 
     /// The connection will close although its client may still be sending.

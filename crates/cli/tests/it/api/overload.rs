@@ -230,9 +230,56 @@ fn bodies_that_are_still_coming_are_in_nobodys_way() {
     drop(slow);
 }
 
+/// A plain request is refused before it is parsed, and others after: nobody can tell, but for the date.
+#[test]
+fn a_refusal_is_the_same_before_and_behind_the_parser() {
+    let crowded = Crowded::with(CROWD + 2);
+    crowded.wait(Duration::from_secs(1));
+    assert_eq!(crowded.list(0).status, 200);
+    let token = &crowded.tokens[0];
+    let get = |path: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n")
+    };
+    let path = "/guildhall/v1/organizations?limit=1";
+    for request in [
+        get(path, ""),
+        get(path, "Connection: keep-alive\r\n"),
+        get(path, "Content-Length: 0\r\n"),
+        get(path, "Accept:\r\n").replace("GET", "HEAD"),
+        // Two at once, and one in two parts.
+        get(path, "") + &get(path, ""),
+    ] {
+        let mut stream = TcpStream::connect(crowded.addr).unwrap();
+        let answers = request.matches("HTTP/1.1").count();
+        let bodies = if request.starts_with("HEAD") { 0 } else { answers };
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut said = String::new();
+        while said.matches("\r\n\r\n").count() < answers || said.matches('}').count() < bodies {
+            let mut part = [0; 4_096];
+            let count = stream.read(&mut part).unwrap();
+            assert!(count > 0, "{request}: {said}");
+            said.push_str(std::str::from_utf8(&part[..count]).unwrap());
+        }
+        assert_eq!(
+            said.matches("HTTP/1.1 503 Service Unavailable\r\n").count(),
+            answers,
+            "{said}"
+        );
+        assert_eq!(said.matches("retry-after: 1\r\n").count(), answers, "{said}");
+        let words = refusal()["errorMessage"].to_string();
+        assert_eq!(said.matches(&words).count(), bodies, "{said}");
+        assert!(!said.contains("connection: close"), "{said}");
+        // The connection goes on, and whether the server is well is answered on it.
+        stream.write_all(get("/healthz", "").as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200", "{request}");
+    }
+}
+
 /// Refusing a small read costs what it would cost to do it.
 #[test]
-fn a_flood_of_reads_is_answered_late_and_not_refused() {
+fn a_flood_of_small_reads_is_answered_late_and_not_refused() {
     let crowded = Crowded::with(CROWD + 2);
     // Late since too many changes came: refused. Since then reads come, as late.
     crowded.wait(Duration::from_secs(1));

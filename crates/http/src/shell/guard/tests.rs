@@ -2,20 +2,56 @@
 
 use std::time::Duration;
 
+use http::{Request, Response};
+use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
+use crate::shell::RequestBody;
 
 const START: &[u8] = b"GET / HTTP/1.1\r\n";
 
-fn guarded(pipe_bytes: usize) -> (Guard<DuplexStream>, DuplexStream, Arc<Pulse>) {
+/// Looks at nothing, or turns everybody away.
+struct Porter {
+    words: Option<Bytes>,
+}
+
+impl Answer for Porter {
+    fn is_looking(&self) -> bool {
+        self.words.is_some()
+    }
+
+    fn look(&self, request: &PlainGet<'_>) -> Look {
+        match &self.words {
+            Some(words) if request.path != "/in" => Look::TurnedAway(words.clone()),
+            _ => Look::LetIn,
+        }
+    }
+
+    async fn answer(&self, _request: Request<RequestBody>) -> Response<Full<Bytes>> {
+        Response::default()
+    }
+}
+
+type Guarded = (Guard<DuplexStream, Porter>, DuplexStream, Arc<Pulse>);
+
+fn guarded_by(porter: Porter, pipe_bytes: usize) -> Guarded {
     let (stream, peer) = duplex(pipe_bytes);
     let pulse = Arc::new(Pulse::default());
     (
-        Guard::new(stream, Arc::clone(&pulse), ShellSettings::default()),
+        Guard::new(
+            stream,
+            Arc::new(porter),
+            Arc::clone(&pulse),
+            ShellSettings::default(),
+        ),
         peer,
         pulse,
     )
+}
+
+fn guarded(pipe_bytes: usize) -> Guarded {
+    guarded_by(Porter { words: None }, pipe_bytes)
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,4 +150,81 @@ async fn a_refusal_of_hyper_is_taken_down_and_an_answer_is_not() {
     );
     drop(guard);
     assert_eq!(peer.read(&mut seen).await.unwrap(), 0);
+}
+
+const WORDS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+
+fn refusing(pipe_bytes: usize) -> Guarded {
+    guarded_by(
+        Porter {
+            words: Some(Bytes::from_static(WORDS)),
+        },
+        pipe_bytes,
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_request_that_is_turned_away_is_never_seen() {
+    let (mut guard, mut peer, pulse) = refusing(1_024);
+    let talk = async {
+        let mut said = [0; WORDS.len()];
+        for _ in 0..3 {
+            peer.write_all(b"GET /out HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .unwrap();
+            peer.read_exact(&mut said).await.unwrap();
+            assert_eq!(said, WORDS);
+            // Between two requests the connection may rest as long as ever.
+            tokio::time::sleep(Duration::from_secs(59)).await;
+        }
+        peer.write_all(b"GET /in HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+    };
+    let mut seen = [0; 64];
+    let (count, ()) = tokio::join!(guard.read(&mut seen), talk);
+    assert!(seen[..count.unwrap()].starts_with(b"GET /in "));
+    assert_eq!(pulse.phase(), Phase::Head);
+    assert!(pulse.take_look(), "whoever answers need not look again");
+    assert!(!pulse.take_look());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_plain_is_left_to_hyper() {
+    for request in [
+        "GET /out HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET /out HTTP/1.1\r\nHost: x\r\n\r\nGET /out HTTP/1.1\r\n",
+        "GET /out HTTP/1.1\r\nHo",
+    ] {
+        let (mut guard, mut peer, pulse) = refusing(1_024);
+        peer.write_all(request.as_bytes()).await.unwrap();
+        let mut seen = [0; 256];
+        let count = guard.read(&mut seen).await.unwrap();
+        assert_eq!(&seen[..count], request.as_bytes());
+        assert!(!pulse.take_look(), "nobody has looked at it");
+        // The rest of a head is no request.
+        peer.write_all(b"GET /out HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        assert_eq!(guard.read(&mut seen).await.unwrap(), 30);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_reads_no_refusal_is_read_from() {
+    let (mut guard, mut peer, _pulse) = refusing(40);
+    let start = Instant::now();
+    let ask = async {
+        peer.write_all(b"GET /out HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        // Its beginning, and no more.
+        peer.read_exact(&mut [0; 4]).await.unwrap();
+    };
+    let mut seen = [0; 64];
+    let (read, ()) = tokio::join!(guard.read(&mut seen), ask);
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(start.elapsed(), Duration::from_secs(50));
+    assert_eq!(guard.expired, Some(Expired::Write));
 }
