@@ -5,7 +5,9 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use guildhall_domain::field::Definitions;
-use guildhall_domain::list::{LinkFilter, LinkTo, ListQuery, Listable, Listed, Sources, Span, cursor};
+use guildhall_domain::list::{
+    LinkFilter, LinkTo, ListQuery, Listable, Listed, Position, Sources, Span, cursor,
+};
 use guildhall_domain::{
     Caller, Customer, Entitlement, Entity, Organization, OrganizationId, Product, TenantId, limits,
 };
@@ -293,53 +295,79 @@ impl Service {
         let limit = usize::try_from(limit.unwrap_or(max).clamp(1, max)).unwrap_or(1);
         let tenant = caller.tenant;
         let after = cursor.map(|text| cursor::read(query, tenant, text)).transpose()?;
-        self.store
-            .read(tenant, async |tx| {
-                let definitions = match query.kind.fields() {
-                    Some(kind) => self.definitions.get(tx, kind).await?,
-                    None => Arc::default(),
-                };
-                let filters = query.filters(&definitions, self.settings.phone_format)?;
-                let mut page = ListPage {
-                    rows: Vec::new(),
-                    definitions,
-                    next: None,
-                    total: query.count.then_some(Total {
-                        count: 0,
-                        exact: true,
-                    }),
-                };
-                // Nothing is linked to what does not exist.
-                let Some(links) = find_links(tx, &query.links).await? else {
-                    return Ok(page);
-                };
-                let sources = Sources::new(query, &filters, &links);
-                let search = Search {
-                    query,
-                    filters: &filters,
-                    links: &links,
-                    sources: &sources,
-                    all: Span::all(),
-                    rows_max: self.settings.list_rows_max,
-                    rows: &self.rows,
-                };
-                let fill = async |tx: &mut ReadTx<'_>| {
-                    let source = search.source(tx).await?;
-                    if query.count {
-                        page.total = Some(search.count::<T>(tx, &source).await?);
-                    }
-                    let (rows, next) = search.page::<T>(tx, &source, after, limit).await?;
-                    page.rows = rows;
-                    page.next = next.map(|position| cursor::write(query, tenant, &position));
-                    Ok(page)
-                };
-                match query.count || (query.looks_at_many() && !sources.are_exact(&filters)) {
-                    true => tx.aside(fill).await,
-                    false => fill(tx).await,
-                }
-            })
-            .await
+        let asked = Asked { query, after, limit };
+        // What turns out to be long is begun again when it has its turn.
+        let mut is_long = !self.store.long_reads_take_turns();
+        loop {
+            let list = async |tx: &mut ReadTx<'_>| self.page::<T>(tx, &asked, is_long).await;
+            let page = match is_long {
+                false => self.store.read(tenant, list).await?,
+                true => self.store.read_aside(tenant, list).await?,
+            };
+            match page {
+                Some(page) => return Ok(page),
+                None => is_long = true,
+            }
+        }
     }
+
+    /// A page; nothing where it would take long and must not.
+    async fn page<T: Load>(
+        &self,
+        tx: &mut ReadTx<'_>,
+        asked: &Asked<'_>,
+        may_be_long: bool,
+    ) -> Result<Option<ListPage<T>>, Error> {
+        let query = asked.query;
+        let definitions = match query.kind.fields() {
+            Some(kind) => self.definitions.get(tx, kind).await?,
+            None => Arc::default(),
+        };
+        let filters = query.filters(&definitions, self.settings.phone_format)?;
+        let mut page = ListPage {
+            rows: Vec::new(),
+            definitions,
+            next: None,
+            total: query.count.then_some(Total {
+                count: 0,
+                exact: true,
+            }),
+        };
+        // Nothing is linked to what does not exist.
+        let Some(links) = find_links(tx, &query.links).await? else {
+            return Ok(Some(page));
+        };
+        let sources = Sources::new(query, &filters, &links);
+        if !may_be_long && (query.count || (query.looks_at_many() && !sources.are_exact(&filters))) {
+            return Ok(None);
+        }
+        let search = Search {
+            query,
+            filters: &filters,
+            links: &links,
+            sources: &sources,
+            all: Span::all(),
+            rows_max: self.settings.list_rows_max,
+            rows: &self.rows,
+        };
+        let source = search.source(tx).await?;
+        if query.count {
+            page.total = Some(search.count::<T>(tx, &source).await?);
+        }
+        let (rows, next) = search
+            .page::<T>(tx, &source, asked.after.clone(), asked.limit)
+            .await?;
+        page.rows = rows;
+        page.next = next.map(|position| cursor::write(query, tx.tenant(), &position));
+        Ok(Some(page))
+    }
+}
+
+/// What a list is asked for.
+struct Asked<'q> {
+    query: &'q ListQuery,
+    after: Option<Position>,
+    limit: usize,
 }
 
 /// What the ids of links name; `None` when one of them names nothing.

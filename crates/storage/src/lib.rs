@@ -55,6 +55,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use guildhall_domain::{Entity, OrganizationId, Random, TenantId};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 pub use connections::ConnectionRow;
@@ -212,13 +213,29 @@ impl Store {
         }
     }
 
-    /// Reads as [`Self::read`] does, what may take long: see [`ReadTx::aside`].
+    /// Whether long reads take turns, so that what may be one should not be begun as a short one.
+    pub fn long_reads_take_turns(&self) -> bool {
+        matches!(self.driver, Driver::Sqlite(_))
+    }
+
+    /// Reads as [`Self::read`] does, what may take long. Where that would hold one of the runtime's threads, as over
+    /// SQLite, only few do so at a time, tenants in turns, and what else the thread has to do goes on elsewhere
+    /// meanwhile. That has its price, which short reads need not pay.
     pub async fn read_aside<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut ReadTx<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        self.read(tenant, async |tx| tx.aside(op).await).await
+        let Driver::Sqlite(sqlite) = &self.driver else {
+            return self.read(tenant, op).await;
+        };
+        let _turn = sqlite.turns.turn(tenant).await?;
+        let has_others =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        match has_others {
+            true => tokio::task::block_in_place(|| ready(self.read(tenant, op)))?,
+            false => self.read(tenant, op).await,
+        }
     }
 
     /// Runs one unit of work on one tenant's data: `Ok` commits, `Err` rolls back. On SQLite it runs

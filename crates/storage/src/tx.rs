@@ -5,11 +5,9 @@
 use std::ops::{Deref, DerefMut};
 
 use guildhall_domain::{Entity, TenantId};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::driver::{Ask, Lock, Param, Row, Rows, Session};
 use crate::error::StoreError;
-use crate::ready;
 use crate::versions::{Moment, Touched, Version, Versions};
 
 /// Parameters of a statement, the tenant's place first. Statements have at most a dozen.
@@ -47,20 +45,6 @@ impl<'c> ReadTx<'c> {
     pub fn version(&self, thing: Entity) -> Option<Version> {
         let (versions, moment) = self.versions?;
         versions.at(moment, self.tenant, thing)
-    }
-
-    /// Reads what may take long. Where that would hold one of the runtime's threads, as over SQLite, what else
-    /// the thread has to do goes on elsewhere meanwhile. That has its price, which short reads need not pay.
-    pub async fn aside<T, E: From<StoreError>>(
-        &mut self,
-        op: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let has_others =
-            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        match &self.session {
-            Session::Sqlite(_) if has_others => tokio::task::block_in_place(|| ready(op(self)))?,
-            Session::Sqlite(_) | Session::Postgres(_) => op(self).await,
-        }
     }
 
     /// The stamp of the definitions, where it is known and stays.

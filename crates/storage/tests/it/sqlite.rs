@@ -1,10 +1,13 @@
 //! The files of SQLite: migrations, locks, permissions, what is left behind, and the index of values
 //! against the values themselves.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use guildhall_domain::{
     Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Values, value_key,
@@ -436,4 +439,48 @@ fn the_index_of_values_is_what_the_values_say() {
         Ok::<_, StoreError>(())
     })
     .unwrap();
+}
+
+/// Each would have a thread to itself, and a connection with its pages.
+#[test]
+fn long_reads_beyond_the_processors_wait_for_their_turn() {
+    let folder = TempFolder::new();
+    let store = open(&folder.join("guildhall.db"), true).unwrap();
+    let tenants = [block_on(tenant(&store, "one")), block_on(tenant(&store, "other"))];
+    let turns = std::thread::available_parallelism().map_or(2, |count| count.get().max(2));
+    let begun = Cell::new(0);
+    let read = |tenant| {
+        Box::pin(store.read_aside(tenant, async |tx| {
+            begun.set(begun.get() + 1);
+            std::future::pending::<()>().await;
+            tx.fields(EntityKind::Organization).await
+        }))
+    };
+    block_on(async {
+        let mut reads: Vec<_> = (0..turns + 5).map(|_| read(tenants[0])).collect();
+        let mut other = read(tenants[1]);
+        for read in &mut reads {
+            assert!(poll(read.as_mut()).is_pending());
+        }
+        assert!(poll(other.as_mut()).is_pending());
+        assert_eq!(begun.get(), turns);
+        // Short reads need none.
+        let fields = store
+            .read(tenants[0], async |tx| tx.fields(EntityKind::Organization).await)
+            .await;
+        assert_eq!(fields, Ok::<_, StoreError>(Vec::new()));
+        // Two have ended: the other tenant's is not the last to have its turn.
+        drop(reads.remove(0));
+        drop(reads.remove(0));
+        for read in &mut reads {
+            assert!(poll(read.as_mut()).is_pending());
+        }
+        assert_eq!(begun.get(), turns + 1);
+        assert!(poll(other.as_mut()).is_pending());
+        assert_eq!(begun.get(), turns + 2);
+    });
+}
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
 }
