@@ -164,7 +164,8 @@ impl Gate {
         let refused = std::mem::take(&mut self.refused);
         let admitted = std::mem::take(&mut self.admitted) as f64 / passed;
         let waited = std::mem::replace(&mut self.waited, seen.wait);
-        self.most = (self.most * MOST_KEPT).max(seen.asked as f64 / passed);
+        let asked = seen.asked as f64 / passed;
+        self.most = (self.most * MOST_KEPT).max(asked);
         self.could = match self.is_open() {
             true => (self.could * MOST_KEPT).max(seen.done as f64 / passed),
             false => self.could.max(admitted),
@@ -199,7 +200,12 @@ impl Gate {
             // Those who wait came under an older level: lower, it would be too low when they are gone.
             1.0
         } else if is_late && refused == 0 {
-            FALL
+            // Where hardly anything is asked for, those who wait came before, and there is nothing to refuse.
+            if asked < self.could * DONE_LEAST {
+                1.0
+            } else {
+                FALL
+            }
         } else if admitted < self.could * DONE_LEAST {
             self.futile += 1;
             1.0

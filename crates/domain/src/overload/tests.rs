@@ -312,6 +312,23 @@ fn the_way_back_from_a_low_level_is_short() {
     );
 }
 
+/// All of a crowd's connections wait for answers, so hardly anything is asked for.
+#[test]
+fn where_nobody_comes_the_level_is_not_lowered() {
+    let mut gate = Gate::new(PATIENCE);
+    let mut now = steps(&mut gate, 2, 100, LATE);
+    let level = gate.level().unwrap();
+    for wait in 0..5 {
+        let seen = Seen {
+            wait: at(500 + wait),
+            asked: 5,
+            ..LATE
+        };
+        now = steps(&mut gate, 1, now, seen);
+    }
+    assert_eq!(gate.level(), Some(level));
+}
+
 #[test]
 fn where_refusing_costs_as_much_as_doing_it_not_everything_is_refused() {
     let mut gate = Gate::new(PATIENCE);
