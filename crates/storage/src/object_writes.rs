@@ -145,7 +145,7 @@ impl WriteTx<'_> {
             ]);
         }
         let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[]);
-        self.fetch_each_on(Touched::Nothing, SQL, params, |_| Ok(()))
+        self.write_each_on(Touched::Nothing, SQL, params, |_| Ok(0))
             .await
             .map(drop)
     }
