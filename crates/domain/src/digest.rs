@@ -1,7 +1,5 @@
 //! SHA-256 and hexadecimal, in one place.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 digest of these parts, one after the other.
@@ -15,13 +13,15 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 
 /// Bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            // Writing to a String cannot fail.
-            let _infallible = write!(out, "{byte:02x}");
-            out
-        })
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 0xf)]);
+    }
+    out
 }
 
 /// The bytes of these hexadecimal digits, of either case; nothing where they are none.
@@ -38,4 +38,22 @@ pub fn unhex(digits: &str) -> Option<Vec<u8>> {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_is_lower_case_and_reads_back() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        let digits = hex(&bytes);
+        assert!(
+            digits.starts_with("000102") && digits.ends_with("fdfeff"),
+            "{digits}"
+        );
+        assert_eq!(unhex(&digits), Some(bytes));
+        assert_eq!(hex(&[]), "");
+        assert_eq!(unhex("0G"), None);
+    }
 }

@@ -59,6 +59,8 @@ impl Service {
             return Ok(ObjectsSet { accepted, rejected });
         }
         let (objects, equal, now) = (Arc::new(objects), self.settings.equal_sequence, self.now());
+        // So that they are freed here, and not by the one writer of SQLite.
+        let _kept = Arc::clone(&objects);
         self.store
             .write(caller.tenant, async move |tx| {
                 let connection = meant(tx, connection_id.as_deref()).await?.number;
@@ -210,30 +212,34 @@ pub(crate) async fn apply(
     equal: EqualSequence,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let mut by_key: BTreeMap<ObjectId, Vec<&Object>> = BTreeMap::new();
-    for object in objects {
-        by_key.entry(id_of(object)).or_default().push(object);
+    fn key_of<'o>(object: &&'o Object) -> (ObjectType, &'o str) {
+        (object.object_type, &object.id)
     }
-    let winners: Vec<&Object> = by_key
-        .values()
-        .filter_map(|versions| winner(versions, equal))
-        .collect();
+    let mut sorted: Vec<&Object> = objects.iter().collect();
+    // Versions of a key stay in the order given.
+    sorted.sort_by_key(key_of);
+    let by_key = || sorted.chunk_by(|left, right| key_of(left) == key_of(right));
+    let winners: Vec<&Object> = by_key().filter_map(|versions| winner(versions, equal)).collect();
     let applied = tx.put_objects(connection, &winners, equal, now).await?;
-    for ((id, versions), winner) in by_key.iter_mut().zip(&winners) {
+    let mut others: BTreeMap<ObjectId, Vec<&Object>> = BTreeMap::new();
+    for (versions, (winner, is_applied)) in by_key().zip(winners.into_iter().zip(applied)) {
         // What was applied needs no line; all else of the key does.
-        versions.retain(|version| !(applied.contains(id) && std::ptr::eq(*version, *winner)));
+        let is_other = |version: &&Object| !(is_applied && std::ptr::eq(*version, winner));
+        let left: Vec<&Object> = versions.iter().copied().filter(is_other).collect();
+        if !left.is_empty() {
+            others.insert(id_of(winner), left);
+        }
     }
-    by_key.retain(|_, versions| !versions.is_empty());
-    if by_key.is_empty() {
+    if others.is_empty() {
         return Ok(());
     }
-    let counts = by_key
+    let counts = others
         .iter()
         .map(|(id, versions)| (id.clone(), versions.len() as i64))
         .collect();
     let standing = tx.count_kept_back(connection, &counts).await?;
     let lines = standing.into_iter().flat_map(|(id, standing)| {
-        let versions = by_key.remove(&id).unwrap_or_default();
+        let versions = others.remove(&id).unwrap_or_default();
         lines(&standing, &versions, now)
             .map(move |line| (id.clone(), line))
             .collect::<Vec<_>>()

@@ -92,19 +92,25 @@ impl WriteTx<'_> {
         counts: &BTreeMap<ObjectId, i64>,
     ) -> Result<Vec<(ObjectId, StandingRow)>, StoreError> {
         const SQL: &str = "UPDATE object SET kept_back = kept_back + $3 \
-             WHERE tenant_id = $1 AND connection_number = $2 \
-             AND (type, id_key) IN (SELECT value->>'type', value->>'key' FROM EACH_OBJECT($4)) \
+             WHERE tenant_id = $1 AND connection_number = $2 AND type = $4 AND id_key IN EACH_TEXT($5) \
              RETURNING type, id, sequence, deleted_at, digest, kept_back, created_at, updated_at";
-        // Nearly always each key has one such write, and this is one statement.
-        let mut by_count: BTreeMap<i64, Vec<_>> = BTreeMap::new();
+        // Nearly always all are of one type, each key has one such write, and this is one statement.
+        let mut alike: BTreeMap<(ObjectType, i64), Vec<_>> = BTreeMap::new();
         for ((object_type, id), count) in counts {
-            let row = serde_json::json!({ "type": object_type.name(), "key": index_key(id) });
-            by_count.entry(*count).or_default().push(row);
+            alike
+                .entry((*object_type, *count))
+                .or_default()
+                .push(index_key(id));
         }
         let mut found = Vec::with_capacity(counts.len());
-        for (count, rows) in by_count {
-            let rows = json(&rows)?;
-            let params = [connection.into(), count.into(), (&rows).into()];
+        for ((object_type, count), keys) in alike {
+            let keys = json(&keys)?;
+            let params = [
+                connection.into(),
+                count.into(),
+                object_type.name().into(),
+                (&keys).into(),
+            ];
             let standing = self
                 .fetch_on(Touched::Nothing, SQL, &params, |row| {
                     Ok((object_id(row)?, standing(row)?))
@@ -145,7 +151,7 @@ impl WriteTx<'_> {
             ]);
         }
         let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[]);
-        self.fetch_each_on(Touched::Nothing, SQL, params, |_| Ok(()))
+        self.write_each_on(Touched::Nothing, SQL, params, |_| Ok(0))
             .await
             .map(drop)
     }

@@ -61,14 +61,14 @@ pub(crate) fn object_id(row: &Row<'_>) -> Result<ObjectId, StoreError> {
 
 impl WriteTx<'_> {
     /// Writes each of these objects, of different keys, unless what stands under its key is
-    /// newer; those that were written.
+    /// newer; of each, whether it was written.
     pub async fn put_objects<'o>(
         &mut self,
         connection: i64,
         objects: &[&'o Object],
         equal: EqualSequence,
         now: Timestamp,
-    ) -> Result<BTreeSet<ObjectId>, StoreError> {
+    ) -> Result<Vec<bool>, StoreError> {
         const SQL: &str = "INSERT INTO object (tenant_id, connection_number, type, id_key, id, sequence, \
              display_name, body, sensitive, digest, readers, parent_type, parent_key, container_type, container_key, \
              kept_back, created_at, updated_at) \
@@ -84,7 +84,7 @@ impl WriteTx<'_> {
              created_at = CASE WHEN object.deleted_at IS NULL THEN object.created_at ELSE excluded.created_at END, \
              updated_at = excluded.updated_at \
              WHERE excluded.sequence > object.sequence OR (excluded.sequence = object.sequence \
-             AND (object.deleted_at IS NOT NULL OR KNOWN($5) = 1)) RETURNING type, id";
+             AND (object.deleted_at IS NOT NULL OR KNOWN($5) = 1)) RETURNING type, id_key";
         fn key_of(key: &Option<Key>) -> Option<Cow<'_, str>> {
             key.as_ref()?.entity_id.as_deref().map(index_key)
         }
@@ -104,8 +104,8 @@ impl WriteTx<'_> {
         order.sort_unstable_by_key(|at| (objects[*at].object_type.name(), &keys[*at][0]));
         let type_of = |key: &'o Option<Key>| key.as_ref().map(|key| key.object_type.as_str());
         let mut rows = Rows::of(PUT);
-        for at in order {
-            let (object, [key, parent, container]) = (objects[at], &keys[at]);
+        for at in &order {
+            let (object, [key, parent, container]) = (objects[*at], &keys[*at]);
             rows.push([
                 object.object_type.name().into(),
                 key.as_deref().into(),
@@ -115,7 +115,7 @@ impl WriteTx<'_> {
                 (&object.body).into(),
                 object.sensitive.as_deref().into(),
                 (&object.digest).into(),
-                (&readers[at]).into(),
+                (&readers[*at]).into(),
                 type_of(&object.parent).into(),
                 parent.as_deref().into(),
                 type_of(&object.container).into(),
@@ -124,18 +124,22 @@ impl WriteTx<'_> {
         }
         let replace = i64::from(equal == EqualSequence::Replace);
         let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[now.0.into(), replace.into()]);
-        let written: BTreeSet<ObjectId> = self
-            .fetch_each_on(Touched::Nothing, SQL, params, object_id)
-            .await?
-            .into_iter()
-            .collect();
-        let objects: Vec<&Object> = objects
-            .iter()
-            .copied()
-            .filter(|object| written.contains(&(object.object_type, object.id.clone())))
-            .collect();
-        self.hang_on(connection, &objects).await?;
-        Ok(written)
+        let place = |row: &Row<'_>| {
+            let (object_type, key) = (row.text(0)?, row.text(1)?);
+            let found = order.binary_search_by_key(&(object_type.as_str(), Some(key.as_str())), |at| {
+                (objects[*at].object_type.name(), keys[*at][0].as_deref())
+            });
+            found.map_err(|_| StoreError::inconsistent(format!("object {object_type} {key}")))
+        };
+        let places = self.write_each_on(Touched::Nothing, SQL, params, place).await?;
+        let mut is_written = vec![false; objects.len()];
+        for place in places {
+            is_written[order[place]] = true;
+        }
+        let written = objects.iter().zip(&is_written).filter(|(_, written)| **written);
+        let written: Vec<&Object> = written.map(|(object, _)| *object).collect();
+        self.hang_on(connection, &written).await?;
+        Ok(is_written)
     }
 
     /// Gives objects that were just written their tags and categories, in place of those that they had. Nearly
@@ -191,7 +195,7 @@ impl WriteTx<'_> {
         for (sql, rows) in [(TAGS, tags), (CATEGORIES, categories)] {
             if !rows.is_empty() {
                 let params: (&[_], _, &[_]) = (&[connection.into()], &rows, &[]);
-                self.fetch_each_on(Touched::Nothing, sql, params, |_| Ok(()))
+                self.write_each_on(Touched::Nothing, sql, params, |_| Ok(0))
                     .await?;
             }
         }

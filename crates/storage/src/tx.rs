@@ -146,21 +146,21 @@ impl<'c> WriteTx<'c> {
         self.read.fetch(sql, params, read).await
     }
 
-    /// The rows that a statement over `EACH_BOUND` returns, which outdates these answers only; its rows stand
-    /// between its other parameters.
-    pub(crate) async fn fetch_each_on<T>(
+    /// Runs a statement over `EACH_BOUND`, which outdates these answers only; its rows stand between its other
+    /// parameters. The places of those that it wrote: on PostgreSQL `place` says it of what it returns.
+    pub(crate) async fn write_each_on(
         &mut self,
         touched: Touched,
         sql: &'static str,
         (before, rows, after): (&[Param<'_>], &Rows<'_>, &[Param<'_>]),
-        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
+        place: impl FnMut(&Row<'_>) -> Result<usize, StoreError>,
+    ) -> Result<Vec<usize>, StoreError> {
         let tenant = self.read.tenant;
         let (before, count) = with_tenant(tenant, before)?;
         self.read.session.touch(tenant, touched);
         let session = &mut self.read.session;
         session
-            .fetch_each(sql, (&before[..count], rows, after), read)
+            .write_each(sql, (&before[..count], rows, after), place)
             .await
     }
 

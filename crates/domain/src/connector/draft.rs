@@ -76,8 +76,10 @@ impl Text {
     }
 }
 
+/// Room for the canonical text of most objects.
+const USUAL_BYTES: usize = 1_024;
+
 /// An object while it is read.
-#[derive(Default)]
 pub(super) struct Draft {
     /// The canonical text so far.
     pub(super) out: String,
@@ -86,6 +88,14 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    pub(super) fn new() -> Self {
+        Self {
+            out: String::with_capacity(USUAL_BYTES),
+            problems: Vec::new(),
+            is_cut: false,
+        }
+    }
+
     /// Notes that the value at `at` is wrong: `message` goes on after its path.
     pub(super) fn refuse(&mut self, at: At<'_>, message: fmt::Arguments<'_>) {
         let key = at.to_string();

@@ -49,15 +49,30 @@ pub(super) fn canonical(text: &str) -> Option<String> {
     if !(0..=9999).contains(&utc.year()) || (is_leap && (utc.hour(), utc.minute()) != (23, 59)) {
         return None;
     }
-    Some(format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{milliseconds:03}Z",
-        utc.year(),
-        utc.month(),
-        utc.day(),
-        utc.hour(),
-        utc.minute(),
-        utc.second()
-    ))
+    let mut out = String::with_capacity("YYYY-MM-DDTHH:MM:SS.sssZ".len());
+    digits(&mut out, utc.year().unsigned_abs(), 4);
+    for (before, part) in [
+        ('-', utc.month()),
+        ('-', utc.day()),
+        ('T', utc.hour()),
+        (':', utc.minute()),
+        (':', utc.second()),
+    ] {
+        out.push(before);
+        digits(&mut out, u16::from(part.unsigned_abs()), 2);
+    }
+    out.push('.');
+    digits(&mut out, milliseconds, 3);
+    out.push('Z');
+    Some(out)
+}
+
+/// The last decimal digits of a number, so many.
+fn digits(out: &mut String, number: u16, count: u32) {
+    for place in (0..count).rev() {
+        let digit = number / 10_u16.pow(place) % 10;
+        out.push(char::from(b'0' + digit as u8));
+    }
 }
 
 /// What of the text is not read yet.

@@ -110,7 +110,7 @@ impl Object {
 
     /// Reads one object of a request, which has these tags for all its objects.
     pub(super) fn read(node: &Node<'_>, tags: &Tags) -> Result<Self, RejectedObject> {
-        let mut draft = Draft::default();
+        let mut draft = Draft::new();
         let read = Read::all(&mut draft, node, tags);
         let sent = read.as_ref().map(|read| (read.object_type, read.id.clone()));
         match read.and_then(|read| read.object(&mut draft)) {

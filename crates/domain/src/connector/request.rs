@@ -207,25 +207,26 @@ pub(super) fn refuse_many_tags(found: usize) -> Result<(), Problem> {
 fn read_tag<'n>(key: &str, value: &'n Node<'_>) -> Result<&'n str, Problem> {
     let root = At::root();
     let properties = root.member("properties");
-    let at = properties.member(key).to_string();
+    // Written out only where something is wrong with it.
+    let at = properties.member(key);
     let fits = |text: &str| (1..=TAG_CHARS_MAX).contains(&text.chars().count());
     if !fits(key) || key.contains(':') || key.starts_with('_') {
         let message = format!(
             "a key of properties must have 1 to {TAG_CHARS_MAX} characters, no colon, and no underscore at its beginning, found {:?}",
             Excerpt(key)
         );
-        return Err(problem(at, message));
+        return Err(problem(at.to_string(), message));
     }
     match value {
         Node::Text(text) if fits(text) => Ok(text),
         Node::Text(text) => {
             let found = text.chars().count();
             let message = format!("{at} must have 1 to {TAG_CHARS_MAX} characters, found {found}");
-            Err(problem(at, message))
+            Err(problem(at.to_string(), message))
         }
         other => {
             let message = format!("{at} must be a string, found {}", other.kind());
-            Err(problem(at, message))
+            Err(problem(at.to_string(), message))
         }
     }
 }

@@ -147,12 +147,11 @@ impl<'a> Members<'a> {
 
 /// Appends `text` in double quotes, escaping only what JSON demands.
 pub(crate) fn write_text(text: &str, out: &mut String) {
+    // Nearly always there is nothing to escape.
+    out.reserve(text.len() + 2);
     out.push('"');
     let mut rest = text;
-    while let Some(end) = rest
-        .bytes()
-        .position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')
-    {
+    while let Some(end) = string::plain_length(rest.as_bytes()) {
         out.push_str(&rest[..end]);
         match rest.as_bytes()[end] {
             b'"' => out.push_str("\\\""),

@@ -46,7 +46,12 @@ pub fn parse(bytes: &[u8]) -> Result<Node<'_>, Fault> {
             format!("the body is not valid UTF-8: byte 0x{byte:02X} cannot stand here"),
         )
     })?;
-    let mut reader = Reader { text, position: 0 };
+    let mut reader = Reader {
+        text,
+        position: 0,
+        members: Vec::new(),
+        items: Vec::new(),
+    };
     reader
         .document()
         .map_err(|stop| fault(&bytes[..stop.position], stop.problem))
@@ -77,7 +82,15 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
     /// In bytes, always between two characters.
     pub(super) position: usize,
+    /// The members so far of all objects around this place, the innermost last: each object is made at its end,
+    /// as large as it is.
+    members: Vec<Member<'a>>,
+    /// The items so far of all arrays around this place, likewise.
+    items: Vec<Node<'a>>,
 }
+
+/// A member: its name and its value.
+type Member<'a> = (Cow<'a, str>, Node<'a>);
 
 impl<'a> Reader<'a> {
     fn document(&mut self) -> Result<Node<'a>, Stop> {
@@ -115,17 +128,24 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self, depth: usize, at: At<'_>) -> Result<Members<'a>, Stop> {
-        let mut members: Vec<(Cow<'a, str>, Node<'a>)> = Vec::new();
-        let mut names = HashSet::new();
+        let first = self.members.len();
+        let mut names: Option<HashSet<Cow<'a, str>>> = None;
         self.position += 1;
         self.space();
         if self.skip(b'}') {
-            return Ok(Members(members));
+            return Ok(Members::default());
         }
         loop {
             let start = self.position;
             let name = self.name()?;
-            if is_known(name.clone(), &members, &mut names) {
+            let members = &self.members[first..];
+            let is_known = if members.len() < SCANNED_MEMBERS_MAX {
+                members.iter().any(|(known, _)| *known == name)
+            } else {
+                let all = || members.iter().map(|(known, _)| known.clone()).collect();
+                !names.get_or_insert_with(all).insert(name.clone())
+            };
+            if is_known {
                 let place = match at.to_string() {
                     at if at.is_empty() => "this object".to_owned(),
                     at => at,
@@ -145,10 +165,10 @@ impl<'a> Reader<'a> {
             }
             self.space();
             let value = self.value(depth, at.member(&name))?;
-            members.push((name, value));
+            self.members.push((name, value));
             self.space();
             if self.skip(b'}') {
-                return Ok(Members(members));
+                return Ok(Members(self.members.split_off(first)));
             }
             if !self.skip(b',') {
                 return self.stop(format!(
@@ -172,20 +192,21 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self, depth: usize, at: At<'_>) -> Result<Vec<Node<'a>>, Stop> {
-        let mut items = Vec::new();
+        let first = self.items.len();
         self.position += 1;
         self.space();
         if self.skip(b']') {
-            return Ok(items);
+            return Ok(Vec::new());
         }
         loop {
             if self.peek() == Some(b']') {
                 return self.stop("a comma may not stand before ']'; remove it or add an item");
             }
-            items.push(self.value(depth, at.index(items.len()))?);
+            let item = self.value(depth, at.index(self.items.len() - first))?;
+            self.items.push(item);
             self.space();
             if self.skip(b']') {
-                return Ok(items);
+                return Ok(self.items.split_off(first));
             }
             if !self.skip(b',') {
                 return self.stop(format!(
@@ -300,22 +321,6 @@ impl<'a> Reader<'a> {
             problem: problem.into(),
         })
     }
-}
-
-/// Whether an earlier member has this name; remembers it for the next call, in `names` once the
-/// members are many.
-fn is_known<'a>(
-    name: Cow<'a, str>,
-    members: &[(Cow<'a, str>, Node<'a>)],
-    names: &mut HashSet<Cow<'a, str>>,
-) -> bool {
-    if members.len() < SCANNED_MEMBERS_MAX {
-        return members.iter().any(|(known, _)| *known == name);
-    }
-    if names.is_empty() {
-        names.extend(members.iter().map(|(known, _)| known.clone()));
-    }
-    !names.insert(name)
 }
 
 /// What is in a member of this name, of which no error tells anything, names included (docs/api.md, "Objects").

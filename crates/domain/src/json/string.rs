@@ -3,18 +3,52 @@
 use super::read::{Reader, Stop};
 use std::borrow::Cow;
 
+/// How many bytes stand before the first that a JSON string holds in another form: a double quote, a
+/// backslash, a control character. Nothing where there is none.
+///
+/// Eight bytes at a time. In a word of ASCII, to take a number from each byte sets the high bit of those that
+/// are less, and of the one after such a byte perhaps too, because of the borrow; so the first counts. Bytes
+/// that are no ASCII are not looked for, and lend nothing.
+pub(super) fn plain_length(bytes: &[u8]) -> Option<usize> {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = (word ^ each(b'"')).wrapping_sub(each(1));
+        let backslashes = (word ^ each(b'\\')).wrapping_sub(each(1));
+        let controls = word.wrapping_sub(each(b' '));
+        let found = (quotes | backslashes | controls) & !word & each(0x80);
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let is_other = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < b' ';
+    Some(words.len() * 8 + rest.iter().position(is_other)?)
+}
+
 impl<'a> Reader<'a> {
     /// Stands at an opening quote; leaves after the closing one. `what` is for messages.
     pub(super) fn string(&mut self, what: &str) -> Result<Cow<'a, str>, Stop> {
         self.position += 1;
+        let rest = &self.text[self.position..];
+        if let Some(end) = plain_length(rest.as_bytes())
+            && rest.as_bytes()[end] == b'"'
+        {
+            self.position += end + 1;
+            return Ok(Cow::Borrowed(&rest[..end]));
+        }
+        self.resolved(what)
+    }
+
+    /// Stands after the opening quote of a string that is not to be taken as it stands.
+    fn resolved(&mut self, what: &str) -> Result<Cow<'a, str>, Stop> {
         let mut resolved = String::new();
         let mut start = self.position;
         loop {
             let rest = &self.text.as_bytes()[self.position..];
-            let Some(end) = rest
-                .iter()
-                .position(|byte| *byte == b'"' || *byte == b'\\' || *byte < b' ')
-            else {
+            let Some(end) = plain_length(rest) else {
                 self.position = self.text.len();
                 return self.stop(format!("{what} is not closed; a double quote is missing"));
             };
@@ -23,9 +57,6 @@ impl<'a> Reader<'a> {
             match rest[end] {
                 b'"' => {
                     self.position += 1;
-                    if resolved.is_empty() {
-                        return Ok(Cow::Borrowed(run));
-                    }
                     resolved.push_str(run);
                     return Ok(Cow::Owned(resolved));
                 }

@@ -306,6 +306,7 @@ fn is_extra(fault: &Fault) -> bool {
 fn document() -> impl Strategy<Value = String> {
     let text = prop_oneof![
         "\"[a-c]{0,2}\"",
+        "\"[a-c\u{7f}\u{80}é😀]{0,20}(\\\\[n\"])?[ !#\\[]{0,20}\"",
         "\"(\\\\[\"\\\\/bfnrtu]|\\\\u00(00|41|e9)|\\\\u[dD][89cC]00|é|😀| ){0,3}\""
     ];
     let leaf = prop_oneof![
@@ -373,7 +374,35 @@ fn agrees_with_serde(document: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The first byte that a string holds in another form, looked for one by one.
+fn first_other(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\' | 0..b' '))
+}
+
+#[test]
+fn each_byte_at_each_place_of_a_word_is_found_or_passed() {
+    for place in 0..20 {
+        for byte in 0..=u8::MAX {
+            for (before, after) in [(b'a', b'"'), (0xff, 0), (b'!', b'!'), (0x80, b'\\'), (b'#', b' ')] {
+                let mut bytes = [before; 21];
+                bytes[place] = byte;
+                bytes[place + 1..].fill(after);
+                assert_eq!(string::plain_length(&bytes), first_other(&bytes), "{bytes:?}");
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_end_of_a_run_is_the_first_other_byte(
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), b' '..=b'#', b'['..=b'^', 0x7f_u8..=0x82], 0..40)
+    ) {
+        prop_assert_eq!(string::plain_length(&bytes), first_other(&bytes));
+    }
+
     #[test]
     fn accepts_what_serde_accepts_but_for_our_refusals(document in document()) {
         agrees_with_serde(&document)?;

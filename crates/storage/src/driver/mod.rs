@@ -227,23 +227,22 @@ impl Session<'_> {
         }
     }
 
-    /// Every row of the answer of a statement over `EACH_BOUND`, whose rows stand between its other parameters.
-    pub(crate) async fn fetch_each<T>(
+    /// Runs a statement over `EACH_BOUND`, whose rows stand between its other parameters; the places of those
+    /// that it wrote. `place` says which one it is of a row that the statement returns: PostgreSQL does.
+    pub(crate) async fn write_each(
         &mut self,
         sql: &'static str,
         (before, rows, after): (&[Param<'_>], &Rows<'_>, &[Param<'_>]),
-        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
+        place: impl FnMut(&Row<'_>) -> Result<usize, StoreError>,
+    ) -> Result<Vec<usize>, StoreError> {
         let json = match self {
             Session::Sqlite(_) => String::new(),
             Session::Postgres(_) => rows.to_json()?,
         };
         let params = [before, &[Param::Text(&json)], after].concat();
         match self {
-            Session::Sqlite(connection) => {
-                connection.fetch_each(sql, &params, rows, |row| read(&Row::Sqlite(row)))
-            }
-            Session::Postgres(_) => self.fetch(sql, &params, read).await,
+            Session::Sqlite(connection) => connection.write_each(sql, &params, rows),
+            Session::Postgres(_) => self.fetch(sql, &params, place).await,
         }
     }
 

@@ -223,14 +223,13 @@ impl Connection {
         self.note(result)
     }
 
-    /// Runs a statement over `EACH_BOUND` for each of these rows.
-    pub(crate) fn fetch_each<T>(
+    /// Runs a statement over `EACH_BOUND` for each of these rows; the places of those that it wrote.
+    pub(crate) fn write_each(
         &mut self,
         sql: &'static str,
         params: &[Param<'_>],
         of: &Rows<'_>,
-        mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
+    ) -> Result<Vec<usize>, StoreError> {
         let mut run = || {
             let mut statement = self.prepare(sql, params)?;
             let members = dialect::members(sql);
@@ -239,19 +238,18 @@ impl Connection {
                 None => Err(StoreError::Failed(format!("no member {name} in: {sql}"))),
             };
             let places = of.names().iter().map(place).collect::<Result<Vec<_>, _>>()?;
-            let mut out = Vec::new();
-            for row in of.iter() {
+            let mut written = Vec::new();
+            for (index, row) in of.iter().enumerate() {
                 for (place, param) in places.iter().zip(row) {
                     statement
                         .raw_bind_parameter(*place, param)
                         .map_err(|e| store_error(&e))?;
                 }
-                let mut rows = statement.raw_query();
-                while let Some(row) = rows.next().map_err(|e| store_error(&e))? {
-                    out.push(read(row)?);
+                if statement.raw_execute().map_err(|e| store_error(&e))? > 0 {
+                    written.push(index);
                 }
             }
-            Ok(out)
+            Ok(written)
         };
         let result = run();
         self.note(result)
