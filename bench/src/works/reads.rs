@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use guildhall_testkit::ServerOptions;
+
 use super::{Bench, memory_mb};
 use crate::Outcome;
 use crate::load::{CONNECTIONS, Pace, Span, drive};
+use crate::place::Store;
 use crate::report::Row;
 use crate::site::{Dice, SITE, Site};
 
@@ -28,13 +31,19 @@ pub fn profile_get(bench: &Bench) -> Outcome<Vec<Row>> {
     )?;
     if bench.arguments.full {
         let cases = [("uniform, a million", usize::MAX)];
-        rows.extend(get(
-            bench,
-            "profile-get",
-            "/api/v1/organization/profile/",
-            MILLION,
-            &cases,
-        )?);
+        let (work, path) = ("profile-get", "/api/v1/organization/profile/");
+        rows.extend(get(bench, work, path, MILLION, &cases)?);
+        if matches!(bench.place.store, Store::Sqlite) {
+            let cases = [("uniform, a million, --answer-cache 1024", usize::MAX)];
+            rows.extend(get_with(
+                bench,
+                work,
+                path,
+                MILLION,
+                &cases,
+                &["--answer-cache", "1024"],
+            )?);
+        }
     }
     Ok(rows)
 }
@@ -84,9 +93,24 @@ fn get(
     organizations: u64,
     cases: &[(&str, usize)],
 ) -> Outcome<Vec<Row>> {
+    get_with(bench, work, path, organizations, cases, &[])
+}
+
+/// The same of a server with these options.
+fn get_with(
+    bench: &Bench,
+    work: &'static str,
+    path: &str,
+    organizations: u64,
+    cases: &[(&str, usize)],
+    options: &[&str],
+) -> Outcome<Vec<Row>> {
     let database = bench.place.database(organizations)?;
     let all = database.numbers(IDS)?;
-    let server = bench.place.serve(&database)?;
+    let server = ServerOptions::new(&database.folder).database(&database.url);
+    let server = bench
+        .place
+        .serve_with(&options.iter().fold(server, |server, option| server.arg(*option)))?;
     let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
     let mut rows = Vec::new();
     if let [(first, _), ..] = cases {

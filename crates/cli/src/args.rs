@@ -139,6 +139,15 @@ pub struct Serve {
     /// How long a connection may stay open between two requests.
     #[arg(long, value_name = "TIME", value_parser = duration, env = "GUILDHALL_IDLE_TIMEOUT", default_value = "60s")]
     pub idle_timeout: Duration,
+    /// How much memory, in MiB, answers that were given may take to be given again (SQLite only).
+    #[arg(
+        long,
+        value_name = "MIB",
+        value_parser = clap::value_parser!(u32).range(..=1_048_576),
+        env = "GUILDHALL_ANSWER_CACHE",
+        default_value = "64"
+    )]
+    pub answer_cache: u32,
     /// What is logged: error, warn, info (refused and failed requests too) or debug (every request).
     #[arg(
         long,

@@ -48,13 +48,25 @@ pub enum ExperimentalHeader {
     Never,
 }
 
-/// Decisions that the vendor leaves to the site.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Decisions that the vendor leaves to the site, and how much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiSettings {
     /// Who may create and update organizations.
     pub organization_management: OrganizationManagement,
     /// Which operations ask for the experimental header.
     pub experimental_header: ExperimentalHeader,
+    /// Bytes of packed answers that are kept at most.
+    pub answer_cache_bytes: usize,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            organization_management: OrganizationManagement::default(),
+            experimental_header: ExperimentalHeader::default(),
+            answer_cache_bytes: 64 * 1024 * 1024,
+        }
+    }
 }
 
 /// The whole HTTP surface over the operations.
@@ -82,7 +94,7 @@ impl Api {
             openapi: openapi::text(&routes).into(),
             docs: docs::page(&routes).into(),
             health: Health::default(),
-            kept: Arc::default(),
+            kept: Arc::new(KeptAnswers::holding(settings.answer_cache_bytes)),
             service,
             settings,
             routes,

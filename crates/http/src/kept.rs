@@ -13,9 +13,7 @@ use guildhall_domain::{OrganizationId, TenantId};
 use guildhall_service::{Kept, Version};
 use lz4_flex::block::{compress_with_dict, decompress_with_dict};
 
-/// What packed answers may hold together, with what they cost beside their bytes.
-const PACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The same of answers as they are.
+/// What answers as they are may hold together, with what they cost beside their bytes.
 const LOOSE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// A larger answer is not kept.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -76,14 +74,13 @@ impl Packed {
     }
 }
 
-impl<V: Copy + Eq> Default for KeptAnswers<V> {
-    fn default() -> Self {
-        Self::holding(LOOSE_BYTES_MAX, PACKED_BYTES_MAX)
-    }
-}
-
 impl<V: Copy + Eq> KeptAnswers<V> {
-    fn holding(loose: usize, packed: usize) -> Self {
+    /// So many bytes of packed answers at most.
+    pub fn holding(packed: usize) -> Self {
+        Self::with(LOOSE_BYTES_MAX, packed)
+    }
+
+    fn with(loose: usize, packed: usize) -> Self {
         Self {
             loose: Kept::holding(loose),
             packed: Kept::holding(packed),
@@ -152,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_found_as_it_was_under_its_key_and_version_only() {
-        let kept = Answers::default();
+        let kept = Answers::holding(64 * 1024 * 1024);
         kept.keep(key(1, 1, PROFILE), 5, &body(1));
         kept.keep(key(1, 2, PROFILE), 5, b"");
         assert_eq!(kept.find(key(1, 1, PROFILE), 5).unwrap(), body(1));
@@ -174,7 +171,7 @@ mod tests {
     #[test]
     fn packed_answers_outlive_their_examples() {
         // Nothing but the last few is kept as it is.
-        let kept = Answers::holding(0, 64 * 1024 * 1024);
+        let kept = Answers::with(0, 64 * 1024 * 1024);
         let count = i64::from(EXAMPLE_SERVES) * 2 + 10;
         for id in 0..count {
             kept.keep(key(1, id, PROFILE), 1, &body(id));
@@ -206,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_large_answer_is_not_kept() {
-        let kept = Answers::default();
+        let kept = Answers::holding(64 * 1024 * 1024);
         let large = vec![b'x'; ANSWER_BYTES_MAX + 1];
         kept.keep(key(1, 1, PROFILE), 1, &large);
         assert_eq!(kept.find(key(1, 1, PROFILE), 1), None);

@@ -101,6 +101,9 @@ async fn serve(
     let settings = ApiSettings {
         organization_management: args.organization_management.into(),
         experimental_header: args.experimental_header.into(),
+        answer_cache_bytes: usize::try_from(args.answer_cache)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(1024 * 1024),
     };
     let api = Api::new(Arc::clone(&service), settings)
         .map_err(|e| Failure::new(format!("the route table: {e}")))?;
