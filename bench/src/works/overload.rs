@@ -61,6 +61,7 @@ pub fn overload(bench: &Bench) -> Outcome<Vec<Row>> {
             "filters" => lists::clients(&site, &queries, count),
             _ => creators(bench, &site, &numbers, count),
         };
+        let capacity = drive(site.addr, clients(CONNECTIONS), Pace::Closed, span)?.rate();
         if case == "reads" {
             let crowd = drive(site.addr, clients(CROWD), Pace::Closed, span)?;
             rows.push(
@@ -69,7 +70,6 @@ pub fn overload(bench: &Bench) -> Outcome<Vec<Row>> {
                     .latencies(crowd.first().quantile_ms(0.5), crowd.first().quantile_ms(0.99)),
             );
         }
-        let capacity = drive(site.addr, clients(CONNECTIONS), Pace::Closed, span)?.rate();
         let quiet = asks_little(case)?;
         let (flood, little) = thread::scope(|scope| {
             let little = scope.spawn(|| asks_little(case));
