@@ -79,7 +79,8 @@ pub use versions::Version;
 
 use driver::Session;
 use driver::postgres::{self, Postgres};
-use driver::sqlite::{Connection, Sqlite, Unit};
+use driver::sqlite::{self, Connection, Sqlite, Unit};
+use driver::turns::Turns;
 use versions::Versions;
 
 /// Called once, from a thread of the store, when the disk has failed: end the process, and do not
@@ -127,6 +128,8 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Store {
     driver: Driver,
+    /// Of long reads.
+    turns: Arc<Turns>,
     random: Option<Arc<dyn Random>>,
 }
 
@@ -150,7 +153,15 @@ impl Store {
                 Driver::Postgres(Arc::new(Postgres::open(url, settings.now_ms).await?))
             }
         };
-        Ok(Self { driver, random: None })
+        let long_reads = match &driver {
+            Driver::Sqlite(_) => sqlite::long_reads(),
+            Driver::Postgres(_) => postgres::LONG_READS,
+        };
+        Ok(Self {
+            driver,
+            turns: Turns::new(long_reads),
+            random: None,
+        })
     }
 
     /// The same database; units of work that are run again wait for a while of chance before, so that those
@@ -213,28 +224,19 @@ impl Store {
         }
     }
 
-    /// Whether long reads take turns, so that what may be one should not be begun as a short one.
-    pub fn long_reads_take_turns(&self) -> bool {
-        matches!(self.driver, Driver::Sqlite(_))
-    }
-
-    /// Reads as [`Self::read`] does, what may take long. Where that would hold one of the runtime's threads, as over
-    /// SQLite, only few do so at a time, tenants in turns, and what else the thread has to do goes on elsewhere
-    /// meanwhile. That has its price, which short reads need not pay.
+    /// Reads as [`Self::read`] does, what may take long: only few do so at a time, tenants in turns. Where it would hold
+    /// one of the runtime's threads, as over SQLite, what else the thread has to do goes on elsewhere meanwhile.
     pub async fn read_aside<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut ReadTx<'_>) -> Result<T, E>,
         E: From<StoreError>,
     {
-        let Driver::Sqlite(sqlite) = &self.driver else {
-            return self.read(tenant, op).await;
-        };
-        let _turn = sqlite.turns.turn(tenant).await?;
+        let _turn = self.turns.turn(tenant).await?;
         let has_others =
             Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        match has_others {
-            true => tokio::task::block_in_place(|| ready(self.read(tenant, op)))?,
-            false => self.read(tenant, op).await,
+        match &self.driver {
+            Driver::Sqlite(_) if has_others => tokio::task::block_in_place(|| ready(self.read(tenant, op)))?,
+            Driver::Sqlite(_) | Driver::Postgres(_) => self.read(tenant, op).await,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Below the statements: connecting, beginning, executing, fetching, committing. The only `match`
 //! on the database stands here. SQLite never pends, so its futures are ready at their first poll.
 
+mod lines;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+pub(crate) mod turns;
 
 use guildhall_domain::TenantId;
 use serde::{Serialize, Serializer};

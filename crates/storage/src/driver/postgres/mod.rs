@@ -26,6 +26,8 @@ use lanes::Lanes;
 
 /// Connections of one server at most. A unit of work is a few round trips, so few are enough.
 const CONNECTIONS_MAX: usize = 24;
+/// Long reads at a time, so that short ones find a connection.
+pub(crate) const LONG_READS: usize = CONNECTIONS_MAX / 3;
 /// How long a connection may take to be made, or to become free.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an answer may take: longer than the server itself gives a statement. One that is halted, or

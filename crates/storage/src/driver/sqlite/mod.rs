@@ -3,12 +3,10 @@
 
 mod checkpoint;
 mod connection;
-mod lines;
 mod lock;
 mod queue;
 #[cfg(test)]
 pub(super) mod tests;
-mod turns;
 mod writer;
 
 use std::num::NonZero;
@@ -18,7 +16,6 @@ use std::thread;
 
 pub(crate) use connection::Connection;
 pub(crate) use lock::create_private;
-pub(crate) use turns::Turns;
 pub(crate) use writer::{Unit, Writer};
 
 use crate::error::{OpenError, StoreError};
@@ -29,8 +26,6 @@ use crate::{Settings, migrate};
 pub(crate) struct Sqlite {
     path: PathBuf,
     readers: Mutex<Vec<Connection>>,
-    /// Of long reads.
-    pub(crate) turns: Arc<Turns>,
     pub(crate) writer: Writer,
     pub(crate) versions: Arc<Versions>,
     lock: Option<lock::ServeLock>,
@@ -65,7 +60,6 @@ impl Sqlite {
         Ok(Self {
             path: path.to_owned(),
             readers: Mutex::new(Vec::new()),
-            turns: Turns::new(long_reads()),
             writer,
             versions,
             lock,
@@ -104,7 +98,7 @@ impl Sqlite {
 }
 
 /// Long reads at a time: more than there are processors end no sooner.
-fn long_reads() -> usize {
+pub(crate) fn long_reads() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get).max(2)
 }
 

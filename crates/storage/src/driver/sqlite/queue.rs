@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use guildhall_domain::TenantId;
 
-use super::lines::Lines;
+use crate::driver::lines::Lines;
 use crate::error::StoreError;
 
 /// The sending and the receiving end are one thing, shared.

@@ -1,7 +1,8 @@
 //! Turns of long reads: so many at a time and no more, of the tenants in turns.
 //!
-//! A read that looks at thousands of rows has a processor to itself for milliseconds. Hundreds at a time would end no
-//! sooner, each would need a connection with its pages, and every short read would stand between them.
+//! On SQLite a read that looks at thousands of rows has a processor to itself for milliseconds. Hundreds at a time would
+//! end no sooner, each would need a connection with its pages, and every short read would stand between them. On
+//! PostgreSQL they would hold all connections, and every short read would wait for one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

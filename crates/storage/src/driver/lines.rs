@@ -10,7 +10,7 @@ use guildhall_domain::TenantId;
 
 use crate::error::StoreError;
 
-pub(super) struct Lines<T> {
+pub(crate) struct Lines<T> {
     /// By tenant; a line that is empty is not there.
     of: HashMap<TenantId, VecDeque<T>>,
     /// Whose turn comes next. Each tenant with a line stands here once.
@@ -20,7 +20,7 @@ pub(super) struct Lines<T> {
 }
 
 impl<T> Lines<T> {
-    pub(super) fn new(waiting_max: usize) -> Self {
+    pub(crate) fn new(waiting_max: usize) -> Self {
         Self {
             of: HashMap::new(),
             turns: VecDeque::new(),
@@ -30,12 +30,12 @@ impl<T> Lines<T> {
     }
 
     /// How many wait.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
     /// Puts a thing at the end of its tenant's line.
-    pub(super) fn push(&mut self, tenant: TenantId, thing: T) -> Result<(), StoreError> {
+    pub(crate) fn push(&mut self, tenant: TenantId, thing: T) -> Result<(), StoreError> {
         let room = self.waiting_max - self.waiting;
         let own = self.of.get(&tenant).map_or(0, VecDeque::len);
         if room <= own {
@@ -50,7 +50,7 @@ impl<T> Lines<T> {
     }
 
     /// The next thing, of the tenant whose turn it is.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         let tenant = self.turns.pop_front()?;
         let line = self.of.get_mut(&tenant)?;
         let thing = line.pop_front();
