@@ -24,6 +24,9 @@ pub const CHANGE_WEIGHT: u32 = 8;
 
 /// A tenant's requests may come so close together, however low the level is.
 const BURST: Duration = Duration::from_millis(50);
+/// Units that a tenant may have at once where the level would allow less: a page that asks for a few things asks for
+/// them together.
+pub const BURST_LEAST: u32 = 16;
 /// Steps in a row after which long waits are an overload.
 const LATE_STEPS: u32 = 2;
 /// Steps in a row in which nobody was refused, after which the gate is open.
@@ -50,6 +53,8 @@ const DONE_LEAST: f64 = 0.4;
 /// Steps in a row in which it was not lowered for that reason, after which the gate is opened to find out anew
 /// what can be done.
 const FUTILE_STEPS: u32 = 50;
+/// How much of the pace is that of the last step.
+const PACE_NEW: f64 = 0.2;
 /// No level is lower: a unit a second.
 const LEVEL_LEAST: f64 = 1.0;
 
@@ -95,6 +100,8 @@ pub struct Gate {
     most: f64,
     /// The most that was done lately, in units a second; while something is refused, at any time since.
     could: f64,
+    /// What is let through lately, in units a second.
+    pace: f64,
     /// The wait at the last step.
     waited: Duration,
     /// Requests refused since then, and units let through.
@@ -116,6 +123,7 @@ impl Gate {
             futile: 0,
             most: 0.0,
             could: 0.0,
+            pace: 0.0,
             waited: Duration::ZERO,
             refused: 0,
             admitted: 0,
@@ -147,7 +155,8 @@ impl Gate {
             return true;
         };
         let next = self.next.entry(who).or_insert(now);
-        if *next > now + BURST {
+        let burst = BURST.max(Duration::from_secs_f64(f64::from(BURST_LEAST) / level));
+        if *next > now + burst {
             self.refused += 1;
             return false;
         }
@@ -160,15 +169,18 @@ impl Gate {
     pub fn step(&mut self, seen: Seen, now: Duration) {
         let passed = now.saturating_sub(self.stepped).max(STEP / 10).as_secs_f64();
         self.stepped = now;
+        let asking = self.next.len();
         self.next.retain(|_, next| *next > now);
         let refused = std::mem::take(&mut self.refused);
         let admitted = std::mem::take(&mut self.admitted) as f64 / passed;
+        // Of one step it says little where only a few requests are let through in a second.
+        self.pace += (admitted - self.pace) * PACE_NEW;
         let waited = std::mem::replace(&mut self.waited, seen.wait);
         let asked = seen.asked as f64 / passed;
         self.most = (self.most * MOST_KEPT).max(asked);
         self.could = match self.is_open() {
             true => (self.could * MOST_KEPT).max(seen.done as f64 / passed),
-            false => self.could.max(admitted),
+            false => self.could.max(self.pace),
         };
         let is_late = seen.wait > self.patience.late && seen.crowd >= CROWD;
         // Beside the aim, where there is a crowd. Without one nobody waits for others.
@@ -179,6 +191,7 @@ impl Gate {
         self.quiet = run(self.quiet, refused == 0);
         self.idle = run(self.idle, wait < IDLE_WAIT);
         let Some(level) = self.level else {
+            self.pace = self.could;
             if self.late >= LATE_STEPS {
                 self.level = Some((self.most * FIRST).max(LEVEL_LEAST));
                 self.quiet = 0;
@@ -206,14 +219,19 @@ impl Gate {
             } else {
                 FALL
             }
-        } else if admitted < self.could * DONE_LEAST {
+        } else if admitted.min(self.pace) < self.could * DONE_LEAST {
             self.futile += 1;
             1.0
         } else {
             self.futile = 0;
             (1.0 + ANSWER * (1.0 - wait)).max(DOWN_MOST)
         };
-        self.level = Some((level * factor).max(LEVEL_LEAST));
+        // With that least part in equal shares nobody is worse off, however the level swings.
+        let share = match asking {
+            0 => 0.0,
+            count => self.could * DONE_LEAST / count as f64,
+        };
+        self.level = Some((level * factor).max(share.min(level)).max(LEVEL_LEAST));
     }
 }
 

@@ -312,6 +312,20 @@ fn the_way_back_from_a_low_level_is_short() {
     );
 }
 
+/// A server that does a few dozen long reads a second, and another tenant whose page asks for six things at once.
+#[test]
+fn a_page_is_let_through_whole_where_little_can_be_done() {
+    let mut server = Server::new(30.0, 0.001);
+    let mut flood = [asker(FLOOD, 3_000.0)];
+    server.run(5_000, &mut flood);
+    for second in 0..30 {
+        server.run(1_000, &mut flood);
+        let now = at(server.now);
+        let let_in = (0..6).filter(|_| server.gate.admits(Some(OTHER), 1, now)).count();
+        assert_eq!(let_in, 6, "after {second} s, level {:?}", server.gate.level());
+    }
+}
+
 /// All of a crowd's connections wait for answers, so hardly anything is asked for.
 #[test]
 fn where_nobody_comes_the_level_is_not_lowered() {

@@ -46,6 +46,9 @@ pub(crate) struct Guard<S, A> {
     write_deadline: Option<Instant>,
     /// Bytes of the next head came before the answer to this request was written.
     is_head_begun: bool,
+    /// Hyper holds nothing of a next request, so that a request that comes now begins where it seems to. Known only
+    /// after a plain request that came alone went through hyper: whatever hyper held before it, it ended with it.
+    is_in_step: bool,
     /// What is left to write of the answer to a request that was turned away before it was parsed.
     unsaid: Bytes,
 }
@@ -64,6 +67,7 @@ impl<S, A: Answer> Guard<S, A> {
             read_deadline: None,
             write_deadline: None,
             is_head_begun: false,
+            is_in_step: false,
             unsaid: Bytes::new(),
         }
     }
@@ -71,13 +75,18 @@ impl<S, A: Answer> Guard<S, A> {
     /// Whether these bytes are a request that is turned away. Then they are nobody's business any more, and what is
     /// to be said stands in `unsaid`.
     fn turns_away(&mut self, bytes: &[u8]) -> bool {
+        let was_in_step = std::mem::take(&mut self.is_in_step) && !self.pulse.had_body();
         if self.pulse.phase() != Phase::Idle {
             return false;
         }
-        let look = match self.answer.is_looking() {
-            true => PlainGet::read(bytes).map(|request| self.answer.look(&request)),
+        let request = match self.answer.is_looking() {
+            true => PlainGet::read(bytes),
             false => None,
         };
+        self.is_in_step = request.is_some();
+        let look = request
+            .filter(|_| was_in_step)
+            .map(|request| self.answer.look(&request));
         self.pulse.note_look(look == Some(Look::LetIn));
         if let Some(Look::TurnedAway(words)) = look {
             self.unsaid = words;
@@ -99,6 +108,8 @@ impl<S, A: Answer> Guard<S, A> {
                 self.read_deadline = None;
             }
             Phase::Head => self.pulse.keep_head(bytes, false),
+            // Of a body, or at its end also of a next head: that one is found when more of it comes.
+            Phase::Answering if self.pulse.is_body_open() => {}
             Phase::Answering | Phase::Writing => self.is_head_begun = true,
         }
     }

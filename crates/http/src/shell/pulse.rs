@@ -33,6 +33,7 @@ pub(crate) enum Phase {
 pub(crate) struct Pulse {
     phase: AtomicU8,
     body_open: AtomicBool,
+    had_body: AtomicBool,
     unread: AtomicBool,
     let_in: AtomicBool,
     head: Mutex<Vec<u8>>,
@@ -56,6 +57,12 @@ impl Pulse {
     pub(crate) fn begin_request(&self, has_body: bool) {
         self.enter(Phase::Answering);
         self.body_open.store(has_body, Relaxed);
+        self.had_body.store(has_body, Relaxed);
+    }
+
+    /// Whether the last request that was handed to the service had a body.
+    pub(crate) fn had_body(&self) -> bool {
+        self.had_body.load(Relaxed)
     }
 
     /// The body was read to its end: what follows on the wire is the next request.

@@ -163,9 +163,30 @@ fn refusing(pipe_bytes: usize) -> Guarded {
     )
 }
 
+const PLAIN: &str = "GET /out HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// A request goes through hyper, and is answered.
+async fn through((guard, peer, pulse): &mut Guarded, request: &str, has_body: bool) {
+    peer.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = [0; 256];
+    let count = guard.read(&mut seen).await.unwrap();
+    assert_eq!(&seen[..count], request.as_bytes());
+    assert!(!pulse.take_look(), "nobody has looked at it");
+    pulse.begin_request(has_body);
+    pulse.end_body();
+    pulse.enter(Phase::Writing);
+    guard.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    guard.flush().await.unwrap();
+    peer.read_exact(&mut seen[..19]).await.unwrap();
+    assert_eq!(pulse.phase(), Phase::Idle);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_plain_request_that_is_turned_away_is_never_seen() {
-    let (mut guard, mut peer, pulse) = refusing(1_024);
+    let mut guarded = refusing(1_024);
+    // The first one tells where a connection stands.
+    through(&mut guarded, PLAIN, false).await;
+    let (mut guard, mut peer, pulse) = guarded;
     let talk = async {
         let mut said = [0; WORDS.len()];
         for _ in 0..3 {
@@ -196,23 +217,55 @@ async fn what_is_not_plain_is_left_to_hyper() {
         "GET /out HTTP/1.1\r\nHost: x\r\n\r\nGET /out HTTP/1.1\r\n",
         "GET /out HTTP/1.1\r\nHo",
     ] {
-        let (mut guard, mut peer, pulse) = refusing(1_024);
+        let mut guarded = refusing(1_024);
+        through(&mut guarded, PLAIN, false).await;
+        let (mut guard, mut peer, pulse) = guarded;
         peer.write_all(request.as_bytes()).await.unwrap();
         let mut seen = [0; 256];
         let count = guard.read(&mut seen).await.unwrap();
         assert_eq!(&seen[..count], request.as_bytes());
         assert!(!pulse.take_look(), "nobody has looked at it");
         // The rest of a head is no request.
-        peer.write_all(b"GET /out HTTP/1.1\r\nHost: x\r\n\r\n")
-            .await
-            .unwrap();
-        assert_eq!(guard.read(&mut seen).await.unwrap(), 30);
+        peer.write_all(PLAIN.as_bytes()).await.unwrap();
+        assert_eq!(guard.read(&mut seen).await.unwrap(), PLAIN.len());
+    }
+}
+
+/// Hyper may hold the beginning of a next head, to which what comes belongs, however plain it looks.
+#[tokio::test(start_paused = true)]
+async fn what_may_be_the_end_of_another_request_is_left_to_hyper() {
+    let half = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nDELETE /b HTTP/1.1\r\nX-A: ";
+    let after_a_body = "PUT /a HTTP/1.1\r\nContent-Length: 1\r\n\r\n1PUT /b HTTP/1.1\r\nX-A: ";
+    for history in [
+        &[][..],
+        &[(PLAIN, false), (half, false)],
+        &[(PLAIN, false), (after_a_body, true)],
+        // With what hyper had before it this was a request with a body.
+        &[(PLAIN, true)],
+    ] {
+        let mut guarded = refusing(1_024);
+        for (request, has_body) in history {
+            through(&mut guarded, request, *has_body).await;
+        }
+        through(&mut guarded, PLAIN, false).await;
+        // It went through hyper, so it is known again where the connection stands.
+        let (mut guard, mut peer, _pulse) = guarded;
+        peer.write_all(PLAIN.as_bytes()).await.unwrap();
+        let (mut said, mut seen) = ([0; WORDS.len()], [0; 64]);
+        tokio::select! {
+            biased;
+            _ = guard.read(&mut seen) => panic!("it was seen"),
+            read = peer.read_exact(&mut said) => drop(read.unwrap()),
+        }
+        assert_eq!(said, WORDS);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_who_reads_no_refusal_is_read_from() {
-    let (mut guard, mut peer, _pulse) = refusing(40);
+    let mut guarded = refusing(40);
+    through(&mut guarded, PLAIN, false).await;
+    let (mut guard, mut peer, _pulse) = guarded;
     let start = Instant::now();
     let ask = async {
         peer.write_all(b"GET /out HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -227,4 +280,23 @@ async fn nobody_who_reads_no_refusal_is_read_from() {
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(start.elapsed(), Duration::from_secs(50));
     assert_eq!(guard.expired, Some(Expired::Write));
+}
+
+/// What comes of a body is not the beginning of a next head.
+#[tokio::test(start_paused = true)]
+async fn after_a_body_in_pieces_the_connection_is_idle() {
+    let (mut guard, mut peer, pulse) = guarded(64);
+    peer.write_all(START).await.unwrap();
+    guard.read_exact(&mut [0; START.len()]).await.unwrap();
+    pulse.begin_request(true);
+    peer.write_all(b"{}").await.unwrap();
+    guard.read_exact(&mut [0; 2]).await.unwrap();
+    pulse.end_body();
+    pulse.enter(Phase::Writing);
+    guard.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    guard.flush().await.unwrap();
+    assert_eq!(pulse.phase(), Phase::Idle);
+    let start = Instant::now();
+    assert_eq!(guard.read(&mut [0; 64]).await.unwrap(), 0);
+    assert_eq!(start.elapsed(), Duration::from_secs(60));
 }
