@@ -75,9 +75,9 @@ impl Packed {
 }
 
 impl<V: Copy + Eq> KeptAnswers<V> {
-    /// So many bytes of packed answers at most.
+    /// So many bytes of packed answers at most, and no more of answers as they are.
     pub fn holding(packed: usize) -> Self {
-        Self::with(LOOSE_BYTES_MAX, packed)
+        Self::with(LOOSE_BYTES_MAX.min(packed), packed)
     }
 
     fn with(loose: usize, packed: usize) -> Self {

@@ -7,7 +7,7 @@ use guildhall_domain::Timestamp;
 use guildhall_domain::digest::{hex, sha256};
 use serde::Serialize;
 
-use crate::driver::Row;
+use crate::driver::{Lock, Row};
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
@@ -96,8 +96,10 @@ impl WriteTx<'_> {
         self.execute_one_on(Touched::Nothing, SQL, &params).await
     }
 
-    /// Keeps a connection from being deleted until the transaction ends; whether it is there.
+    /// Keeps a connection from being deleted until the transaction ends; whether it is there. Who wants to delete it
+    /// stands in one line with those who share it: locks of its row alone would let them pass it for ever.
     pub async fn share_connection(&mut self, number: i64) -> Result<bool, StoreError> {
+        self.take_connection(number, Lock::Shared).await?;
         const SQL: &str = "SELECT number FROM connection WHERE tenant_id = $1 AND number = $2 FOR_SHARE";
         let found = self.fetch_optional(SQL, &[number.into()], |_| Ok(())).await?;
         Ok(found.is_some())
@@ -105,13 +107,16 @@ impl WriteTx<'_> {
 
     /// Removes a connection, and with it from sight all that hangs on it; whether there was one.
     pub async fn delete_connection(&mut self, id: &str) -> Result<bool, StoreError> {
-        const SQL: &str = "DELETE FROM connection WHERE tenant_id = $1 AND id = $2 RETURNING number";
-        let Some(number) = self
-            .fetch_optional_on(Touched::Nothing, SQL, &[id.into()], |row| row.int(0))
-            .await?
-        else {
+        const FIND: &str = "SELECT number FROM connection WHERE tenant_id = $1 AND id = $2";
+        const SQL: &str = "DELETE FROM connection WHERE tenant_id = $1 AND number = $2";
+        let Some(number) = self.fetch_optional(FIND, &[id.into()], |row| row.int(0)).await? else {
             return Ok(false);
         };
+        self.take_connection(number, Lock::Alone).await?;
+        // Another may have deleted it meanwhile.
+        if self.execute_on(Touched::Nothing, SQL, &[number.into()]).await? == 0 {
+            return Ok(false);
+        }
         self.plan_sweep(Sweep::Connection(number)).await?;
         Ok(true)
     }

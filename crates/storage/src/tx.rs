@@ -115,6 +115,12 @@ impl<'c> WriteTx<'c> {
         self.read.session.lock(tenant.0, lock).await
     }
 
+    /// Takes the lock of a connector's connection, with the next statement that is waited for.
+    pub(crate) async fn take_connection(&mut self, number: i64, lock: Lock) -> Result<(), StoreError> {
+        let tenant = self.read.tenant;
+        self.read.session.lock_connection(tenant.0, number, lock).await
+    }
+
     /// The tenant is locked: its definitions stay as they are, with this stamp.
     pub(crate) fn note_lock(&mut self, stamp: i64) {
         self.read.steady = true;

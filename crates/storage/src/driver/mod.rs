@@ -314,6 +314,19 @@ impl Session<'_> {
         }
     }
 
+    /// Locks a connector's connection of a tenant, likewise.
+    pub(crate) async fn lock_connection(
+        &mut self,
+        tenant: i64,
+        number: i64,
+        lock: Lock,
+    ) -> Result<(), StoreError> {
+        match self {
+            Session::Sqlite(_) => Ok(()),
+            Session::Postgres(connection) => connection.lock_connection(tenant, number, lock).await,
+        }
+    }
+
     /// How many rows the statement changed.
     pub(crate) async fn execute(
         &mut self,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, TenantId};
-use guildhall_storage::{Counter, Links, Location, Store, StoreError, Sweep};
+use guildhall_storage::{ConnectionRow, Counter, Links, Location, Store, StoreError, Sweep};
 use guildhall_testkit::{Cluster, ClusterOptions, Database};
 use tokio::sync::Notify;
 
@@ -226,21 +226,47 @@ fn deadlocks_are_nobodys_errors() {
     });
 }
 
-/// Who wants a tenant alone waits for those that share it, and those that come after wait for it: else
-/// some that share it, one after the other, would keep it waiting for ever.
+/// What is locked alone, or shared.
+#[derive(Clone, Copy)]
+enum Locked {
+    Tenant,
+    Connection,
+}
+
+/// Who wants a tenant alone, or deletes a connection, waits for those that share it, and those that come after wait for
+/// it: else some that share it, one after the other, would keep it waiting for ever. One after the other: the locks that
+/// are waited for are counted over all databases.
 #[test]
 fn who_waits_to_be_alone_is_not_passed() {
+    line_of(Locked::Tenant);
+    line_of(Locked::Connection);
+}
+
+fn line_of(locked: Locked) {
     runtime().block_on(async {
         let (database, store, one) = fresh().await;
+        write(&store, one, async |tx| {
+            tx.insert_connection(&ConnectionRow {
+                number: 1,
+                id: "c".to_owned(),
+                name: "C".to_owned(),
+                created_at: NOW,
+            })
+            .await
+        })
+        .await;
         let order = Arc::new(std::sync::Mutex::new(Vec::<u8>::new()));
         let locker = |name: u8, alone: bool| {
             let (meeting, store, order) = (Meeting::default(), store.clone(), Arc::clone(&order));
             let inside = meeting.clone();
             let locker = tokio::spawn(async move {
                 write(&store, one, async move |tx| {
-                    match alone {
-                        true => tx.lock_tenant().await?,
-                        false => tx.share_tenant().await?,
+                    match (locked, alone) {
+                        (Locked::Tenant, true) => tx.lock_tenant().await?,
+                        (Locked::Tenant, false) => tx.share_tenant().await?,
+                        (Locked::Connection, true) => assert!(tx.delete_connection("c").await?),
+                        // The last one finds it gone.
+                        (Locked::Connection, false) => assert_eq!(tx.share_connection(1).await?, name == 1),
                     }
                     order.lock().unwrap().push(name);
                     inside.meet().await;

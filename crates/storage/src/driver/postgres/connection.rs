@@ -166,6 +166,22 @@ impl Connection {
         self.execute_later(sql, &[Param::Int(tenant)], false).await
     }
 
+    /// Locks a connector's connection of a tenant, likewise.
+    pub(crate) async fn lock_connection(
+        &mut self,
+        tenant: i64,
+        number: i64,
+        lock: Lock,
+    ) -> Result<(), StoreError> {
+        // Keys of two numbers are others than those of one. Where two connections meet in one, they wait for each other.
+        let sql = match lock {
+            Lock::Alone => "SELECT pg_advisory_xact_lock(hashint8($1), hashint8($2))",
+            Lock::Shared => "SELECT pg_advisory_xact_lock_shared(hashint8($1), hashint8($2))",
+        };
+        self.execute_later(sql, &[Param::Int(tenant), Param::Int(number)], false)
+            .await
+    }
+
     async fn talk(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Answer>, StoreError> {
         let result = in_time(self.send(asks, false)).await;
         self.note(result)
