@@ -1,8 +1,9 @@
-//! Requests so plain that no two servers could read them differently. They can be refused before they are parsed.
+//! Requests so plain that no two servers could differ about where they end. They can be refused before they are parsed.
 //!
 //! Most of what a small read costs is the parsing of its request and the writing of its answer. A refusal that comes
 //! after the one and needs the other saves little, so where the server is asked for too much the guard refuses what it
-//! can by itself. Whatever is not as plain as this takes the usual way and is refused there.
+//! can by itself. Whatever is not as plain as this takes the usual way and is refused there. So does what looks plain where
+//! it is not known that a request begins there: it may be the rest of another (`Guard::is_in_step`).
 
 /// A GET that came whole and alone: its head in one piece, no body, nothing after it, and its connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
