@@ -97,7 +97,7 @@ struct Rules {
     begun: [u64; 2],
     answered: [u64; 2],
     /// How long reads take on average.
-    reads_take: Mean,
+    reads_take: Pace,
     stepped: Duration,
 }
 
@@ -171,7 +171,7 @@ impl Governor {
                 paces: Default::default(),
                 begun: [0; 2],
                 answered: [0; 2],
-                reads_take: Mean::default(),
+                reads_take: Pace::default(),
                 stepped: now,
             }),
             refused: AtomicU64::new(0),
@@ -268,11 +268,10 @@ impl Governor {
             done: asked.iter().sum(),
         };
         let reads = &self.counts[Kind::Read as usize];
-        rules
-            .reads_take
-            .note(reads.took.swap(0, Relaxed), reads.timed.swap(0, Relaxed));
+        let (took, timed) = (reads.took.swap(0, Relaxed), reads.timed.swap(0, Relaxed));
+        rules.reads_take.note(timed, Duration::from_nanos(took));
         let is_of_reads = asked[Kind::Read as usize] > asked[Kind::Change as usize];
-        match is_of_reads && !rules.reads_take.is_more_than(WORTH_REFUSING) {
+        match is_of_reads && rules.reads_take.wait(1) <= WORTH_REFUSING {
             true => rules.door.open(),
             false => rules.door.step(seen, now),
         }
@@ -338,7 +337,7 @@ impl Governor {
         let mut rules = self.rules();
         rules.stepped = self.clock.monotonic();
         rules.paces = Default::default();
-        rules.reads_take = Mean::default();
+        rules.reads_take = Pace::default();
         for at in 0..2 {
             rules.begun[at] = self.counts[at].begun.load(Relaxed);
             rules.answered[at] = self.counts[at].answered.load(Relaxed);
@@ -347,29 +346,6 @@ impl Governor {
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A mean in which older times count ever less.
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: f64,
-}
-
-impl Mean {
-    /// What is left of older times with each new one.
-    const KEPT: f64 = 0.75;
-
-    /// Of so many the sum in nanoseconds.
-    fn note(&mut self, sum: u64, count: u64) {
-        self.sum = self.sum * Self::KEPT + sum as f64;
-        self.count = self.count * Self::KEPT + count as f64;
-    }
-
-    /// Not while nothing is known.
-    fn is_more_than(&self, least: Duration) -> bool {
-        self.sum > least.as_nanos() as f64 * self.count
     }
 }
 
