@@ -107,9 +107,8 @@ impl WriteTx<'_> {
 
     /// Removes a connection, and with it from sight all that hangs on it; whether there was one.
     pub async fn delete_connection(&mut self, id: &str) -> Result<bool, StoreError> {
-        const FIND: &str = "SELECT number FROM connection WHERE tenant_id = $1 AND id = $2";
         const SQL: &str = "DELETE FROM connection WHERE tenant_id = $1 AND number = $2";
-        let Some(number) = self.fetch_optional(FIND, &[id.into()], |row| row.int(0)).await? else {
+        let Some(ConnectionRow { number, .. }) = self.connection(id).await? else {
             return Ok(false);
         };
         self.take_connection(number, Lock::Alone).await?;
