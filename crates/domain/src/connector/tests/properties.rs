@@ -234,9 +234,10 @@ proptest! {
 
     /// Else the law above would be about nothing.
     #[test]
-    fn most_generated_objects_are_right(texts in prop::collection::vec(objects(), 10)) {
+    fn most_generated_objects_are_right(texts in prop::collection::vec(objects(), 60)) {
         let right = texts.iter().filter(|text| read_text(text).is_ok()).count();
-        prop_assert!(right >= 2, "{right}");
+        // Twice as many are; of ten objects chance alone would leave only one right once in some thousand cases.
+        prop_assert!(right >= 20, "{right}");
     }
 
     #[test]
