@@ -16,12 +16,14 @@ use crate::load::{CONNECTIONS, Kind, Measured, Next, Pace, Span, drive};
 use crate::place::Database;
 use crate::report::{Row, median};
 use crate::site::{Dice, Fed, ITEMS, PROFILES_BULK, Pool, SITE, Site, profile, upserts};
-use crate::{Outcome, problem};
+use crate::{Outcome, problem, say};
 
 /// Of a hundred requests.
 const READS: usize = 91;
 /// Longest a run lasts in which reads alone are measured.
 const ALONE: Duration = Duration::from_secs(10);
+/// How long everything is read before: the first reads of a run are those that nobody asked for yet, and slower.
+const WARM_UP: Duration = Duration::from_secs(3);
 
 /// What a run of mixed load found.
 struct Mixed {
@@ -37,7 +39,7 @@ struct Watched {
     log_mb: f64,
 }
 
-/// Reads alone and mixed load in turn.
+/// Reads alone and mixed load in turn: each run of mixed load stands beside the reads before it and those after it.
 pub fn mixed(bench: &Bench) -> Outcome<Vec<Row>> {
     let database = bench.place.database(bench.arguments.organizations)?;
     let ids = Arc::new(database.numbers(IDS)?);
@@ -50,16 +52,26 @@ pub fn mixed(bench: &Bench) -> Outcome<Vec<Row>> {
     let runs = if lasts > ALONE { 1 } else { bench.arguments.runs };
     let (mut times, mut kinds) = (Vec::new(), [const { Vec::new() }; 3]);
     let mut watched = Watched::default();
-    for _ in 0..runs {
+    let alone = |lasts: Duration| {
         let clients = site.getters("/api/v1/organization/profile/", &ids, CONNECTIONS);
-        let alone = drive(site.addr, clients, Pace::Closed, Span::of(lasts.min(ALONE)))?;
+        drive(site.addr, clients, Pace::Closed, Span::of(lasts.min(ALONE)))
+    };
+    alone(WARM_UP)?;
+    let mut before = alone(lasts)?.quantiles_ms(0).1;
+    for _ in 0..runs {
         let run = run(bench, &server, &database, &site, &ids, &pool, &numbers)?;
+        let after = alone(lasts)?.quantiles_ms(0).1;
         let of = |kind: usize| {
             let (half, most) = run.measured.quantiles_ms(kind);
             let rate = run.measured.kinds.get(kind).map_or(0, Kind::count) as f64;
             (rate / run.measured.seconds, half, most)
         };
-        times.push(of(0).2 / alone.quantiles_ms(0).1);
+        say(&format!(
+            "mixed: p99 of reads {:.2} ms; alone {before:.2} before and {after:.2} after",
+            of(0).2
+        ));
+        times.extend([before, after].map(|alone| of(0).2 / alone));
+        before = after;
         kinds[0].push(of(0));
         kinds[1].push(of(1));
         let tasks = &run.fed.task_ms;
