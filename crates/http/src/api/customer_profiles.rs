@@ -5,7 +5,7 @@ use guildhall_domain::{Rejection, SubjectKind};
 use guildhall_service::{NewAccount, NewProfile, NewSubject, Profile};
 use serde_json::{Value, json};
 
-use super::details::{self, ProfileDetailOut, Shown};
+use super::details::{self, ProfileDetailOut, ShownValues};
 use super::organizations::OrganizationReferenceOut;
 use super::profiles::{self, AssociateProducts, ProfileDetailFieldValueRequest, ProfileEntitlementOut};
 use crate::call::{Call, Reply};
@@ -109,7 +109,10 @@ impl<'a> From<&'a Profile> for CustomerProfileOut<'a> {
             id: profile.subject.id(),
             display_name: profile.subject.name(),
             email: profile.subject.handle(),
-            details: details::of_profile(&profile.definitions, &Shown::Read(profile.subject.details())),
+            details: details::of_profile(
+                &profile.definitions,
+                &ShownValues::Read(profile.subject.details()),
+            ),
             organizations: organizations.map(OrganizationReferenceOut::from).collect(),
             entitlements: profiles::entitlements(profile),
         }

@@ -3,7 +3,7 @@
 use guildhall_domain::Customer;
 use guildhall_service::{NewAccount, Target, WantedValue};
 
-use super::details::{self, DetailFieldOut, Shown};
+use super::details::{self, DetailFieldOut, ShownValues};
 use super::organizations::OrganizationReferenceOut;
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
@@ -113,7 +113,7 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
     Reply::json(&CustomerOut {
         id: &found.customer.id,
         name: &found.customer.display_name,
-        details: details::all(&found.definitions, &Shown::Read(&found.customer.details)),
+        details: details::all(&found.definitions, &ShownValues::Read(&found.customer.details)),
         organizations: organizations.map(OrganizationReferenceOut::from).collect(),
     })
 }

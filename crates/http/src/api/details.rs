@@ -87,14 +87,14 @@ impl Schema for Texts<'_> {
 
 /// Values to be shown.
 #[derive(Clone, Debug)]
-pub enum Shown<'a> {
+pub enum ShownValues<'a> {
     /// That were read.
     Read(&'a Values),
     /// As they are kept, of the fields that have some.
     Kept(Vec<(FieldId, &'a RawValue)>),
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownValues<'a> {
     /// Values as they are kept.
     pub fn kept(values: &'a StoredValues) -> Result<Self, ApiError> {
         Ok(Self::Kept(values.fields()?))
@@ -116,7 +116,7 @@ impl<'a> Shown<'a> {
 }
 
 /// Every field, set or not, by position.
-pub fn all<'a>(definitions: &'a Definitions, values: &Shown<'a>) -> Vec<DetailFieldOut<'a>> {
+pub fn all<'a>(definitions: &'a Definitions, values: &ShownValues<'a>) -> Vec<DetailFieldOut<'a>> {
     let out = |definition: &'a Definition| DetailFieldOut {
         id: definition.id.to_string(),
         name: &definition.name,
@@ -130,7 +130,7 @@ pub fn all<'a>(definitions: &'a Definitions, values: &Shown<'a>) -> Vec<DetailFi
 }
 
 /// The fields that have a value, by position.
-pub fn of_profile<'a>(definitions: &'a Definitions, values: &Shown<'a>) -> Vec<ProfileDetailOut<'a>> {
+pub fn of_profile<'a>(definitions: &'a Definitions, values: &ShownValues<'a>) -> Vec<ProfileDetailOut<'a>> {
     let out = |definition: &'a Definition| {
         Some(ProfileDetailOut {
             name: &definition.name,

@@ -3,7 +3,7 @@
 use guildhall_domain::{Definitions, Entitlement, Entity};
 use guildhall_service::Target;
 
-use super::details::{self, DetailFieldOut, Shown};
+use super::details::{self, DetailFieldOut, ShownValues};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::{answer, body};
@@ -94,7 +94,7 @@ fn out<'a>(entitlement: &'a Entitlement, definitions: &'a Definitions) -> Entitl
         id: &entitlement.id,
         product: product_reference(entitlement),
         entity: entitled_entity(entitlement),
-        details: details::all(definitions, &Shown::Read(&entitlement.details)),
+        details: details::all(definitions, &ShownValues::Read(&entitlement.details)),
     }
 }
 

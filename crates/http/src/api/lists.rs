@@ -5,7 +5,7 @@ use guildhall_domain::list::{ListKind, ListQuery, Listed};
 use guildhall_domain::{Customer, Definitions, Entitlement, Organization, Product};
 use guildhall_service::Total;
 
-use super::details::{self, ProfileDetailOut, Shown};
+use super::details::{self, ProfileDetailOut, ShownValues};
 use super::entitlements::{EntitledEntityOut, ProductReferenceOut, entitled_entity, product_reference};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
@@ -146,7 +146,7 @@ pub fn organization<'a>(
     ListedOrganizationOut {
         id: row.thing.id.to_string(),
         name: &row.thing.name,
-        details: details::of_profile(definitions, &Shown::Read(&row.thing.details)),
+        details: details::of_profile(definitions, &ShownValues::Read(&row.thing.details)),
         created_at: row.created_at.to_rfc3339(),
         updated_at: row.updated_at.to_rfc3339(),
     }
@@ -158,7 +158,7 @@ pub fn customer<'a>(row: &'a Listed<Customer>, definitions: &'a Definitions) -> 
         id: &row.thing.id,
         email: &row.thing.email,
         display_name: &row.thing.display_name,
-        details: details::of_profile(definitions, &Shown::Read(&row.thing.details)),
+        details: details::of_profile(definitions, &ShownValues::Read(&row.thing.details)),
         created_at: row.created_at.to_rfc3339(),
         updated_at: row.updated_at.to_rfc3339(),
     }
@@ -183,7 +183,7 @@ pub fn entitlement<'a>(
         id: &row.thing.id,
         product: product_reference(&row.thing),
         entity: entitled_entity(&row.thing),
-        details: details::of_profile(definitions, &Shown::Read(&row.thing.details)),
+        details: details::of_profile(definitions, &ShownValues::Read(&row.thing.details)),
         created_at: row.created_at.to_rfc3339(),
         updated_at: row.updated_at.to_rfc3339(),
     }

@@ -3,7 +3,7 @@
 use guildhall_domain::{OrganizationId, SubjectKind};
 use guildhall_service::{Links, OrganizationName, Seen, Target};
 
-use super::details::{self, DetailFieldOut, Shown as Values};
+use super::details::{self, DetailFieldOut, ShownValues};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::kept::Shown;
@@ -99,7 +99,7 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
             ..
         }) = seen
         {
-            let details = details::all(&definitions, &Values::kept(&organization.details)?);
+            let details = details::all(&definitions, &ShownValues::kept(&organization.details)?);
             return Reply::json(&OrganizationOut {
                 id: organization.id,
                 name: &organization.name,
@@ -110,7 +110,10 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
         Reply::json(&OrganizationOut {
             id: profile.subject.id(),
             name: profile.subject.name(),
-            details: details::all(&profile.definitions, &Values::Read(profile.subject.details())),
+            details: details::all(
+                &profile.definitions,
+                &ShownValues::Read(profile.subject.details()),
+            ),
         })
     })
     .await

@@ -4,7 +4,7 @@ use guildhall_domain::SubjectKind;
 use guildhall_domain::bulk::FieldValues;
 use guildhall_service::{Links, NewProfile, NewSubject, Profile, Seen};
 
-use super::details::{self, ProfileDetailOut, Shown as Values};
+use super::details::{self, ProfileDetailOut, ShownValues};
 use super::entitlements::{
     EntitledEntityOut, ORGANIZATION, ProductReferenceOut, entitled_entity, product_reference,
 };
@@ -123,7 +123,7 @@ pub fn entitlements(profile: &Profile) -> Vec<ProfileEntitlementOut<'_>> {
             entity: entitled_entity(entitlement),
             details: details::of_profile(
                 &profile.entitlement_definitions,
-                &Values::Read(&entitlement.details),
+                &ShownValues::Read(&entitlement.details),
             ),
         });
     out.collect()
@@ -143,7 +143,10 @@ impl<'a> From<&'a Profile> for OrganizationProfileOut<'a> {
         Self {
             id: profile.subject.id(),
             name: profile.subject.name(),
-            details: details::of_profile(&profile.definitions, &Values::Read(profile.subject.details())),
+            details: details::of_profile(
+                &profile.definitions,
+                &ShownValues::Read(profile.subject.details()),
+            ),
             entitlements: entitlements(profile),
             customers: profile
                 .customers
@@ -160,7 +163,7 @@ fn of_seen(seen: &Seen) -> Result<OrganizationProfileOut<'_>, ApiError> {
     let links = &organization.links;
     let mut out = OrganizationProfileOut {
         name: &organization.name,
-        details: details::of_profile(definitions, &Values::kept(&organization.details)?),
+        details: details::of_profile(definitions, &ShownValues::kept(&organization.details)?),
         entitlements: Vec::with_capacity(links.entitlements.len()),
         customers: links
             .customer_ids
@@ -182,7 +185,7 @@ fn of_seen(seen: &Seen) -> Result<OrganizationProfileOut<'_>, ApiError> {
             },
             details: details::of_profile(
                 &seen.entitlement_definitions,
-                &Values::kept(&entitlement.details)?,
+                &ShownValues::kept(&entitlement.details)?,
             ),
         });
     }
