@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use crate::Outcome;
 
 /// Tables that are the server's own accounts and no data of an organization.
-const NOT_DATA: [&str; 10] = [
+const NOT_DATA: [&str; 11] = [
     "task",
     "task_open",
     "task_item",
@@ -22,6 +22,7 @@ const NOT_DATA: [&str; 10] = [
     "copying",
     "tenant",
     "migration",
+    "detail_pending",
 ];
 /// Columns that say to which organization, or object of a connector, a row belongs; the first that a table has
 /// counts.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use guildhall_domain::field::EntityKind;
-use guildhall_domain::{Caller, Customer, Rejection, Role, limits, value_key};
+use guildhall_domain::field::{Definitions, EntityKind};
+use guildhall_domain::{Caller, Customer, FieldId, Rejection, Role, limits, value_key};
 
 use crate::{Error, Service};
 
@@ -55,11 +55,23 @@ impl Service {
                     })?;
                     keys.insert((definition.id, value_key(definition.field_type, &wanted.value)));
                 }
+                let holds = |customer: &Customer| holds_all(customer, &keys, &definitions);
                 Ok(FoundCustomers {
-                    customers: tx.customers_with(&keys, offset, limit).await?,
+                    customers: tx.customers_with(&keys, holds, offset, limit).await?,
                     with_emails: caller.role == Role::Admin,
                 })
             })
             .await
     }
+}
+
+/// Whether a customer has all these search keys.
+fn holds_all(customer: &Customer, keys: &BTreeSet<(FieldId, String)>, definitions: &Definitions) -> bool {
+    keys.iter().all(|(field, key)| {
+        let definition = definitions.iter().find(|definition| definition.id == *field);
+        definition.is_some_and(|definition| {
+            let mut values = customer.details.get(*field).iter();
+            values.any(|value| value_key(definition.field_type, value) == *key)
+        })
+    })
 }

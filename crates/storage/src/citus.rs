@@ -10,7 +10,7 @@ use crate::migrate::MIGRATION_LOCK;
 const REFERENCE: [&str; 2] = ["tenant", "token"];
 
 /// Tables that are split by `tenant_id`, all in the group of the first.
-const DISTRIBUTED: [&str; 23] = [
+const DISTRIBUTED: [&str; 24] = [
     "counter",
     "field",
     "organization",
@@ -20,6 +20,7 @@ const DISTRIBUTED: [&str; 23] = [
     "product",
     "entitlement",
     "detail_index",
+    "detail_pending",
     "sweep",
     "task",
     "task_open",
@@ -109,6 +110,7 @@ mod tests {
             serve: true,
             now_ms: 0,
             on_fatal: std::sync::Arc::new(|_| {}),
+            pending_entries: crate::PENDING_ENTRIES,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

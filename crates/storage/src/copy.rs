@@ -62,7 +62,8 @@ macro_rules! table {
     (@join $first:literal $(, $rest:literal)*) => { concat!($first $(, ", ", $rest)*) };
 }
 
-/// Every table that holds data of tenants. `schema_version`, `probe` and `copying` are a database's own.
+/// Every table that holds data of tenants. `schema_version`, `probe` and `copying` are a database's own, and
+/// `detail_pending` is empty before anything is copied.
 const TABLES: [Table; 25] = [
     table!(
         "tenant",
@@ -386,6 +387,7 @@ impl Store {
         now: Timestamp,
         mut progress: impl FnMut(CopyProgress),
     ) -> Result<Vec<CopiedTable>, OpenError> {
+        self.settle().await?;
         let begun = target.is_being_copied_into().await?;
         let filled = target
             .system_read(async |tx| Ok::<_, StoreError>(!tx.tenants().await?.is_empty()))
@@ -419,6 +421,7 @@ impl Store {
 
     /// The number and the digest of the rows of every table: two databases with equal ones hold the same.
     pub async fn digests(&self) -> Result<Vec<CopiedTable>, StoreError> {
+        self.settle().await?;
         let mut digests = Vec::with_capacity(TABLES.len());
         for table in &TABLES {
             digests.push(self.digest(table).await?);

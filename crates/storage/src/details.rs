@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::StoreError;
+use crate::pending::{Change, Entry};
 use crate::tx::WriteTx;
 use crate::versions::Touched;
 
@@ -83,6 +84,26 @@ pub(crate) fn kind_text(kind: EntityKind) -> &'static str {
     }
 }
 
+/// What rows call so.
+pub(crate) fn kind_of(text: &str) -> Result<EntityKind, StoreError> {
+    match text {
+        "ORGANIZATION" => Ok(EntityKind::Organization),
+        "CUSTOMER" => Ok(EntityKind::Customer),
+        "ENTITLEMENT" => Ok(EntityKind::Entitlement),
+        other => Err(StoreError::inconsistent(format!("kind {other}"))),
+    }
+}
+
+/// Adds an entry of the index, if it is not there.
+pub(crate) const INSERT_ENTRY: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
+     SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
+     FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) ON CONFLICT DO NOTHING";
+/// Removes an entry of the index, if it is there.
+pub(crate) const DELETE_ENTRY: &str = "DELETE FROM detail_index \
+     USING EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) \
+     WHERE detail_index.tenant_id = $1 AND detail_index.kind = r.kind AND detail_index.field_id = r.field_id \
+     AND detail_index.value_key = r.value_key AND detail_index.entity_number = r.entity_number";
+
 /// The keys of a field's values, each once.
 fn keys(definition: &Definition, values: &[String]) -> BTreeSet<String> {
     let keys = values.iter().map(|value| value_key(definition.field_type, value));
@@ -90,7 +111,7 @@ fn keys(definition: &Definition, values: &[String]) -> BTreeSet<String> {
 }
 
 impl WriteTx<'_> {
-    /// Adds the index rows of a new entity, whose own row is written beside. Its number is new, so there are none
+    /// Adds the entries of a new entity, whose own row is written beside. Its number is new, so there are none
     /// yet: PostgreSQL takes a third less time for an entry that it need not look for first.
     pub(crate) async fn index_new_values(
         &mut self,
@@ -102,23 +123,17 @@ impl WriteTx<'_> {
         const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
              SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
              FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5)";
-        let kind = kind_text(kind);
+        let of = (kind, entity_number);
         for definition in definitions.iter() {
-            for key in &keys(definition, values.get(definition.id)) {
-                let field = definition.id.0;
-                self.execute_one_on(
-                    Touched::Nothing,
-                    INSERT,
-                    &[kind.into(), field.into(), key.into(), entity_number.into()],
-                )
-                .await?;
+            for key in keys(definition, values.get(definition.id)) {
+                self.index(INSERT, of, definition.id, key, true).await?;
             }
         }
         Ok(())
     }
 
-    /// Brings the index rows of an entity, whose own row is written beside, from its old values to its new ones. Fields that are not
-    /// defined any more are left to the sweep.
+    /// Brings the entries of an entity, whose own row is written beside, from its old values to its new ones. Fields that
+    /// are not defined any more are left to the sweep.
     pub(crate) async fn index_values(
         &mut self,
         kind: EntityKind,
@@ -127,39 +142,55 @@ impl WriteTx<'_> {
         new: &Values,
         definitions: &Definitions,
     ) -> Result<(), StoreError> {
-        const DELETE: &str = "DELETE FROM detail_index \
-             USING EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) \
-             WHERE detail_index.tenant_id = $1 AND detail_index.kind = r.kind AND detail_index.field_id = r.field_id \
-             AND detail_index.value_key = r.value_key AND detail_index.entity_number = r.entity_number";
-        const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
-             SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
-             FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) ON CONFLICT DO NOTHING";
-        let kind = kind_text(kind);
+        let of = (kind, entity_number);
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
         for definition in definitions.iter() {
             let (old, new) = (old.get(definition.id), new.get(definition.id));
             if old == new {
                 continue;
             }
             let (old, new) = (keys(definition, old), keys(definition, new));
-            for key in old.difference(&new) {
-                let field = definition.id.0;
-                self.execute_any_on(
-                    Touched::Nothing,
-                    DELETE,
-                    &[kind.into(), field.into(), key.into(), entity_number.into()],
-                )
-                .await?;
-            }
-            for key in new.difference(&old) {
-                let field = definition.id.0;
-                self.execute_any_on(
-                    Touched::Nothing,
-                    INSERT,
-                    &[kind.into(), field.into(), key.into(), entity_number.into()],
-                )
-                .await?;
-            }
+            gone.extend(old.difference(&new).map(|key| (definition.id, key.clone())));
+            come.extend(new.difference(&old).map(|key| (definition.id, key.clone())));
+        }
+        for (field, key) in gone {
+            self.index(DELETE_ENTRY, of, field, key, false).await?;
+        }
+        for (field, key) in come {
+            self.index(INSERT_ENTRY, of, field, key, true).await?;
         }
         Ok(())
+    }
+
+    /// Changes an entry: notes it where entries are kept back, else by this statement.
+    async fn index(
+        &mut self,
+        sql: &'static str,
+        (kind, number): (EntityKind, i64),
+        field: FieldId,
+        key: String,
+        is_there: bool,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant();
+        let change = || Change {
+            entry: Entry {
+                tenant,
+                kind,
+                field,
+                key: key.as_str().into(),
+                number,
+            },
+            is_there,
+        };
+        if self.note_entry(change)? {
+            return Ok(());
+        }
+        let params = [
+            kind_text(kind).into(),
+            field.0.into(),
+            (&key).into(),
+            number.into(),
+        ];
+        self.execute_any_on(Touched::Nothing, sql, &params).await
     }
 }

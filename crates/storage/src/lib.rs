@@ -37,6 +37,7 @@ mod object_graph;
 mod object_writes;
 mod objects;
 mod organizations;
+mod pending;
 mod products;
 mod search;
 mod subjects;
@@ -69,6 +70,7 @@ pub use newcomers::{Ground, Newcomers};
 pub use object_graph::{Child, NamedObject, ReadableRow};
 pub use object_writes::{OBJECT_WRITES_KEPT, StandingRow, WriteRow};
 pub use objects::{ObjectId, ObjectRow};
+pub use pending::PENDING_ENTRIES;
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
 pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
 pub use tenants::{Counter, TenantRow};
@@ -122,6 +124,9 @@ pub struct Settings {
     pub now_ms: i64,
     /// What to do when the disk fails.
     pub on_fatal: OnFatal,
+    /// Entries of the index of values that gather before they are brought in: [`PENDING_ENTRIES`], but for tests. On
+    /// SQLite, where this process serves.
+    pub pending_entries: usize,
 }
 
 /// An open database. Cheap to clone; the last clone closes it.
@@ -211,8 +216,11 @@ impl Store {
             Driver::Sqlite(sqlite) => {
                 // The moment comes first: the snapshot has what had ended by then, and maybe more.
                 let seen = self.versions().map(|versions| (versions, versions.now()));
+                // So does the hold: what is committed until then, and not in the index, it has.
+                let pending = sqlite.pending.as_ref().map(|pending| pending.hold());
                 let mut reader = sqlite.reader()?;
-                op(&mut ReadTx::new(Session::Sqlite(reader.connection()?), tenant).with_versions(seen)).await
+                let tx = ReadTx::new(Session::Sqlite(reader.connection()?), tenant);
+                op(&mut tx.with_versions(seen).with_pending(pending)).await
             }
             Driver::Postgres(postgres) => {
                 let mut connection = postgres.connection().await?;
@@ -263,6 +271,15 @@ impl Store {
                 })
                 .await
             }
+        }
+    }
+
+    /// Brings in all entries of the index of values that are pending: behind this the table has what the values say. On
+    /// PostgreSQL it always has.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        match &self.driver {
+            Driver::Sqlite(sqlite) => self.submit(sqlite, NO_TENANT, Connection::settle).await,
+            Driver::Postgres(_) => Ok(()),
         }
     }
 

@@ -169,10 +169,14 @@ fn place_of(kind: ListKind) -> usize {
 }
 
 fn by_number(row: &Row<'_>) -> Result<Position, StoreError> {
-    Ok(Position {
+    row.int(0).map(of_number)
+}
+
+fn of_number(number: i64) -> Position {
+    Position {
         place: Place::Number,
-        number: row.int(0)?,
-    })
+        number,
+    }
 }
 
 fn by_text(row: &Row<'_>) -> Result<Position, StoreError> {
@@ -208,7 +212,8 @@ fn listed<T>(
 }
 
 impl ReadTx<'_> {
-    /// The next positions of a walk after `after`, at most `limit`; backward where `descending`.
+    /// The next positions of a walk after `after`, at most `limit`; backward where `descending`. Of a walk by a key some
+    /// may be of entities that have it no more.
     pub async fn list_walk(
         &mut self,
         walk: Walk<'_>,
@@ -251,13 +256,72 @@ impl ReadTx<'_> {
                     number.into(),
                     limit.into(),
                 ];
-                self.fetch(KEY[side], &params, by_number).await
+                let found = self.fetch(KEY[side], &params, |row| row.int(0)).await?;
+                let numbers =
+                    self.and_pending_with_key((kind, field, key), (number, descending), found, limit);
+                Ok(numbers.into_iter().map(of_number).collect())
             }
             Walk::EntitlementsTo(product) => {
                 let params = [product.into(), number.into(), limit.into()];
                 self.fetch(ENTITLEMENTS_TO[side], &params, by_number).await
             }
         }
+    }
+
+    /// The first of the numbers that the index has with a key, and of those that it is still to have.
+    fn and_pending_with_key(
+        &mut self,
+        (kind, field, key): (EntityKind, FieldId, &str),
+        (after, descending): (i64, bool),
+        mut numbers: Vec<i64>,
+        limit: i64,
+    ) -> Vec<i64> {
+        let place = (self.tenant(), kind, field);
+        let limit = usize::try_from(limit).unwrap_or(0);
+        let pending = self.pending_numbers(
+            |hold| hold.with_key(place, key, (after, descending), limit),
+            |entry| {
+                let is_behind = match descending {
+                    false => entry.number > after,
+                    true => entry.number < after,
+                };
+                is_behind && entry.place() == place && *entry.key == *key
+            },
+        );
+        if pending.is_empty() {
+            return numbers;
+        }
+        numbers.extend(pending);
+        numbers.sort_unstable();
+        if descending {
+            numbers.reverse();
+        }
+        numbers.dedup();
+        numbers.truncate(limit);
+        numbers
+    }
+
+    /// The numbers that the index has in a part of a field's keys, and those that it is still to have, each of them once.
+    fn and_pending_in_span(
+        &mut self,
+        (kind, field, span): (EntityKind, FieldId, &Span),
+        mut numbers: Vec<i64>,
+        limit: usize,
+    ) -> Vec<i64> {
+        let place = (self.tenant(), kind, field);
+        let pending = self.pending_numbers(
+            |hold| hold.in_span(place, span, limit),
+            |entry| {
+                let (key, number) = (&*entry.key, entry.number);
+                entry.place() == place && (key, number) > (&span.after.0, span.after.1) && *key < *span.before
+            },
+        );
+        if !pending.is_empty() {
+            numbers.extend(pending);
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
+        numbers
     }
 
     async fn walk_texts(
@@ -285,7 +349,8 @@ impl ReadTx<'_> {
         self.fetch(sql, &params, by_text).await
     }
 
-    /// All numbers that an index has, in any order; `None` when it has more than `max` rows of them.
+    /// All numbers that an index has, in any order; `None` when it has more than `max` rows of them. Of those by values
+    /// some may be of entities that have them no more.
     pub async fn list_gather(
         &mut self,
         gather: Gather<'_>,
@@ -315,7 +380,9 @@ impl ReadTx<'_> {
                     (&span.before).into(),
                     limit.into(),
                 ];
-                self.fetch(VALUES, &params, number).await?
+                let found = self.fetch(VALUES, &params, |row| row.int(0)).await?;
+                let numbers = self.and_pending_in_span((kind, field, span), found, max.saturating_add(1));
+                numbers.into_iter().map(Some).collect()
             }
             Gather::OrganizationsOf(customer) => {
                 let params = [customer.into(), limit.into()];

@@ -28,6 +28,7 @@ fn on_postgres() {
             serve: true,
             now_ms: 0,
             on_fatal: Arc::new(|_| {}),
+            pending_entries: crate::PENDING_ENTRIES,
         };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         drop(runtime.block_on(Store::open(&settings)).unwrap());

@@ -16,6 +16,7 @@ const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0003_lists.sql"),
     include_str!("../migrations/sqlite/0004_objects.sql"),
     include_str!("../migrations/sqlite/0005_cursor_secrets.sql"),
+    include_str!("../migrations/sqlite/0006_pending_entries.sql"),
 ];
 
 /// Brings the database to this program's version. Several processes may try at once: each step
@@ -75,6 +76,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0003_lists.sql"),
     include_str!("../migrations/postgres/0004_objects.sql"),
     include_str!("../migrations/postgres/0005_cursor_secrets.sql"),
+    include_str!("../migrations/postgres/0006_pending_entries.sql"),
 ];
 
 /// One number for all servers: who migrates holds it until the transaction ends. Tenants are locked by

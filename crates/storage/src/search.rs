@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use guildhall_domain::{Customer, FieldId};
+use guildhall_domain::{Customer, EntityKind, FieldId};
 
 use crate::customers::row;
 use crate::error::StoreError;
+use crate::lists::Walk;
 use crate::tx::ReadTx;
+
+/// Candidates that are read at once.
+const BLOCK: i64 = 250;
 
 impl ReadTx<'_> {
     /// The customers that hold every one of these search keys (`value_key`) in its field, in the order they
@@ -14,9 +18,13 @@ impl ReadTx<'_> {
     ///
     /// The first leads; of each that it finds, the index rows of all are counted. `field_id` and `value_key`
     /// are there for the index to be entered by, the two together are what is asked for.
+    ///
+    /// Where something of these fields is pending, the index alone does not know: then the customers are asked
+    /// themselves, by `holds`, which says of one whether it holds them all.
     pub async fn customers_with(
         &mut self,
         wanted: &BTreeSet<(FieldId, String)>,
+        holds: impl Fn(&Customer) -> bool,
         offset: i64,
         limit: i64,
     ) -> Result<Vec<Customer>, StoreError> {
@@ -43,20 +51,72 @@ impl ReadTx<'_> {
         );
         let pairs = json(serde_json::to_string(&pairs))?;
         let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-        self.fetch(
-            SQL,
-            &[
-                field.0.into(),
-                key.into(),
-                count.into(),
-                (&fields).into(),
-                (&keys).into(),
-                (&pairs).into(),
-                limit.into(),
-                offset.into(),
-            ],
-            row,
-        )
-        .await
+        let found = self
+            .fetch(
+                SQL,
+                &[
+                    field.0.into(),
+                    key.into(),
+                    count.into(),
+                    (&fields).into(),
+                    (&keys).into(),
+                    (&pairs).into(),
+                    limit.into(),
+                    offset.into(),
+                ],
+                row,
+            )
+            .await?;
+        match self.is_pending(wanted) {
+            false => Ok(found),
+            true => self.customers_that((*field, key), holds, offset, limit).await,
+        }
+    }
+
+    /// Whether something is pending of one of these fields.
+    fn is_pending(&mut self, wanted: &BTreeSet<(FieldId, String)>) -> bool {
+        let tenant = self.tenant();
+        let places = wanted
+            .iter()
+            .map(|(field, _)| (tenant, EntityKind::Customer, *field));
+        let places: Vec<_> = places.collect();
+        let pending = self.pending_numbers(
+            |hold| match places.iter().any(|place| hold.has(*place)) {
+                true => vec![0],
+                false => Vec::new(),
+            },
+            |entry| places.contains(&entry.place()),
+        );
+        !pending.is_empty()
+    }
+
+    /// Those with a key, in the index or pending, that hold what is asked for.
+    async fn customers_that(
+        &mut self,
+        (field, key): (FieldId, &str),
+        holds: impl Fn(&Customer) -> bool,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Vec<Customer>, StoreError> {
+        let walk = Walk::Key(EntityKind::Customer, field, key);
+        let (mut found, mut to_skip, mut last) = (Vec::new(), offset, None);
+        while (found.len() as i64) < limit {
+            let positions = self.list_walk(walk, last.as_ref(), false, BLOCK).await?;
+            let numbers: Vec<i64> = positions.iter().map(|position| position.number).collect();
+            let mut customers = self.list_customers(&numbers).await?;
+            customers.sort_unstable_by_key(|customer| customer.thing.number);
+            for customer in customers.into_iter().filter(|customer| holds(&customer.thing)) {
+                match to_skip {
+                    0 if (found.len() as i64) < limit => found.push(customer.thing),
+                    0 => break,
+                    _ => to_skip -= 1,
+                }
+            }
+            last = positions.into_iter().next_back();
+            if (numbers.len() as i64) < BLOCK {
+                break;
+            }
+        }
+        Ok(found)
     }
 }

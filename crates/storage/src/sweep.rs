@@ -182,6 +182,8 @@ impl WriteTx<'_> {
              AND value_key = $4 AND entity_number = $5";
         const SQL: &str = "SELECT value_key, entity_number FROM detail_index \
              WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 LIMIT $4";
+        // Its holders may be pending, and must not come into the index behind this.
+        self.settle_entries()?;
         let mut removed = 0;
         for kind in [
             EntityKind::Organization,

@@ -1,6 +1,7 @@
 //! Transactions. One belongs to a tenant and binds it as `$1` itself, so that no statement can be
 //! run without it; what must look across tenants uses [`SystemTx`], and is rare enough to list:
-//! tenants by cloudId, tokens by hash, work waiting for a background hand, and the write probe.
+//! tenants by cloudId, tokens by hash, work waiting for a background hand, what is pending at the start, and the write
+//! probe.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,6 +9,7 @@ use guildhall_domain::{Entity, TenantId};
 
 use crate::driver::{Ask, Lock, Param, Row, Rows, Session};
 use crate::error::StoreError;
+use crate::pending::{Change, Entry, Hold};
 use crate::versions::{Moment, Touched, Version, Versions};
 
 /// Parameters of a statement, the tenant's place first. Statements have at most a dozen.
@@ -23,6 +25,8 @@ pub struct ReadTx<'c> {
     stamp: Option<i64>,
     /// The versions, and a moment before the snapshot was taken; nothing where no version may be used.
     versions: Option<(&'c Versions, Moment)>,
+    /// What is pending of the index of values; nothing where all of it is in the index.
+    pending: Option<Hold>,
 }
 
 impl<'c> ReadTx<'c> {
@@ -33,11 +37,36 @@ impl<'c> ReadTx<'c> {
             steady: true,
             stamp: None,
             versions: None,
+            pending: None,
         }
     }
 
     pub(crate) fn with_versions(self, versions: Option<(&'c Versions, Moment)>) -> Self {
         Self { versions, ..self }
+    }
+
+    pub(crate) fn with_pending(self, pending: Option<Hold>) -> Self {
+        Self { pending, ..self }
+    }
+
+    /// Numbers that pending entries may add to those that were just found in the index of values, by what asks a hold and
+    /// what tells of an entry that this very transaction has changed whether it counts. They are candidates: each is read and asked
+    /// again.
+    pub(crate) fn pending_numbers(
+        &mut self,
+        held: impl Fn(&Hold) -> Vec<i64>,
+        counts: impl Fn(&Entry) -> bool,
+    ) -> Vec<i64> {
+        if let Some(hold) = &self.pending {
+            return held(hold);
+        }
+        let Some((hold, changes)) = self.session.own_pending() else {
+            return Vec::new();
+        };
+        let mut numbers = held(&hold);
+        let entries = changes.iter().map(|change| &change.entry);
+        numbers.extend(entries.filter(|entry| counts(entry)).map(|entry| entry.number));
+        numbers
     }
 
     /// The version that a thing has in this snapshot. What was made of it under the same version, by whatever
@@ -107,6 +136,16 @@ impl<'c> WriteTx<'c> {
             ..ReadTx::new(session, tenant)
         };
         Self { read }
+    }
+
+    /// Notes a change of an entry of the index of values, if those are kept back.
+    pub(crate) fn note_entry(&mut self, change: impl FnOnce() -> Change) -> Result<bool, StoreError> {
+        self.read.session.note_entry(change)
+    }
+
+    /// Brings in all entries of the index of values that are kept back: behind this it has what the values say.
+    pub(crate) fn settle_entries(&mut self) -> Result<(), StoreError> {
+        self.read.session.settle_entries()
     }
 
     /// Takes a lock of the tenant, until the end.

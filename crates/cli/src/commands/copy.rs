@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use guildhall_domain::Clock;
-use guildhall_storage::{CopyProgress, OnFatal, Settings, Store};
+use guildhall_storage::{CopyProgress, OnFatal, PENDING_ENTRIES, Settings, Store};
 
 use super::{Failure, location, print, say};
 use crate::machine::SystemClock;
@@ -33,6 +33,7 @@ async fn copy(from: &str, to: &str) -> Result<(), Failure> {
         serve: true,
         now_ms: clock.now().0,
         on_fatal: on_fatal.clone(),
+        pending_entries: PENDING_ENTRIES,
     };
     let source = Store::open(&open(from, false)).await?;
     if source

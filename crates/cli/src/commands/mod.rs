@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use guildhall_domain::{Clock, Excerpt};
 use guildhall_service::{Error, Service, Settings};
-use guildhall_storage::{Location, OnFatal, OpenError, Store};
+use guildhall_storage::{Location, OnFatal, OpenError, PENDING_ENTRIES, Store};
 
 use crate::machine::{SystemClock, SystemRandom};
 
@@ -107,6 +107,7 @@ async fn service(
         serve,
         now_ms,
         on_fatal,
+        pending_entries: PENDING_ENTRIES,
     })
     .await?;
     Ok(Service::new(

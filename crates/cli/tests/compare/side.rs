@@ -11,7 +11,7 @@ use guildhall_http::shell::{Answer as _, RequestBody};
 use guildhall_http::{Api, ApiSettings};
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{Lifetime, NewToken, Service, Settings};
-use guildhall_storage::{CopiedTable, Location, OnFatal, Store};
+use guildhall_storage::{CopiedTable, Location, OnFatal, PENDING_ENTRIES, Store};
 use guildhall_testkit::{ManualClock, SeededRandom};
 use http_body_util::BodyExt as _;
 
@@ -53,6 +53,7 @@ impl Side {
             serve: true,
             now_ms: START.0,
             on_fatal,
+            pending_entries: PENDING_ENTRIES,
         };
         let store = Store::open(&settings).await.unwrap();
         let services = [1, 2].map(|server| {

@@ -46,6 +46,7 @@ async fn open(location: Location) -> Result<Store, OpenError> {
         serve: true,
         now_ms: 0,
         on_fatal,
+        pending_entries: 40,
     };
     Store::open(&settings).await
 }

@@ -10,7 +10,7 @@ use guildhall_domain::task::TaskType;
 use guildhall_domain::{Caller, TenantId, Timestamp};
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{FieldValues, Links, NewProfile, NewSubject, Service, Settings, Submission, Target};
-use guildhall_storage::{Location, OnFatal, Store};
+use guildhall_storage::{Location, OnFatal, PENDING_ENTRIES, Store};
 use guildhall_testkit::{Cluster, ClusterOptions, ManualClock, SeededRandom};
 
 /// A service on a cluster that logs its statements.
@@ -33,6 +33,7 @@ impl World {
             serve: true,
             now_ms: 0,
             on_fatal,
+            pending_entries: PENDING_ENTRIES,
         };
         let store = Store::open(&settings).await.unwrap();
         // It lives as long as its cluster.

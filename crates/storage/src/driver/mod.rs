@@ -10,10 +10,11 @@ use guildhall_domain::TenantId;
 use serde::{Serialize, Serializer};
 
 use crate::error::StoreError;
+use crate::pending::{Change, Hold};
 use crate::versions::Touched;
 
 /// A parameter of a statement. `$1` is always the tenant in a tenant's transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Param<'a> {
     Int(i64),
     OptInt(Option<i64>),
@@ -208,6 +209,40 @@ impl Session<'_> {
     pub(crate) fn touch(&mut self, tenant: TenantId, touched: Touched) {
         if let Session::Sqlite(connection) = self {
             connection.touch(tenant, touched);
+        }
+    }
+
+    /// Notes a change of an entry of the index of values, where entries are kept back; `false` where they are to be
+    /// written at once. What a server has left to be brought in comes first then.
+    pub(crate) fn note_entry(&mut self, change: impl FnOnce() -> Change) -> Result<bool, StoreError> {
+        let Session::Sqlite(connection) = self else {
+            return Ok(false);
+        };
+        match connection.keeper() {
+            Some(keeper) => {
+                keeper.note(change());
+                Ok(true)
+            }
+            None => connection.settle().map(|()| false),
+        }
+    }
+
+    /// Brings in all entries that are kept back.
+    pub(crate) fn settle_entries(&mut self) -> Result<(), StoreError> {
+        match self {
+            Session::Sqlite(connection) => connection.settle(),
+            Session::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// What is pending for the writer itself: what was decided before this transaction, and in it.
+    pub(crate) fn own_pending(&mut self) -> Option<(Hold, &[Change])> {
+        match self {
+            Session::Sqlite(connection) => {
+                let keeper = connection.keeper()?;
+                Some((keeper.shared().hold(), keeper.noted()))
+            }
+            Session::Postgres(_) => None,
         }
     }
 

@@ -48,8 +48,16 @@ fn run(location: &Location, case: impl AsyncFnOnce(Open<'_>)) {
     }));
 }
 
-/// Opens a store.
+/// Opens a store, which brings entries of the index of values in when some have gathered.
 pub async fn open_at(location: &Location, serve: bool) -> Result<Store, OpenError> {
+    open_gathering(location, serve, 5).await
+}
+
+async fn open_gathering(
+    location: &Location,
+    serve: bool,
+    pending_entries: usize,
+) -> Result<Store, OpenError> {
     let on_fatal: OnFatal = Arc::new(|why| panic!("the disk failed: {why}"));
     let settings = Settings {
         location: location.clone(),
@@ -57,15 +65,23 @@ pub async fn open_at(location: &Location, serve: bool) -> Result<Store, OpenErro
         serve,
         now_ms: NOW.0,
         on_fatal,
+        pending_entries,
     };
     Store::open(&settings).await
 }
 
 /// Opens an SQLite file.
 pub fn open(path: &Path, serve: bool) -> Result<Store, OpenError> {
+    open_with(path, serve, 5)
+}
+
+/// Opens an SQLite file, where so many entries of the index of values gather before they are brought in.
+pub fn open_with(path: &Path, serve: bool, pending_entries: usize) -> Result<Store, OpenError> {
     let location = Location::Sqlite(path.to_owned());
     // SQLite opens without waiting, so the future is ready at its first poll.
-    match pin!(open_at(&location, serve)).poll(&mut Context::from_waker(Waker::noop())) {
+    match pin!(open_gathering(&location, serve, pending_entries))
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(opened) => opened,
         Poll::Pending => panic!("SQLite waited for something"),
     }

@@ -1,9 +1,12 @@
 //! Facts about organizations, customers, products, memberships, entitlements and fields. Long, because each kind of
 //! thing has short cases on the same few samples.
 
+use std::collections::BTreeSet;
+
 use guildhall_domain::bulk::Need;
 use guildhall_domain::{
-    Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, SubjectKind, Values,
+    Customer, Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, SubjectKind, Values,
+    value_key,
 };
 use guildhall_storage::{Newcomers, StoreError};
 
@@ -663,12 +666,16 @@ pub async fn customers_by_their_values(open: Open<'_>) {
         .await;
     }
     let found = async |wanted: &[(i64, &str)], offset, limit| -> Vec<i64> {
-        let wanted = wanted
+        let wanted: BTreeSet<_> = wanted
             .iter()
             .map(|(field, key)| (FieldId(*field), (*key).to_owned()))
             .collect();
+        // Both fields are texts.
+        let holds = |customer: &Customer| holds(customer, &wanted);
         let found = store
-            .read(one, async |tx| tx.customers_with(&wanted, offset, limit).await)
+            .read(one, async |tx| {
+                tx.customers_with(&wanted, holds, offset, limit).await
+            })
             .await
             .unwrap();
         found.into_iter().map(|customer| customer.number).collect()
@@ -690,4 +697,12 @@ pub async fn customers_by_their_values(open: Open<'_>) {
     })
     .await;
     assert_eq!(found(&[(1, "eu"), (2, "x")], 0, 10).await, [4]);
+}
+
+/// Whether the customer has a value with each of these keys, in fields of texts.
+fn holds(customer: &Customer, wanted: &BTreeSet<(FieldId, String)>) -> bool {
+    wanted.iter().all(|(field, key)| {
+        let mut values = customer.details.get(*field).iter();
+        values.any(|value| value_key(FieldType::Text, value) == *key)
+    })
 }

@@ -119,7 +119,7 @@ async fn view(store: &Store, tenant: TenantId) -> String {
         .read(tenant, async |tx| {
             let mut seen = format!("{:?} {:?}", tx.definitions_stamp().await?, tx.tokens().await?);
             let noted = BTreeSet::from([(FieldId(2), "noted".to_owned())]);
-            seen += &format!("{:?}", tx.customers_with(&noted, 0, 10).await?);
+            seen += &format!("{:?}", tx.customers_with(&noted, |_| true, 0, 10).await?);
             for kind in [
                 EntityKind::Organization,
                 EntityKind::Customer,

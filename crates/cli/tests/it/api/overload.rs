@@ -13,7 +13,7 @@ use guildhall_http::governor::Door;
 use guildhall_http::shell::{ShellSettings, serve};
 use guildhall_http::{Api, ApiSettings};
 use guildhall_service::{Lifetime, NewToken, Service, Settings};
-use guildhall_storage::{Location, OnFatal, Store};
+use guildhall_storage::{Location, OnFatal, PENDING_ENTRIES, Store};
 use guildhall_testkit::{Client, Home, ManualClock, Request, Response, SeededRandom};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -116,6 +116,7 @@ async fn open(home: &Home, clock: &ManualClock) -> (SocketAddr, Arc<Api>, [Strin
         serve: true,
         now_ms: NOW.0,
         on_fatal,
+        pending_entries: PENDING_ENTRIES,
     };
     let store = Store::open(&settings).await.unwrap();
     let random = Arc::new(SeededRandom::new(7));

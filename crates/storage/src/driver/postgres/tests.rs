@@ -17,6 +17,7 @@ fn run_everything<T>(url: String, before: impl FnOnce() -> T) -> (Result<(), Sto
         serve: true,
         now_ms: 0,
         on_fatal: Arc::new(|_| {}),
+        pending_entries: crate::PENDING_ENTRIES,
     };
     let run = async {
         let store = Store::open(&settings).await.unwrap();

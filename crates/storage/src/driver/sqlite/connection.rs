@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, ErrorCode, OpenFlags, ToSql, ffi};
 use crate::dialect;
 use crate::driver::{Param, Rows};
 use crate::error::{OpenError, StoreError};
+use crate::pending::Keeper;
 use crate::versions::Touched;
 
 /// What a connection is opened for.
@@ -44,6 +45,8 @@ pub(crate) struct Connection {
     touched: Vec<(TenantId, Touched)>,
     /// Whether it was said what the next statement changes.
     is_touch_said: bool,
+    /// Where entries of the index of values are kept back: on the connection of the only server's writer.
+    keeper: Option<Keeper>,
     /// Statements run so far.
     #[cfg(test)]
     runs: usize,
@@ -79,6 +82,7 @@ impl Connection {
             is_beside_a_server: false,
             touched: Vec::new(),
             is_touch_said: false,
+            keeper: None,
             #[cfg(test)]
             runs: 0,
         };
@@ -182,6 +186,16 @@ impl Connection {
         }
     }
 
+    /// From now on entries of the index of values are kept back.
+    pub(crate) fn keep_back(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
+    }
+
+    /// What keeps entries of the index of values back, if they are.
+    pub(crate) fn keeper(&mut self) -> Option<&mut Keeper> {
+        self.keeper.as_mut()
+    }
+
     /// What was changed, or was to be changed, since this was last asked.
     pub(super) fn take_touched(&mut self) -> Vec<(TenantId, Touched)> {
         std::mem::take(&mut self.touched)
@@ -218,6 +232,34 @@ impl Connection {
                 out.push(read(row)?);
             }
             Ok(out)
+        };
+        let result = run();
+        self.note(result)
+    }
+
+    /// Runs a statement that changes something once for each of these rows of parameters. What stays as it was in the row
+    /// before stays bound.
+    pub(crate) fn execute_each<'p, const N: usize>(
+        &mut self,
+        sql: &'static str,
+        rows: impl Iterator<Item = [Param<'p>; N]>,
+    ) -> Result<(), StoreError> {
+        let run = || {
+            let mut statement = self.prepare(sql, &[])?;
+            let mut last = None;
+            for row in rows {
+                let last = last.replace(row);
+                for (index, param) in row.iter().enumerate() {
+                    if last.is_some_and(|last| last[index] == *param) {
+                        continue;
+                    }
+                    statement
+                        .raw_bind_parameter(index + 1, param)
+                        .map_err(|e| store_error(&e))?;
+                }
+                statement.raw_execute().map_err(|e| store_error(&e))?;
+            }
+            Ok(())
         };
         let result = run();
         self.note(result)

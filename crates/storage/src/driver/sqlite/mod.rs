@@ -6,7 +6,7 @@ mod connection;
 mod lock;
 mod queue;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 mod writer;
 
 use std::num::NonZero;
@@ -19,6 +19,7 @@ pub(crate) use lock::create_private;
 pub(crate) use writer::{Unit, Writer};
 
 use crate::error::{OpenError, StoreError};
+use crate::pending::{Keeper, Pending};
 use crate::versions::Versions;
 use crate::{Settings, migrate};
 
@@ -28,6 +29,8 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Connection>>,
     pub(crate) writer: Writer,
     pub(crate) versions: Arc<Versions>,
+    /// What is still to be brought into the index of values, where this process keeps that back.
+    pub(crate) pending: Option<Arc<Pending>>,
     lock: Option<lock::ServeLock>,
 }
 
@@ -55,6 +58,13 @@ impl Sqlite {
                 .map_err(|e| connection::cannot_open(path, &e))?;
         }
         migrate::sqlite(&mut connection, path, settings.now_ms)?;
+        let mut pending = None;
+        if settings.serve {
+            let keeper = Keeper::read(&mut connection, settings.pending_entries)
+                .map_err(|e| OpenError(format!("{}: {e}", path.display())))?;
+            pending = Some(keeper.shared());
+            connection.keep_back(keeper);
+        }
         let versions = Arc::new(Versions::default());
         let writer = Writer::start(connection, path, settings.on_fatal.clone(), Arc::clone(&versions))?;
         Ok(Self {
@@ -62,6 +72,7 @@ impl Sqlite {
             readers: Mutex::new(Vec::new()),
             writer,
             versions,
+            pending,
             lock,
         })
     }

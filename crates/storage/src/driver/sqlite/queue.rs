@@ -14,6 +14,17 @@ pub(super) struct Queue<T> {
     arrived: Condvar,
 }
 
+/// What a wait came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Popped<T> {
+    /// A thing, of the tenant whose turn it is.
+    Thing(T),
+    /// Nothing came in time.
+    Nothing,
+    /// The queue is closed and empty.
+    Closed,
+}
+
 struct State<T> {
     lines: Lines<T>,
     /// With how many in line the receiver wants to be woken.
@@ -53,18 +64,32 @@ impl<T> Queue<T> {
         self.lock().lines.pop()
     }
 
-    /// Waits for the next thing; `None` when the queue is closed and empty.
-    pub(super) fn pop(&self) -> Option<T> {
+    /// Waits for the next thing, but no longer than this, if it is to be so.
+    pub(super) fn pop_within(&self, patience: Option<Duration>) -> Popped<T> {
+        let until = patience.map(|patience| Instant::now() + patience);
         let mut state = self.lock();
-        while state.lines.waiting() == 0 {
+        let popped = loop {
+            if let Some(thing) = state.lines.pop() {
+                break Popped::Thing(thing);
+            }
             if state.is_closed {
-                return None;
+                break Popped::Closed;
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break Popped::Nothing;
             }
             state.wake_at = 1;
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+            state = match left {
+                Some(left) => {
+                    let waited = self.arrived.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        };
         state.wake_at = usize::MAX;
-        state.lines.pop()
+        popped
     }
 
     /// Waits until so many are in line, but no longer than this.
@@ -110,8 +135,24 @@ mod tests {
         queue.push(A, "last").unwrap();
         queue.close();
         assert!(matches!(queue.push(A, "late"), Err(StoreError::Unavailable(_))));
-        assert_eq!(queue.pop(), Some("last"));
-        assert_eq!(queue.pop(), None);
+        assert_eq!(queue.pop_within(None), Popped::Thing("last"));
+        assert_eq!(queue.pop_within(None), Popped::Closed);
+    }
+
+    #[test]
+    fn a_wait_ends_in_time_and_by_what_comes() {
+        let queue = Queue::new(8);
+        assert_eq!(queue.pop_within(Some(Duration::ZERO)), Popped::Nothing);
+        assert_eq!(queue.pop_within(Some(Duration::from_millis(1))), Popped::Nothing);
+        std::thread::scope(|scope| {
+            let sender = Arc::clone(&queue);
+            scope.spawn(move || sender.push(A, "x").unwrap());
+            // Much longer than it takes.
+            assert_eq!(
+                queue.pop_within(Some(Duration::from_secs(600))),
+                Popped::Thing("x")
+            );
+        });
     }
 
     #[test]
@@ -124,7 +165,7 @@ mod tests {
                     sender.push(A, "x").unwrap();
                 }
             });
-            assert_eq!(queue.pop(), Some("x"));
+            assert_eq!(queue.pop_within(None), Popped::Thing("x"));
             // Much longer than it takes: it is woken, it does not wait this out.
             let began = Instant::now();
             queue.gather(299, Duration::from_secs(600));

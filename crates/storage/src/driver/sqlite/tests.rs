@@ -29,6 +29,11 @@ fn open(path: &Path, purpose: Use) -> Connection {
     connection
 }
 
+/// A new database's connection that writes.
+pub(crate) fn open_to_write(path: &Path) -> Connection {
+    open(path, Use::Write)
+}
+
 #[test]
 fn settings_are_kept_by_every_connection() {
     let folder = TempFolder::new();
@@ -103,7 +108,11 @@ pub(in crate::driver) fn written_statements() -> BTreeSet<String> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Migrations are no statements of a transaction, and the dialect's are examples. A copy moves whole
         // tables, all tenants of them, with statements made of parts; its own tests run every one.
-        if !path.is_file() || ["migrate.rs", "citus.rs", "dialect.rs", "copy.rs"].contains(&&*name) {
+        let is_of_tests = name.ends_with("_tests.rs");
+        if !path.is_file()
+            || is_of_tests
+            || ["migrate.rs", "citus.rs", "dialect.rs", "copy.rs"].contains(&&*name)
+        {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
@@ -148,7 +157,7 @@ fn the_walk_runs_every_statement() {
 /// or by a join with one that is. Those that are meant to see all tenants are listed.
 #[test]
 fn every_statement_is_of_one_tenant() {
-    const OF_ALL_TENANTS: [(&str, &str); 13] = [
+    const OF_ALL_TENANTS: [(&str, &str); 14] = [
         ("FROM tenant WHERE cloud_id =", "the tenant is what is looked for"),
         (
             "FROM token k JOIN tenant t ON t.tenant_id = k.tenant_id WHERE k.hash =",
@@ -161,6 +170,7 @@ fn every_statement_is_of_one_tenant() {
         ),
         ("UPDATE probe", "belongs to no tenant"),
         ("FROM sweep ORDER BY tenant_id", "work of any tenant"),
+        ("FROM detail_pending ORDER BY tenant_id", "work of any tenant"),
         ("FROM task_open) AS lined", "work of any tenant"),
         (
             "UPDATE task_open SET lease_until = 0",
@@ -234,9 +244,10 @@ fn no_reading_statement_is_prepared_again_for_other_values() {
 /// an index that begins with the tenant, but for the few that are meant to see all tenants.
 #[test]
 fn every_statement_finds_its_rows_by_an_index() {
-    const READ_ALL: [&str; 4] = [
+    const READ_ALL: [&str; 5] = [
         "FROM tenant ORDER BY tenant_id",
         "FROM sweep ORDER BY",
+        "FROM detail_pending ORDER BY",
         "FROM task_open) AS lined",
         "UPDATE task_open SET lease_until = 0",
     ];

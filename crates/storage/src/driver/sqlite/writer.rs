@@ -14,9 +14,10 @@ use guildhall_domain::TenantId;
 
 use super::checkpoint::Checkpointer;
 use super::connection::Connection;
-use super::queue::Queue;
+use super::queue::{Popped, Queue};
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
+use crate::pending::{Keeper, Share};
 use crate::versions::Versions;
 
 /// Units of work that may wait, of all tenants together; of one alone, half of them. Beyond it a write is
@@ -28,6 +29,9 @@ const GROUP_UNITS_MAX: usize = 1_024;
 const GROUP_ROWS_MAX: u64 = 2_048;
 /// A commit that takes longer makes it worth waiting for those who were just answered: see [`Room::run`].
 const SLOW_COMMIT: Duration = Duration::from_micros(500);
+
+/// When nothing was written for so long, entries of the index of values that are kept back are brought in.
+const IDLE_AFTER: Duration = Duration::from_millis(500);
 
 /// A unit of work, which may be run more than once: what an earlier run did is rolled back before.
 pub(crate) trait Unit: Send {
@@ -121,10 +125,28 @@ impl Room {
     /// Where commits are slow, those who were just answered are about to write again, and a group that
     /// began without them would make them wait for its commit: they are given a tenth of its time.
     fn run(mut self) {
-        while let Some(first) = self.units.pop() {
+        // Whether the last thing that was done was bringing in, and went well; after a failure a write must come first.
+        let (mut goes_on, mut may_tidy) = (false, true);
+        loop {
+            let has_pending = may_tidy && self.connection.keeper().is_some_and(|keeper| !keeper.is_empty());
+            let patience = match (has_pending, goes_on) {
+                (false, _) => None,
+                (true, false) => Some(IDLE_AFTER),
+                (true, true) => Some(Duration::ZERO),
+            };
+            let first = match self.units.pop_within(patience) {
+                Popped::Thing(first) => Some(first),
+                Popped::Nothing => None,
+                Popped::Closed => break,
+            };
+            goes_on = first.is_none();
             let began = Instant::now();
             let mut ran = Vec::new();
             let outcome = self.group(first, &mut ran);
+            may_tidy = outcome.is_ok();
+            if let (true, Err(error)) = (goes_on, &outcome) {
+                tracing::warn!(%error, "entries of the index of values were not brought in; after the next write they are");
+            }
             let (took, count) = (began.elapsed(), ran.len());
             let fatal = match &outcome {
                 Err(StoreError::Broken(why)) => Some(why.clone()),
@@ -149,15 +171,40 @@ impl Room {
                 self.units.gather(count, took / 10);
             }
         }
+        self.settle();
     }
 
-    /// Runs a group and commits it. `Ok` means that all kept changes are on disk.
-    fn group(&mut self, first: Box<dyn Unit>, ran: &mut Vec<Box<dyn Unit>>) -> Result<(), StoreError> {
+    /// The end: the index has what the values say, so that whoever opens the file finds it so. If it cannot be done, the next
+    /// server has it to do.
+    fn settle(&mut self) {
+        if self.connection.keeper().is_none_or(|keeper| keeper.is_empty()) {
+            return;
+        }
+        let settled = self.connection.statement("BEGIN IMMEDIATE").and_then(|()| {
+            self.connection.settle()?;
+            self.commit(Share::OfBusy)
+        });
+        if let Err(error) = settled {
+            tracing::warn!(%error, "entries of the index of values were not brought in; the next start reads them again");
+            self.abandon();
+        }
+    }
+
+    /// Runs a group, if there is one, and commits it. `Ok` means that all kept changes are on disk.
+    fn group(
+        &mut self,
+        first: Option<Box<dyn Unit>>,
+        ran: &mut Vec<Box<dyn Unit>>,
+    ) -> Result<(), StoreError> {
         if let Err(error) = self.connection.statement("BEGIN IMMEDIATE") {
             // Nothing of the unit has run; its caller hears why through its own answer.
-            ran.push(first);
+            ran.extend(first);
             return Err(error);
         }
+        let share = match &first {
+            Some(_) => Share::OfBusy,
+            None => Share::OfIdle,
+        };
         let run = match self.run_together(first, ran) {
             Ok(true) => Ok(()),
             Ok(false) => self.run_apart(ran),
@@ -167,14 +214,21 @@ impl Room {
             self.abandon();
             return Err(error);
         }
+        let committed = self.commit(share);
+        if committed.is_err() {
+            self.abandon();
+        }
+        committed
+    }
+
+    fn commit(&mut self, share: Share) -> Result<(), StoreError> {
+        let bringing = self.connection.bring_in(share)?;
         // From here until its end nothing that the commit changes has a version, so no answer that it
         // outdates is kept or found meanwhile. Who wrote is answered later still.
         let commit = self.versions.begin(&self.connection.take_touched());
         let committed = self.connection.statement("COMMIT");
         commit.end();
-        if committed.is_err() {
-            self.abandon();
-        }
+        self.connection.brought_in(bringing, committed.is_ok());
         committed
     }
 
@@ -182,11 +236,11 @@ impl Room {
     /// changes it, which was a sixth of a create. Returns whether all that was changed may stay.
     fn run_together(
         &mut self,
-        first: Box<dyn Unit>,
+        first: Option<Box<dyn Unit>>,
         ran: &mut Vec<Box<dyn Unit>>,
     ) -> Result<bool, StoreError> {
         let rows_before = self.connection.changes_so_far();
-        let mut next = Some(first);
+        let mut next = first;
         while let Some(unit) = next.take() {
             let before = self.connection.changes_so_far();
             if !self.unit(unit, ran)? && self.connection.changes_so_far() != before {
@@ -218,7 +272,7 @@ impl Room {
         units: &mut impl Iterator<Item = Box<dyn Unit>>,
         ran: &mut Vec<Box<dyn Unit>>,
     ) -> Result<(), StoreError> {
-        self.connection.statement("ROLLBACK")?;
+        self.roll_back()?;
         self.connection.statement("BEGIN IMMEDIATE")?;
         for unit in units {
             self.connection.statement("SAVEPOINT unit")?;
@@ -232,6 +286,7 @@ impl Room {
 
     /// Runs one unit; whether its changes stay. `Err` means that the whole group is lost.
     fn unit(&mut self, mut unit: Box<dyn Unit>, ran: &mut Vec<Box<dyn Unit>>) -> Result<bool, StoreError> {
+        let mark = self.connection.keeper().map(Keeper::unit);
         let keep = match catch_unwind(AssertUnwindSafe(|| unit.run(&mut self.connection))) {
             Ok(keep) => {
                 ran.push(unit);
@@ -243,6 +298,9 @@ impl Room {
                 false
             }
         };
+        if let (false, Some(mark), Some(keeper)) = (keep, mark, self.connection.keeper()) {
+            keeper.back_to(mark);
+        }
         if let Some(error) = self.connection.broken() {
             return Err(error.clone());
         }
@@ -255,10 +313,18 @@ impl Room {
 
     /// Leaves the transaction, if SQLite has not done so itself.
     fn abandon(&mut self) {
-        if self.connection.in_transaction()
-            && let Err(error) = self.connection.statement("ROLLBACK")
-        {
+        if let Err(error) = self.roll_back() {
             tracing::error!(%error, "a rollback failed");
+        }
+    }
+
+    fn roll_back(&mut self) -> Result<(), StoreError> {
+        if let Some(keeper) = self.connection.keeper() {
+            keeper.roll_back();
+        }
+        match self.connection.in_transaction() {
+            true => self.connection.statement("ROLLBACK"),
+            false => Ok(()),
         }
     }
 

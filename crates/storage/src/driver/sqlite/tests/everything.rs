@@ -98,7 +98,9 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     grounds(tx).await?;
     tx.used_ids(&BTreeSet::from([1])).await?;
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
-    tx.customers_with(&BTreeSet::from(wanted), 0, 10).await?;
+    tx.customers_with(&BTreeSet::from(wanted), |_| true, 0, 10)
+        .await?;
+    tx.append_and_remove_pending().await?;
     tx.cloud_id().await?;
     tx.glances(&BTreeSet::from([1])).await?;
     for links in [Links::Wanted, Links::Unwanted] {
@@ -156,6 +158,7 @@ pub(in crate::driver) async fn everything_across_tenants(
     tx.end_all_leases().await?;
     tx.tasks_finished_before(NOW, 10).await?;
     tx.tombstones_before(NOW, 10).await?;
+    tx.pending(|_, _, _| {}).await?;
     Ok(tenant)
 }
 

@@ -1,0 +1,127 @@
+//! What only the inside can see: commits that fail, whatever had been done for them.
+
+use guildhall_testkit::{SeededRandom, TempFolder};
+
+use super::*;
+use crate::driver::sqlite::tests::open_to_write;
+
+const TENANT: TenantId = TenantId(1);
+const PLACE: Place = (TENANT, EntityKind::Organization, FieldId(1));
+
+fn change(key: &str, number: i64, is_there: bool) -> Change {
+    Change {
+        entry: Entry {
+            tenant: TENANT,
+            kind: EntityKind::Organization,
+            field: FieldId(1),
+            key: key.into(),
+            number,
+        },
+        is_there,
+    }
+}
+
+fn index(connection: &mut Connection) -> Vec<(String, i64)> {
+    let sql = "SELECT value_key, entity_number FROM detail_index ORDER BY 1, 2";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0).unwrap(), row.get(1).unwrap()));
+    connection.fetch(sql, &[], row).unwrap()
+}
+
+fn is_there(keeper: &mut Keeper) -> Vec<Vec<(Value, bool)>> {
+    let of = |held: &Held| {
+        let entries = held.batch.entries();
+        let all = entries.after(None);
+        all.map(|(_, value, is_there)| (value.clone(), is_there))
+            .collect()
+    };
+    keeper.held.iter().map(of).collect()
+}
+
+/// A commit as the writer makes it, that fails at its end or does not.
+fn commit(connection: &mut Connection, share: Share, fails: bool) {
+    let bringing = connection.bring_in(share).unwrap();
+    let end = if fails { "ROLLBACK" } else { "COMMIT" };
+    connection.statement(end).unwrap();
+    connection.brought_in(bringing, !fails);
+}
+
+#[test]
+fn a_commit_that_fails_leaves_what_was_pending() {
+    let folder = TempFolder::new();
+    let mut connection = open_to_write(&folder.join("guildhall.db"));
+    let keeper = Keeper::read(&mut connection, 100).unwrap();
+    connection.keep_back(keeper);
+    connection.statement("BEGIN IMMEDIATE").unwrap();
+    connection.keeper().unwrap().note(change("a", 1, true));
+    commit(&mut connection, Share::OfBusy, false);
+    let before = is_there(connection.keeper().unwrap());
+    connection.statement("BEGIN IMMEDIATE").unwrap();
+    for change in [change("a", 1, false), change("b", 1, true), change("b", 1, false)] {
+        connection.keeper().unwrap().note(change);
+    }
+    commit(&mut connection, Share::OfBusy, true);
+    assert_eq!(is_there(connection.keeper().unwrap()), before);
+    assert_eq!(connection.keeper().unwrap().noted(), []);
+    let hold = connection.keeper().unwrap().shared().hold();
+    assert_eq!(hold.in_span(PLACE, &Span::all(), 9), [1]);
+}
+
+/// Commits that fail, units that are refused and settle before, and pieces that are brought in, in any order.
+#[test]
+fn whatever_fails_the_index_comes_to_what_was_committed() {
+    for seed in 1..40 {
+        let folder = TempFolder::new();
+        let path = folder.join("guildhall.db");
+        let mut connection = open_to_write(&path);
+        let random = SeededRandom::new(seed);
+        let keeper = Keeper::read(&mut connection, 1 + random.below(40) as usize).unwrap();
+        connection.keep_back(keeper);
+        let mut committed = BTreeMap::new();
+        for _ in 0..60 {
+            let mut decided = committed.clone();
+            connection.statement("BEGIN IMMEDIATE").unwrap();
+            for _ in 0..random.below(4) {
+                let mark = connection.keeper().unwrap().unit();
+                connection.statement("SAVEPOINT unit").unwrap();
+                let mut of_unit = decided.clone();
+                for _ in 0..random.below(9) {
+                    if random.below(12) == 0 {
+                        connection.settle().unwrap();
+                    }
+                    let (key, number) = (*random.pick(&["a", "b", "c"]), random.below(20) as i64);
+                    let change = change(key, number, random.below(2) == 0);
+                    of_unit.insert((key.to_owned(), number), change.is_there);
+                    connection.keeper().unwrap().note(change);
+                }
+                match random.below(3) {
+                    0 => {
+                        connection.statement("ROLLBACK TO unit").unwrap();
+                        connection.keeper().unwrap().back_to(mark);
+                    }
+                    _ => decided = of_unit,
+                }
+                connection.statement("RELEASE unit").unwrap();
+            }
+            let fails = random.below(4) == 0;
+            let share = *random.pick(&[Share::OfBusy, Share::OfIdle]);
+            commit(&mut connection, share, fails);
+            if !fails {
+                committed = decided;
+            }
+            // A kill: what is in memory is gone.
+            if random.below(10) == 0 {
+                let keeper = Keeper::read(&mut connection, 1 + random.below(40) as usize).unwrap();
+                connection.keep_back(keeper);
+            }
+        }
+        while !connection.keeper().unwrap().is_empty() {
+            connection.statement("BEGIN IMMEDIATE").unwrap();
+            commit(&mut connection, Share::OfIdle, false);
+        }
+        let there = committed.into_iter().filter(|(_, is_there)| *is_there);
+        let there: Vec<_> = there.map(|(entry, _)| entry).collect();
+        assert_eq!(index(&mut connection), there, "seed {seed}");
+        let rows = connection.fetch("SELECT number FROM detail_pending", &[], |_| Ok(()));
+        assert_eq!(rows, Ok(Vec::new()), "seed {seed}");
+    }
+}
