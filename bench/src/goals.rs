@@ -28,16 +28,10 @@ pub const WORKS: [&str; 14] = [
 ];
 
 /// Work, case, store, goal. What is not here has none.
-const GOALS: [(&str, &str, &str, Goal); 33] = [
+const GOALS: [(&str, &str, &str, Goal); 32] = [
     ("profile-get", "uniform", "sqlite", Goal::AtLeast(0.60)),
     ("profile-get", "hot 10,000", "sqlite", Goal::AtLeast(0.85)),
     ("profile-get", "uniform, a million", "sqlite", Goal::AtLeast(0.50)),
-    (
-        "profile-get",
-        "uniform, a million, --answer-cache 1024",
-        "sqlite",
-        Goal::AtLeast(0.50),
-    ),
     ("profile-get", "uniform", "postgres", Goal::AtLeast(0.35)),
     ("create", "to static", "sqlite", Goal::AtLeast(0.35)),
     ("create", "to syncs", "sqlite", Goal::AtLeast(2.5)),

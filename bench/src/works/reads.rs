@@ -34,14 +34,14 @@ pub fn profile_get(bench: &Bench) -> Outcome<Vec<Row>> {
         let (work, path) = ("profile-get", "/api/v1/organization/profile/");
         rows.extend(get(bench, work, path, MILLION, &cases)?);
         if matches!(bench.place.store, Store::Sqlite) {
-            let cases = [("uniform, a million, --answer-cache 1024", usize::MAX)];
+            let cases = [("uniform, a million, --answer-cache 64", usize::MAX)];
             rows.extend(get_with(
                 bench,
                 work,
                 path,
                 MILLION,
                 &cases,
-                &["--answer-cache", "1024"],
+                &["--answer-cache", "64"],
             )?);
         }
     }

@@ -1,6 +1,7 @@
-//! Time and chance of this machine: the only place that asks for them.
+//! Time, chance and memory of this machine: the only place that asks for them.
 
 use std::cell::RefCell;
+use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use guildhall_domain::{Clock, Random, Timestamp};
@@ -66,6 +67,37 @@ fn draw(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system gives random bytes");
 }
 
+/// The memory that this process may have: the machine's, or less where a container or the service's unit limits it.
+/// Nothing where the system does not say.
+pub fn memory_bytes() -> Option<u64> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let all = read("/proc/meminfo").as_deref().and_then(total);
+    let own = read("/proc/self/cgroup").as_deref().and_then(limit_of_group);
+    let limits = [own.as_deref(), Some("/sys/fs/cgroup/memory.max")];
+    // A group without a limit says "max".
+    let limits = limits
+        .into_iter()
+        .flatten()
+        .filter_map(|path| read(path)?.trim().parse().ok());
+    all.into_iter().chain(limits).min()
+}
+
+/// The line `MemTotal: 24683048 kB` of `/proc/meminfo`.
+fn total(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+/// Where the limit of the group stands that the line `0::/system.slice/guildhall.service` names.
+fn limit_of_group(text: &str) -> Option<String> {
+    let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(format!(
+        "/sys/fs/cgroup{}/memory.max",
+        group.trim_end_matches('/')
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -92,5 +124,27 @@ mod tests {
         for bytes in others {
             assert!(seen.insert(bytes));
         }
+    }
+
+    #[test]
+    fn memory_is_read_from_what_the_system_says() {
+        let meminfo = "MemTotal:       24683048 kB\nMemFree:        21000000 kB\n";
+        assert_eq!(total(meminfo), Some(24_683_048 * 1024));
+        for text in [
+            "",
+            "MemTotal: many kB",
+            "MemTotal: 5 MB",
+            "MemTotal: 18446744073709551615 kB",
+        ] {
+            assert_eq!(total(text), None, "{text}");
+        }
+        let limit = |text| limit_of_group(text).unwrap();
+        assert_eq!(
+            limit("1:name=x:/y\n0::/system.slice/guildhall.service\n"),
+            "/sys/fs/cgroup/system.slice/guildhall.service/memory.max"
+        );
+        assert_eq!(limit("0::/\n"), "/sys/fs/cgroup/memory.max");
+        assert_eq!(limit_of_group("4:memory:/x\n"), None);
+        assert!(memory_bytes().is_some_and(|bytes| bytes > 64 << 20));
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Failure, print, say, service};
 use crate::args::Serve;
+use crate::machine::memory_bytes;
 use crate::telemetry;
 
 /// How many connections on which something came are taken from the machine at a time. The runtime's own queues are
@@ -84,6 +85,15 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
     })
 }
 
+const MIB: usize = 1024 * 1024;
+
+/// What answers may take where nothing is said: a sixteenth of the memory that there is, from 64 MiB, which hold a
+/// hundred thousand profiles, to 1 GiB.
+fn share_of(memory: Option<u64>) -> usize {
+    let share = memory.map_or(0, |bytes| usize::try_from(bytes / 16).unwrap_or(usize::MAX));
+    share.clamp(64 * MIB, 1024 * MIB)
+}
+
 async fn serve(
     args: &Serve,
     listener: TcpListener,
@@ -101,9 +111,10 @@ async fn serve(
     let settings = ApiSettings {
         organization_management: args.organization_management.into(),
         experimental_header: args.experimental_header.into(),
-        answer_cache_bytes: usize::try_from(args.answer_cache)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(1024 * 1024),
+        answer_cache_bytes: match args.answer_cache {
+            Some(mib) => usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(MIB),
+            None => share_of(memory_bytes()),
+        },
     };
     let api = Api::new(Arc::clone(&service), settings)
         .map_err(|e| Failure::new(format!("the route table: {e}")))?;
@@ -242,4 +253,23 @@ fn demo_text(address: SocketAddr, demo: &Demo) -> String {
          curl -s '{base}/organization' -H 'Authorization: Bearer {token}' -H 'X-ExperimentalApi: opt-in' \
          -H 'Content-Type: application/json' --data '{{\"name\": \"Initech\"}}'\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_take_a_sixteenth_of_the_memory_within_bounds() {
+        let gib = 1 << 30;
+        for (memory, share) in [
+            (None, 64),
+            (Some(gib / 2), 64),
+            (Some(4 * gib), 256),
+            (Some(24 * gib), 1024),
+            (Some(u64::MAX), 1024),
+        ] {
+            assert_eq!(share_of(memory), share * MIB, "{memory:?}");
+        }
+    }
 }
