@@ -219,7 +219,7 @@ async fn history(seed: u64, pending_entries: usize, acts: &mut BTreeMap<&'static
                 store = open_with(&path, true, pending_entries).unwrap();
             }
             "kill" => {
-                path = as_after_a_kill(&path, &folder.join(&format!("killed-{step}")));
+                path = as_after_a_kill(&path, &folder.join(format!("killed-{step}")));
                 store = open_with(&path, true, pending_entries).unwrap();
             }
             "delete" => {
