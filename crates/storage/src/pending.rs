@@ -48,8 +48,9 @@ const BROUGHT_IN_PER_FOUR: usize = 5;
 const BROUGHT_IN_LEAST: usize = 32;
 /// Entries that are brought in at once while nothing is written. A write that comes meanwhile waits for them.
 const IDLE_ENTRIES: usize = 1_000;
-/// Entries that are added under one lock, for which readers wait.
-const LOCKED_ENTRIES: usize = 64;
+/// Entries that are added under one lock, for which readers wait, and between two of which the writer gives way to those that
+/// wait for a processor.
+const AT_A_STRETCH: usize = 64;
 
 /// An entry of the index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,7 +146,8 @@ impl Batch {
     /// Sets what entries are to be; what they were.
     fn set(&self, changes: &[Change]) -> Vec<Option<bool>> {
         let mut before = Vec::with_capacity(changes.len());
-        for some in changes.chunks(LOCKED_ENTRIES) {
+        for some in changes.chunks(AT_A_STRETCH) {
+            std::thread::yield_now();
             let mut entries = self.entries_to_set();
             before.extend(
                 some.iter()
@@ -555,7 +557,10 @@ impl Connection {
         let after = keeper.brought.clone();
         let entries = batch.entries();
         let next: Vec<_> = entries.after(after.as_ref()).take(count).collect();
-        self.write_entries(&next)?;
+        for some in next.chunks(AT_A_STRETCH) {
+            std::thread::yield_now();
+            self.write_entries(some)?;
+        }
         let is_end = next.len() < count;
         let last = next
             .last()
