@@ -37,7 +37,7 @@ use crate::ready;
 use crate::tx::{SystemTx, WriteTx};
 use crate::versions::Touched;
 
-/// Entries that are gathered before they are brought in, unless nothing is written for a while: those of some ten
+/// Changes of entries that are gathered before they are brought in, unless nothing is written for a while: those of some ten
 /// thousand organizations, and 12 MB of memory. The more there are, the more of them share a page; twice as many are
 /// kept at most, and read again at a start after a kill.
 pub const PENDING_ENTRIES: usize = 100_000;
@@ -46,6 +46,8 @@ pub const PENDING_ENTRIES: usize = 100_000;
 const BROUGHT_IN_PER_FOUR: usize = 5;
 /// And at least so many, since what a commit adds may be nothing that is indexed.
 const BROUGHT_IN_LEAST: usize = 32;
+/// A row of `detail_pending` counts as so many changes: rows go all at once, and those of small commits are many.
+const ROW_WEIGHT: usize = 8;
 /// Entries that are brought in at once while nothing is written. A write that comes meanwhile waits for them.
 const IDLE_ENTRIES: usize = 1_000;
 /// Entries that are added under one lock, for which readers wait, and between two of which the writer gives way to those that
@@ -353,6 +355,8 @@ impl SystemTx<'_> {
 struct Held {
     batch: Arc<Batch>,
     rows: BTreeMap<i64, i64>,
+    /// How many changes made it, and what their rows weigh: more than its entries where some were changed again and again.
+    weight: usize,
 }
 
 /// What the writer knows of what is pending.
@@ -402,6 +406,7 @@ impl Keeper {
         let mut tx = SystemTx::new(Session::Sqlite(connection));
         let read = tx.pending(|tenant, row, changes| {
             held.batch.set(&changes);
+            held.weight += changes.len() + ROW_WEIGHT;
             held.rows.insert(tenant.0, row);
             next_row = next_row.max(row + 1);
         });
@@ -499,7 +504,7 @@ impl Connection {
         let is_idle = share == Share::OfIdle;
         let first_row = keeper.next_row;
         let lone = keeper.held.len() == 1;
-        let full = keeper.held.back().map_or(0, |last| last.batch.entries().len) >= keeper.entries_max;
+        let full = keeper.held.back().map_or(0, |last| last.weight) >= keeper.entries_max;
         if keeper.has_settled || (lone && (full || is_idle)) {
             keeper.turn();
         }
@@ -596,6 +601,7 @@ impl Connection {
             .map(|held| Held {
                 batch: Arc::clone(&held.batch),
                 rows: held.rows.clone(),
+                weight: held.weight,
             })
             .collect();
         let written = match keeper.has_settled {
@@ -664,6 +670,7 @@ impl Connection {
             return;
         }
         if let Some(last) = keeper.held.back_mut() {
+            last.weight += bringing.changes.len() + ROW_WEIGHT * bringing.rows.len();
             last.rows.extend(bringing.rows);
         }
         if bringing.ended > 0 {

@@ -125,3 +125,19 @@ fn whatever_fails_the_index_comes_to_what_was_committed() {
         assert_eq!(rows, Ok(Vec::new()), "seed {seed}");
     }
 }
+
+/// What is changed back and forth has few entries and many rows: these do not gather without end.
+#[test]
+fn one_entry_that_is_changed_again_and_again_is_brought_in_too() {
+    let folder = TempFolder::new();
+    let mut connection = open_to_write(&folder.join("guildhall.db"));
+    let keeper = Keeper::read(&mut connection, 10 * (1 + ROW_WEIGHT)).unwrap();
+    connection.keep_back(keeper);
+    for round in 0..200 {
+        connection.statement("BEGIN IMMEDIATE").unwrap();
+        connection.keeper().unwrap().note(change("a", 1, round % 2 == 0));
+        commit(&mut connection, Share::OfBusy, false);
+        let rows = connection.fetch("SELECT number FROM detail_pending", &[], |_| Ok(()));
+        assert!(rows.unwrap().len() <= 21, "round {round}");
+    }
+}

@@ -204,7 +204,7 @@ pub async fn get(call: Call) -> Result<Reply, ApiError> {
             return Reply::json_of(PROFILE_BYTES, &of_seen(&seen)?);
         }
         let profile = call.service.profile(call.caller(), kind, id).await?;
-        Reply::json(&OrganizationProfileOut::from(&profile))
+        Reply::json_of(PROFILE_BYTES, &OrganizationProfileOut::from(&profile))
     })
     .await
 }
@@ -219,7 +219,7 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
         product_ids: body.products.and_then(|of| of.ids).unwrap_or_default(),
     };
     let profile = call.service.create_profile(call.caller(), new).await?;
-    Reply::json(&OrganizationProfileOut::from(&profile))
+    Reply::json_of(PROFILE_BYTES, &OrganizationProfileOut::from(&profile))
 }
 
 /// `POST /organization/profile/fetch`
