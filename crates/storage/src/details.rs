@@ -182,7 +182,7 @@ impl WriteTx<'_> {
             },
             is_there,
         };
-        if self.note_entry(change)? {
+        if self.note_entry(change) {
             return Ok(());
         }
         let params = [

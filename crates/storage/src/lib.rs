@@ -274,11 +274,15 @@ impl Store {
         }
     }
 
-    /// Brings in all entries of the index of values that are pending: behind this the table has what the values say. On
-    /// PostgreSQL it always has.
+    /// Brings in all entries of the index of values that are pending, piece by piece: behind this the table has what the values say,
+    /// if nothing is written meanwhile. On PostgreSQL it always has.
     pub async fn settle(&self) -> Result<(), StoreError> {
         match &self.driver {
-            Driver::Sqlite(sqlite) => self.submit(sqlite, NO_TENANT, Connection::settle).await,
+            Driver::Sqlite(sqlite) => {
+                let piece = |connection: &mut Connection| Ok::<_, StoreError>(connection.hurry_entries());
+                while !self.submit(sqlite, NO_TENANT, piece).await? {}
+                Ok(())
+            }
             Driver::Postgres(_) => Ok(()),
         }
     }

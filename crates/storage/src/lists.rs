@@ -6,6 +6,7 @@
 //! the rows leaves it out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use guildhall_domain::list::{ListKind, Listed, Place, Position, Span};
 use guildhall_domain::{
@@ -278,14 +279,14 @@ impl ReadTx<'_> {
     ) -> Vec<i64> {
         let place = (self.tenant(), kind, field);
         let limit = usize::try_from(limit).unwrap_or(0);
-        let pending = self.pending_numbers(
+        let pending = self.pending(
             |hold| hold.with_key(place, key, (after, descending), limit),
             |entry| {
                 let is_behind = match descending {
                     false => entry.number > after,
                     true => entry.number < after,
                 };
-                is_behind && entry.place() == place && *entry.key == *key
+                (is_behind && entry.place() == place && *entry.key == *key).then_some(entry.number)
             },
         );
         if pending.is_empty() {
@@ -301,27 +302,47 @@ impl ReadTx<'_> {
         numbers
     }
 
-    /// The numbers that the index has in a part of a field's keys, and those that it is still to have, each of them once.
-    fn and_pending_in_span(
+    /// The numbers of the entries in a part of a field's keys, those that the index has and those that it is still to have; `None`
+    /// where there are more than `max` entries.
+    async fn gather_values(
         &mut self,
         (kind, field, span): (EntityKind, FieldId, &Span),
-        mut numbers: Vec<i64>,
-        limit: usize,
-    ) -> Vec<i64> {
+        max: usize,
+    ) -> Result<Option<Vec<i64>>, StoreError> {
+        const VALUES: &str = "SELECT entity_number, value_key FROM detail_index \
+             WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
+             AND (value_key, entity_number) > ($4, $5) AND value_key < $6 LIMIT $7";
+        let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
+        let params = [
+            kind_text(kind).into(),
+            field.0.into(),
+            (&span.after.0).into(),
+            span.after.1.into(),
+            (&span.before).into(),
+            limit.into(),
+        ];
+        let found = self.fetch(VALUES, &params, |row| row.int(0)).await?;
+        if found.len() > max {
+            return Ok(None);
+        }
         let place = (self.tenant(), kind, field);
-        let pending = self.pending_numbers(
-            |hold| hold.in_span(place, span, limit),
+        let pending = self.pending(
+            |hold| hold.in_span(place, span, max.saturating_add(1)),
             |entry| {
                 let (key, number) = (&*entry.key, entry.number);
-                entry.place() == place && (key, number) > (&span.after.0, span.after.1) && *key < *span.before
+                let is_within = (key, number) > (&*span.after.0, span.after.1) && *key < *span.before;
+                (is_within && entry.place() == place).then(|| (Arc::clone(&entry.key), number))
             },
         );
-        if !pending.is_empty() {
-            numbers.extend(pending);
-            numbers.sort_unstable();
-            numbers.dedup();
+        if pending.is_empty() {
+            return Ok(Some(found));
         }
-        numbers
+        // An entry that is being brought in is one; the same snapshot says the same again.
+        let of_index = |row: &Row<'_>| Ok((row.text(1)?.into(), row.int(0)?));
+        let mut entries = BTreeSet::from_iter(self.fetch(VALUES, &params, of_index).await?);
+        entries.extend(pending);
+        let numbers = || entries.iter().map(|(_, number)| *number).collect();
+        Ok((entries.len() <= max).then(numbers))
     }
 
     async fn walk_texts(
@@ -356,8 +377,6 @@ impl ReadTx<'_> {
         gather: Gather<'_>,
         max: usize,
     ) -> Result<Option<Vec<i64>>, StoreError> {
-        const VALUES: &str = "SELECT entity_number FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
-             AND (value_key, entity_number) > ($4, $5) AND value_key < $6 LIMIT $7";
         const ORGANIZATIONS_OF: &str =
             "SELECT organization_id FROM membership WHERE tenant_id = $1 AND customer_number = $2 LIMIT $3";
         const MEMBERS_OF: &str =
@@ -371,19 +390,7 @@ impl ReadTx<'_> {
         let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
         let number = |row: &Row<'_>| row.int(0).map(Some);
         let rows = match gather {
-            Gather::Values(kind, field, span) => {
-                let params = [
-                    kind_text(kind).into(),
-                    field.0.into(),
-                    (&span.after.0).into(),
-                    span.after.1.into(),
-                    (&span.before).into(),
-                    limit.into(),
-                ];
-                let found = self.fetch(VALUES, &params, |row| row.int(0)).await?;
-                let numbers = self.and_pending_in_span((kind, field, span), found, max.saturating_add(1));
-                numbers.into_iter().map(Some).collect()
-            }
+            Gather::Values(kind, field, span) => return self.gather_values((kind, field, span), max).await,
             Gather::OrganizationsOf(customer) => {
                 let params = [customer.into(), limit.into()];
                 self.fetch(ORGANIZATIONS_OF, &params, number).await?

@@ -17,9 +17,10 @@
 //! * An entry that was taken away stays here as one that is no more, and is found all the same: an older snapshot may
 //!   still have its row.
 //!
-//! The process that serves the database is the only one that keeps entries back; they are read again when it starts.
-//! Commands write entries at once, after they have brought in what is left.
+//! The process that serves the database is the only one that keeps entries back; they are read again when it starts. A
+//! process that does not serve would write entries at once; no command changes values.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::successors;
 use std::ops::Bound;
@@ -37,18 +38,22 @@ use crate::ready;
 use crate::tx::{SystemTx, WriteTx};
 use crate::versions::Touched;
 
-/// Changes of entries that are gathered before they are brought in, unless nothing is written for a while: those of some ten
-/// thousand organizations, and 12 MB of memory. The more there are, the more of them share a page; twice as many are
-/// kept at most, and read again at a start after a kill.
+/// What gathers before it is brought in, unless nothing is written for a while: 100,000 entries, which are those of some
+/// seven thousand organizations that are created one by one and of eight thousand that come many at a time. They take some
+/// 12 MB of memory, and twice as many are kept at most. The more there are, the more of them share a page.
+///
+/// An entry weighs one, and one more for each [`KEY_BYTES`] of its key; a row of `detail_pending` weighs [`ROW_WEIGHT`].
 pub const PENDING_ENTRIES: usize = 100_000;
-/// Of a batch that is being brought in, a commit takes so many for each four that it adds: so it has gone before the
-/// next one is full.
-const BROUGHT_IN_PER_FOUR: usize = 5;
-/// And at least so many, since what a commit adds may be nothing that is indexed.
-const BROUGHT_IN_LEAST: usize = 32;
-/// A row of `detail_pending` counts as so many changes: rows go all at once, and those of small commits are many.
+const KEY_BYTES: usize = 64;
+/// Rows go all at once, and those of small commits are many.
 const ROW_WEIGHT: usize = 8;
-/// Entries that are brought in at once while nothing is written. A write that comes meanwhile waits for them.
+/// Of a batch that is being brought in, a commit takes so many entries for each four that what it adds weighs: so the
+/// batch has gone before the next one is full.
+const BROUGHT_IN_PER_FOUR: usize = 5;
+/// And at least so many, since what a commit changes may be nothing that is indexed.
+const BROUGHT_IN_LEAST: usize = 32;
+/// Entries that are brought in at once while nothing is written, or where somebody waits for the end of it. A write that
+/// comes meanwhile waits for them.
 const IDLE_ENTRIES: usize = 1_000;
 /// Entries that are added under one lock, for which readers wait, and between two of which the writer gives way to those that
 /// wait for a processor.
@@ -77,50 +82,53 @@ pub(crate) struct Change {
     pub(crate) is_there: bool,
 }
 
+impl Change {
+    fn weight(&self) -> usize {
+        1 + self.entry.key.len() / KEY_BYTES
+    }
+}
+
 /// Entries in the order of the index, field by field: so only texts and numbers of one field are compared.
 #[derive(Default)]
 struct Entries {
     fields: BTreeMap<Place, BTreeMap<Value, bool>>,
-    len: usize,
 }
 
 /// The key of an entry, and the number of its entity.
-type Value = (Arc<str>, i64);
+pub(crate) type Value = (Arc<str>, i64);
 
 impl Entries {
     /// Makes an entry what it is to be; what it was.
     fn set(&mut self, entry: &Entry, is_there: Option<bool>) -> Option<bool> {
         let field = self.fields.entry(entry.place()).or_default();
         let value = (Arc::clone(&entry.key), entry.number);
-        let before = match is_there {
+        match is_there {
             Some(is_there) => field.insert(value, is_there),
             None => field.remove(&value),
-        };
-        self.len = self.len + usize::from(is_there.is_some()) - usize::from(before.is_some());
-        before
+        }
     }
 
-    /// The numbers of a part of a field's entries.
+    /// A part of a field's entries.
     fn part(
         &self,
         place: Place,
         part: &(Bound<Value>, Bound<Value>),
-    ) -> impl DoubleEndedIterator<Item = i64> {
+    ) -> impl DoubleEndedIterator<Item = &Value> {
         let field = self.fields.get(&place).into_iter();
         field.flat_map(move |field| {
             field
                 .range((part.0.as_ref(), part.1.as_ref()))
-                .map(|(value, _)| value.1)
+                .map(|(value, _)| value)
         })
     }
 
     /// Those that come after this one.
-    fn after(&self, last: Option<&Entry>) -> impl Iterator<Item = (Place, &Value, bool)> {
-        let from = last.map_or(Bound::Unbounded, |last| Bound::Included(last.place()));
+    fn after(&self, last: Option<&(Place, Value)>) -> impl Iterator<Item = (Place, &Value, bool)> {
+        let from = last.map_or(Bound::Unbounded, |(place, _)| Bound::Included(*place));
         let fields = self.fields.range((from, Bound::Unbounded));
         fields.flat_map(move |(place, field)| {
             let from = match last {
-                Some(last) if last.place() == *place => Bound::Excluded((Arc::clone(&last.key), last.number)),
+                Some((of, value)) if of == place => Bound::Excluded(value.clone()),
                 _ => Bound::Unbounded,
             };
             let rest = field.range((from, Bound::Unbounded));
@@ -164,6 +172,17 @@ impl Batch {
         let mut entries = self.entries_to_set();
         for (change, before) in changes.iter().zip(before).rev() {
             entries.set(&change.entry, *before);
+        }
+    }
+}
+
+impl Drop for Batch {
+    /// One after the other: a chain that a reader has held for long is not dropped by recursion.
+    fn drop(&mut self) {
+        let mut next = self.next.take();
+        while let Some(batch) = next.and_then(Arc::into_inner) {
+            let mut batch = batch;
+            next = batch.next.take();
         }
     }
 }
@@ -212,7 +231,7 @@ impl Hold {
         }
         for batch in self.batches() {
             let entries = batch.entries();
-            let numbers = entries.part(place, &part);
+            let numbers = entries.part(place, &part).map(|(_, number)| *number);
             match descending {
                 false => found.extend(numbers.take(limit)),
                 true => found.extend(numbers.rev().take(limit)),
@@ -221,8 +240,8 @@ impl Hold {
         found
     }
 
-    /// The numbers of entities with keys in this part, of each batch at most `limit`.
-    pub(crate) fn in_span(&self, place: Place, span: &Span, limit: usize) -> Vec<i64> {
+    /// The entries with keys in this part, of each batch at most `limit`.
+    pub(crate) fn in_span(&self, place: Place, span: &Span, limit: usize) -> Vec<Value> {
         let part = (
             Bound::Excluded((span.after.0.as_str().into(), span.after.1)),
             Bound::Excluded((span.before.as_str().into(), i64::MIN)),
@@ -232,14 +251,17 @@ impl Hold {
             return found;
         }
         for batch in self.batches() {
-            found.extend(batch.entries().part(place, &part).take(limit));
+            found.extend(batch.entries().part(place, &part).take(limit).cloned());
         }
         found
     }
 
     /// Whether something is pending of a field.
-    pub(crate) fn has(&self, place: Place) -> bool {
-        !self.in_span(place, &Span::all(), 1).is_empty()
+    fn has(&self, place: Place) -> bool {
+        self.batches().any(|batch| {
+            let entries = batch.entries();
+            entries.fields.get(&place).is_some_and(|field| !field.is_empty())
+        })
     }
 }
 
@@ -258,25 +280,24 @@ fn is_part((from, to): &(Bound<Value>, Bound<Value>)) -> bool {
 
 /// Changes of one entity of the same sort, as `detail_pending` keeps them.
 #[derive(Serialize, Deserialize)]
-struct Kept<'k> {
+struct Changed<'k> {
     kind: &'k str,
     number: i64,
     is_there: bool,
-    #[serde(borrow)]
-    keys: Vec<(i64, std::borrow::Cow<'k, str>)>,
+    keys: Vec<(i64, Cow<'k, str>)>,
 }
 
 /// Changes of one tenant as one text.
 fn to_text(changes: &[Change]) -> Result<String, StoreError> {
-    let mut all: Vec<Kept<'_>> = Vec::new();
+    let mut all: Vec<Changed<'_>> = Vec::new();
     for Change { entry, is_there } in changes {
-        let key = (entry.field.0, std::borrow::Cow::Borrowed(&*entry.key));
+        let key = (entry.field.0, Cow::Borrowed(&*entry.key));
         let (kind, number, is_there) = (kind_text(entry.kind), entry.number, *is_there);
         match all.last_mut() {
             Some(last) if (last.kind, last.number, last.is_there) == (kind, number, is_there) => {
                 last.keys.push(key);
             }
-            _ => all.push(Kept {
+            _ => all.push(Changed {
                 kind,
                 number,
                 is_there,
@@ -289,9 +310,9 @@ fn to_text(changes: &[Change]) -> Result<String, StoreError> {
 
 fn from_text(tenant: TenantId, text: &str) -> Result<Vec<Change>, StoreError> {
     let unreadable = |e: serde_json::Error| StoreError::inconsistent(format!("detail_pending.changes: {e}"));
-    let all: Vec<Kept<'_>> = serde_json::from_str(text).map_err(unreadable)?;
+    let all: Vec<Changed<'_>> = serde_json::from_str(text).map_err(unreadable)?;
     let mut changes = Vec::new();
-    for Kept {
+    for Changed {
         kind,
         number,
         is_there,
@@ -350,31 +371,30 @@ impl SystemTx<'_> {
     }
 }
 
-/// A batch, and by tenant the last row of `detail_pending` that it has something of.
+/// A batch, and what the writer knows of it.
 #[derive(Default)]
-struct Held {
+struct Gathered {
     batch: Arc<Batch>,
+    /// By tenant, the last row of `detail_pending` that it has something of.
     rows: BTreeMap<i64, i64>,
-    /// How many changes made it, and what their rows weigh: more than its entries where some were changed again and again.
+    /// What its changes and rows weigh: more than its entries, where some were changed again and again.
     weight: usize,
 }
 
-/// What the writer knows of what is pending.
+/// What the writer keeps back.
 pub(crate) struct Keeper {
     pending: Arc<Pending>,
-    entries_max: usize,
-    /// Batches, the oldest first; none is empty but the last. One that is not the last is being brought in.
-    held: VecDeque<Held>,
-    /// Where in the first one: what was brought in last.
-    brought: Option<Entry>,
+    weight_max: usize,
+    /// Batches, the oldest first. Entries gather in the last one; one that has another behind it is being brought in.
+    batches: VecDeque<Gathered>,
+    /// Which entry of the first one was brought in last.
+    brought: Option<(Place, Value)>,
     /// The number of the next row of `detail_pending`.
     next_row: i64,
     /// Changes of the transaction at hand.
     changes: Vec<Change>,
-    /// Whether the transaction at hand has brought in everything.
-    has_settled: bool,
-    /// The changes that there were before the unit at hand brought them in.
-    unsettled: Option<Vec<Change>>,
+    /// Whether the transaction at hand was begun so that much is brought in.
+    hurries: bool,
 }
 
 /// What a transaction has done when it is about to be committed.
@@ -383,45 +403,48 @@ pub(crate) struct Bringing {
     changes: Vec<Change>,
     /// What these entries were before in the last batch.
     before: Vec<Option<bool>>,
-    brought: Option<Entry>,
-    /// How many of the batches are in the index now.
-    ended: usize,
+    /// Where the first batch stood before.
+    brought: Option<(Place, Value)>,
+    /// Whether the first batch is in the index now.
+    has_ended: bool,
     /// The rows that were written.
     rows: BTreeMap<i64, i64>,
+    weight: usize,
 }
 
 /// How much of what is pending a commit brings in.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
-    /// As much as it adds, and a quarter more.
+    /// Nothing: it changes nothing itself.
+    Nothing,
+    /// A quarter more than it adds, of a batch that is full.
     OfBusy,
-    /// A good piece, of the newest too.
+    /// A good piece, of the last batch too.
     OfIdle,
 }
 
 impl Keeper {
     /// Reads what is pending in a database that nobody else serves.
-    pub(crate) fn read(connection: &mut Connection, entries_max: usize) -> Result<Self, StoreError> {
-        let (mut held, mut next_row) = (Held::default(), 1);
+    pub(crate) fn read(connection: &mut Connection, weight_max: usize) -> Result<Self, StoreError> {
+        let (mut first, mut next_row) = (Gathered::default(), 1);
         let mut tx = SystemTx::new(Session::Sqlite(connection));
         let read = tx.pending(|tenant, row, changes| {
-            held.batch.set(&changes);
-            held.weight += changes.len() + ROW_WEIGHT;
-            held.rows.insert(tenant.0, row);
+            first.batch.set(&changes);
+            first.rows.insert(tenant.0, row);
+            first.weight += ROW_WEIGHT + changes.iter().map(Change::weight).sum::<usize>();
             next_row = next_row.max(row + 1);
         });
         ready_now(read)?;
         Ok(Self {
             pending: Arc::new(Pending {
-                oldest: Mutex::new(Arc::clone(&held.batch)),
+                oldest: Mutex::new(Arc::clone(&first.batch)),
             }),
-            entries_max,
-            held: VecDeque::from([held]),
+            weight_max,
+            batches: VecDeque::from([first]),
             brought: None,
             next_row,
             changes: Vec::new(),
-            has_settled: false,
-            unsettled: None,
+            hurries: false,
         })
     }
 
@@ -441,50 +464,52 @@ impl Keeper {
 
     /// Whether nothing is pending.
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.len() == 1 && self.held.iter().all(|held| held.batch.entries().len == 0)
+        self.changes.is_empty() && self.batches.len() == 1 && self.batches.iter().all(|last| last.weight == 0)
     }
 
-    /// A unit of work begins; what to go back to if it is refused.
-    pub(crate) fn unit(&mut self) -> Mark {
-        self.unsettled = None;
-        Mark {
-            changes: self.changes.len(),
-            has_settled: self.has_settled,
-        }
+    /// Whether something is pending of a field, of whichever kind it is.
+    fn has(&self, tenant: TenantId, field: FieldId) -> bool {
+        let hold = self.pending.hold();
+        let kinds = [
+            EntityKind::Organization,
+            EntityKind::Customer,
+            EntityKind::Entitlement,
+        ];
+        kinds.into_iter().any(|kind| {
+            let place = (tenant, kind, field);
+            hold.has(place) || self.changes.iter().any(|change| change.entry.place() == place)
+        })
     }
 
-    /// The unit was refused, and what it did is rolled back.
-    pub(crate) fn back_to(&mut self, mark: Mark) {
-        if let Some(unsettled) = self.unsettled.take() {
-            self.changes = unsettled;
-        }
-        self.changes.truncate(mark.changes);
-        self.has_settled = mark.has_settled;
+    /// The transaction at hand brings in a good piece, whatever else it does.
+    fn hurry(&mut self) {
+        self.hurries = true;
     }
 
-    /// The transaction is rolled back.
-    pub(crate) fn roll_back(&mut self) {
+    /// The unit of work that was begun when so many changes were noted is rolled back.
+    pub(crate) fn back_to(&mut self, noted: usize) {
+        self.changes.truncate(noted);
+    }
+
+    /// The transaction is at its end, or rolled back.
+    pub(crate) fn end(&mut self) {
         self.changes.clear();
-        self.unsettled = None;
-        self.has_settled = false;
+        self.hurries = false;
     }
 
-    /// Those that come from now on gather in a new batch.
-    fn turn(&mut self) {
-        let next = Held::default();
-        if let Some(last) = self.held.back() {
+    /// Where it is time to, entries gather in a new batch from now on, so that the last one can be brought in.
+    fn turn(&mut self, share: Share) {
+        let [last] = self.batches.make_contiguous() else {
+            return;
+        };
+        let is_time = last.weight >= self.weight_max || (share == Share::OfIdle && last.weight > 0);
+        if is_time {
+            let next = Gathered::default();
             // The last one has no next one yet.
             let _first = last.batch.next.set(Arc::clone(&next.batch));
+            self.batches.push_back(next);
         }
-        self.held.push_back(next);
     }
-}
-
-/// What to go back to.
-#[derive(Clone, Copy)]
-pub(crate) struct Mark {
-    changes: usize,
-    has_settled: bool,
 }
 
 /// Over SQLite nothing waits.
@@ -493,29 +518,67 @@ fn ready_now<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T
 }
 
 impl Connection {
+    /// Asks for a good piece to be brought in with the transaction at hand; whether nothing is pending any more.
+    pub(crate) fn hurry_entries(&mut self) -> bool {
+        let Some(keeper) = self.keeper() else { return true };
+        if !keeper.is_empty() {
+            keeper.hurry();
+        }
+        keeper.is_empty()
+    }
+
+    /// Whether entries of a field are pending. Then a good piece of all is brought in with the transaction at hand, so that they are
+    /// not any more when this is asked again and again.
+    pub(crate) fn hurry_entries_of(&mut self, tenant: TenantId, field: FieldId) -> bool {
+        let Some(keeper) = self.keeper() else { return false };
+        let has = keeper.has(tenant, field);
+        keeper.hurries |= has;
+        has
+    }
+
     /// Writes what the transaction's changes are and brings in some of what was pending before: the last thing before
     /// its commit. Nothing, where this connection keeps no entries back.
     pub(crate) fn bring_in(&mut self, share: Share) -> Result<Option<Bringing>, StoreError> {
         let Some(keeper) = self.keeper() else {
             return Ok(None);
         };
+        let share = if keeper.hurries { Share::OfIdle } else { share };
         let mut changes = std::mem::take(&mut keeper.changes);
         let brought = keeper.brought.clone();
-        let is_idle = share == Share::OfIdle;
-        let first_row = keeper.next_row;
-        let lone = keeper.held.len() == 1;
-        let full = keeper.held.back().map_or(0, |last| last.weight) >= keeper.entries_max;
-        if keeper.has_settled || (lone && (full || is_idle)) {
-            keeper.turn();
-        }
-        let mut ended = match keeper.has_settled {
-            true => keeper.held.len() - 1,
-            false => 0,
-        };
-        let mut rows = BTreeMap::new();
+        keeper.turn(share);
         // A stable sort: what is said of an entry twice stays in its order.
         changes.sort_by_key(|change| change.entry.tenant);
+        let rows = self.append_rows(&changes)?;
+        let weight = changes.iter().map(Change::weight).sum::<usize>() + ROW_WEIGHT * rows.len();
+        let has_ended = match share {
+            Share::Nothing => false,
+            Share::OfBusy => {
+                self.bring_in_some(BROUGHT_IN_LEAST.max(weight.div_ceil(4) * BROUGHT_IN_PER_FOUR))?
+            }
+            Share::OfIdle => self.bring_in_some(IDLE_ENTRIES)?,
+        };
+        // Last, since nothing can fail behind it but the commit.
+        let Some(keeper) = self.keeper() else {
+            return Ok(None);
+        };
+        keeper.next_row += rows.len() as i64;
+        let last = keeper.batches.back();
+        let before = last.map_or(Vec::new(), |last| last.batch.set(&changes));
+        Ok(Some(Bringing {
+            changes,
+            before,
+            brought,
+            has_ended,
+            rows,
+            weight,
+        }))
+    }
+
+    /// Appends changes, which stand tenant by tenant, to `detail_pending`; the row of each tenant.
+    fn append_rows(&mut self, changes: &[Change]) -> Result<BTreeMap<i64, i64>, StoreError> {
+        let first_row = self.keeper().map_or(1, |keeper| keeper.next_row);
         let of_tenants = changes.chunk_by(|one, next| one.entry.tenant == next.entry.tenant);
+        let mut rows = BTreeMap::new();
         for (of_tenant, row) in of_tenants.zip(first_row..) {
             let Some(tenant) = of_tenant.first().map(|change| change.entry.tenant) else {
                 continue;
@@ -525,29 +588,7 @@ impl Connection {
             ready_now(tx.append_pending(row, &text))?;
             rows.insert(tenant.0, row);
         }
-        if ended == 0 {
-            let count = match is_idle {
-                true => IDLE_ENTRIES,
-                false => BROUGHT_IN_LEAST.max(changes.len().div_ceil(4) * BROUGHT_IN_PER_FOUR),
-            };
-            ended = usize::from(self.bring_in_some(count)?);
-        }
-        // Last, since nothing can fail behind it but the commit.
-        let Some(keeper) = self.keeper() else {
-            return Ok(None);
-        };
-        keeper.next_row += rows.len() as i64;
-        let before = keeper
-            .held
-            .back()
-            .map_or(Vec::new(), |last| last.batch.set(&changes));
-        Ok(Some(Bringing {
-            changes,
-            before,
-            brought,
-            ended,
-            rows,
-        }))
+        Ok(rows)
     }
 
     /// Brings in the next entries of the first batch, if it is not the last; whether it has come to its end.
@@ -555,11 +596,10 @@ impl Connection {
         let Some(keeper) = self.keeper() else {
             return Ok(false);
         };
-        let (Some(first), true) = (keeper.held.front(), keeper.held.len() > 1) else {
+        let (Some(first), true) = (keeper.batches.front(), keeper.batches.len() > 1) else {
             return Ok(false);
         };
-        let (batch, rows) = (Arc::clone(&first.batch), first.rows.clone());
-        let after = keeper.brought.clone();
+        let (batch, after) = (Arc::clone(&first.batch), keeper.brought.clone());
         let entries = batch.entries();
         let next: Vec<_> = entries.after(after.as_ref()).take(count).collect();
         for some in next.chunks(AT_A_STRETCH) {
@@ -567,69 +607,21 @@ impl Connection {
             self.write_entries(some)?;
         }
         let is_end = next.len() < count;
-        let last = next
-            .last()
-            .map(|((tenant, kind, field), (key, number), _)| Entry {
-                tenant: *tenant,
-                kind: *kind,
-                field: *field,
-                key: Arc::clone(key),
-                number: *number,
-            });
         if is_end {
-            self.remove_rows(&rows)?;
+            let first = self.keeper().and_then(|keeper| keeper.batches.front());
+            let rows = first.map_or(BTreeMap::new(), |first| first.rows.clone());
+            for (tenant, row) in rows {
+                let mut tx = WriteTx::new(Session::Sqlite(self), TenantId(tenant));
+                ready_now(tx.remove_pending(row))?;
+            }
         }
-        if let (Some(keeper), Some(last)) = (self.keeper(), last) {
-            keeper.brought = Some(last);
+        if let (Some(keeper), Some((place, value, _))) = (self.keeper(), next.last()) {
+            keeper.brought = Some((*place, (*value).clone()));
         }
         Ok(is_end)
     }
 
-    /// Brings in everything, what the transaction at hand has changed too: behind this the index has what the values say.
-    pub(crate) fn settle(&mut self) -> Result<(), StoreError> {
-        if self.keeper().is_none() {
-            let mut keeper = Keeper::read(self, PENDING_ENTRIES)?;
-            return self.write_all_entries(&mut keeper.held, &[]);
-        }
-        let Some(keeper) = self.keeper() else {
-            return Ok(());
-        };
-        let changes = std::mem::take(&mut keeper.changes);
-        let mut held: VecDeque<Held> = keeper
-            .held
-            .iter()
-            .map(|held| Held {
-                batch: Arc::clone(&held.batch),
-                rows: held.rows.clone(),
-                weight: held.weight,
-            })
-            .collect();
-        let written = match keeper.has_settled {
-            true => self.write_all_entries(&mut VecDeque::new(), &changes),
-            false => self.write_all_entries(&mut held, &changes),
-        };
-        if let Some(keeper) = self.keeper() {
-            keeper.has_settled |= written.is_ok();
-            keeper.unsettled.get_or_insert(changes);
-        }
-        written
-    }
-
-    fn write_all_entries(&mut self, held: &mut VecDeque<Held>, changes: &[Change]) -> Result<(), StoreError> {
-        for held in held.drain(..) {
-            let entries = held.batch.entries();
-            let all: Vec<_> = entries.after(None).collect();
-            self.write_entries(&all)?;
-            self.remove_rows(&held.rows)?;
-        }
-        let batch = Batch::default();
-        batch.set(changes);
-        let entries = batch.entries();
-        let all: Vec<_> = entries.after(None).collect();
-        self.write_entries(&all)
-    }
-
-    /// Makes entries, each of which stands here once, what they are to be.
+    /// Makes entries, each of which stands here once, what they are to be. The tenant is that of each entry.
     fn write_entries(&mut self, entries: &[(Place, &Value, bool)]) -> Result<(), StoreError> {
         for (sql, wanted) in [(DELETE_ENTRY, false), (INSERT_ENTRY, true)] {
             let of_them = entries.iter().filter(|(_, _, is_there)| *is_there == wanted);
@@ -648,37 +640,31 @@ impl Connection {
         Ok(())
     }
 
-    fn remove_rows(&mut self, rows: &BTreeMap<i64, i64>) -> Result<(), StoreError> {
-        for (tenant, row) in rows {
-            let mut tx = WriteTx::new(Session::Sqlite(self), TenantId(*tenant));
-            ready_now(tx.remove_pending(*row))?;
-        }
-        Ok(())
-    }
-
     /// What was to be committed has been, or not.
     pub(crate) fn brought_in(&mut self, bringing: Option<Bringing>, is_committed: bool) {
         let (Some(keeper), Some(bringing)) = (self.keeper(), bringing) else {
             return;
         };
-        keeper.roll_back();
+        keeper.end();
         if !is_committed {
-            if let Some(last) = keeper.held.back() {
+            if let Some(last) = keeper.batches.back() {
                 last.batch.set_back(&bringing.changes, &bringing.before);
             }
             keeper.brought = bringing.brought;
             return;
         }
-        if let Some(last) = keeper.held.back_mut() {
-            last.weight += bringing.changes.len() + ROW_WEIGHT * bringing.rows.len();
+        if let Some(last) = keeper.batches.back_mut() {
+            last.weight += bringing.weight;
             last.rows.extend(bringing.rows);
         }
-        if bringing.ended > 0 {
-            keeper.held.drain(..bringing.ended);
+        if bringing.has_ended {
             keeper.brought = None;
-            if let Some(first) = keeper.held.front() {
-                *keeper.pending.oldest() = Arc::clone(&first.batch);
+            let ended = keeper.batches.pop_front();
+            if let Some(first) = keeper.batches.front() {
+                // The old one is freed when nobody waits for the lock any more.
+                let _ended = std::mem::replace(&mut *keeper.pending.oldest(), Arc::clone(&first.batch));
             }
+            drop(ended);
         }
     }
 }

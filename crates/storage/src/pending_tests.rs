@@ -28,13 +28,13 @@ fn index(connection: &mut Connection) -> Vec<(String, i64)> {
 }
 
 fn is_there(keeper: &mut Keeper) -> Vec<Vec<(Value, bool)>> {
-    let of = |held: &Held| {
-        let entries = held.batch.entries();
+    let of = |gathered: &Gathered| {
+        let entries = gathered.batch.entries();
         let all = entries.after(None);
         all.map(|(_, value, is_there)| (value.clone(), is_there))
             .collect()
     };
-    keeper.held.iter().map(of).collect()
+    keeper.batches.iter().map(of).collect()
 }
 
 /// A commit as the writer makes it, that fails at its end or does not.
@@ -63,10 +63,10 @@ fn a_commit_that_fails_leaves_what_was_pending() {
     assert_eq!(is_there(connection.keeper().unwrap()), before);
     assert_eq!(connection.keeper().unwrap().noted(), []);
     let hold = connection.keeper().unwrap().shared().hold();
-    assert_eq!(hold.in_span(PLACE, &Span::all(), 9), [1]);
+    assert_eq!(hold.in_span(PLACE, &Span::all(), 9), [("a".into(), 1)]);
 }
 
-/// Commits that fail, units that are refused and settle before, and pieces that are brought in, in any order.
+/// Commits that fail, units that are refused or in a hurry, and pieces that are brought in, in any order.
 #[test]
 fn whatever_fails_the_index_comes_to_what_was_committed() {
     for seed in 1..40 {
@@ -81,12 +81,12 @@ fn whatever_fails_the_index_comes_to_what_was_committed() {
             let mut decided = committed.clone();
             connection.statement("BEGIN IMMEDIATE").unwrap();
             for _ in 0..random.below(4) {
-                let mark = connection.keeper().unwrap().unit();
+                let noted = connection.keeper().unwrap().noted().len();
                 connection.statement("SAVEPOINT unit").unwrap();
                 let mut of_unit = decided.clone();
                 for _ in 0..random.below(9) {
                     if random.below(12) == 0 {
-                        connection.settle().unwrap();
+                        connection.hurry_entries();
                     }
                     let (key, number) = (*random.pick(&["a", "b", "c"]), random.below(20) as i64);
                     let change = change(key, number, random.below(2) == 0);
@@ -96,14 +96,18 @@ fn whatever_fails_the_index_comes_to_what_was_committed() {
                 match random.below(3) {
                     0 => {
                         connection.statement("ROLLBACK TO unit").unwrap();
-                        connection.keeper().unwrap().back_to(mark);
+                        connection.keeper().unwrap().back_to(noted);
                     }
                     _ => decided = of_unit,
                 }
                 connection.statement("RELEASE unit").unwrap();
             }
             let fails = random.below(4) == 0;
-            let share = *random.pick(&[Share::OfBusy, Share::OfIdle]);
+            let shares = match connection.keeper().unwrap().noted() {
+                [] => [Share::Nothing, Share::OfIdle],
+                _ => [Share::OfBusy, Share::OfIdle],
+            };
+            let share = *random.pick(&shares);
             commit(&mut connection, share, fails);
             if !fails {
                 committed = decided;

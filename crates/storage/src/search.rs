@@ -9,8 +9,8 @@ use crate::error::StoreError;
 use crate::lists::Walk;
 use crate::tx::ReadTx;
 
-/// Candidates that are read at once.
-const BLOCK: i64 = 250;
+/// Candidates that are read at once at most.
+const BLOCK_MAX: i64 = 250;
 
 impl ReadTx<'_> {
     /// The customers that hold every one of these search keys (`value_key`) in its field, in the order they
@@ -19,7 +19,7 @@ impl ReadTx<'_> {
     /// The first leads; of each that it finds, the index rows of all are counted. `field_id` and `value_key`
     /// are there for the index to be entered by, the two together are what is asked for.
     ///
-    /// Where something of these fields is pending, the index alone does not know: then the customers are asked
+    /// Where one of these entries is pending, the index alone does not know: then the customers are asked
     /// themselves, by `holds`, which says of one whether it holds them all.
     pub async fn customers_with(
         &mut self,
@@ -51,43 +51,42 @@ impl ReadTx<'_> {
         );
         let pairs = json(serde_json::to_string(&pairs))?;
         let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-        let found = self
-            .fetch(
-                SQL,
-                &[
-                    field.0.into(),
-                    key.into(),
-                    count.into(),
-                    (&fields).into(),
-                    (&keys).into(),
-                    (&pairs).into(),
-                    limit.into(),
-                    offset.into(),
-                ],
-                row,
-            )
-            .await?;
-        match self.is_pending(wanted) {
-            false => Ok(found),
-            true => self.customers_that((*field, key), holds, offset, limit).await,
+        // What is pending before is so behind; what becomes so meanwhile is asked for behind.
+        if !self.is_pending(wanted) {
+            let found = self
+                .fetch(
+                    SQL,
+                    &[
+                        field.0.into(),
+                        key.into(),
+                        count.into(),
+                        (&fields).into(),
+                        (&keys).into(),
+                        (&pairs).into(),
+                        limit.into(),
+                        offset.into(),
+                    ],
+                    row,
+                )
+                .await?;
+            if !self.is_pending(wanted) {
+                return Ok(found);
+            }
         }
+        self.customers_that((*field, key), holds, offset, limit).await
     }
 
-    /// Whether something is pending of one of these fields.
+    /// Whether an entry that is asked for is pending of whatever customer.
     fn is_pending(&mut self, wanted: &BTreeSet<(FieldId, String)>) -> bool {
         let tenant = self.tenant();
-        let places = wanted
-            .iter()
-            .map(|(field, _)| (tenant, EntityKind::Customer, *field));
-        let places: Vec<_> = places.collect();
-        let pending = self.pending_numbers(
-            |hold| match places.iter().any(|place| hold.has(*place)) {
-                true => vec![0],
-                false => Vec::new(),
-            },
-            |entry| places.contains(&entry.place()),
-        );
-        !pending.is_empty()
+        let place = |field: FieldId| (tenant, EntityKind::Customer, field);
+        wanted.iter().any(|(field, key)| {
+            let pending = self.pending(
+                |hold| hold.with_key(place(*field), key, (i64::MIN, false), 1),
+                |entry| (entry.place() == place(*field) && *entry.key == **key).then_some(entry.number),
+            );
+            !pending.is_empty()
+        })
     }
 
     /// Those with a key, in the index or pending, that hold what is asked for.
@@ -100,8 +99,10 @@ impl ReadTx<'_> {
     ) -> Result<Vec<Customer>, StoreError> {
         let walk = Walk::Key(EntityKind::Customer, field, key);
         let (mut found, mut to_skip, mut last) = (Vec::new(), offset, None);
+        // As many as fill the page where all pass, and more each time where they do not.
+        let mut block = offset.saturating_add(limit).clamp(1, BLOCK_MAX);
         while (found.len() as i64) < limit {
-            let positions = self.list_walk(walk, last.as_ref(), false, BLOCK).await?;
+            let positions = self.list_walk(walk, last.as_ref(), false, block).await?;
             let numbers: Vec<i64> = positions.iter().map(|position| position.number).collect();
             let mut customers = self.list_customers(&numbers).await?;
             customers.sort_unstable_by_key(|customer| customer.thing.number);
@@ -113,9 +114,10 @@ impl ReadTx<'_> {
                 }
             }
             last = positions.into_iter().next_back();
-            if (numbers.len() as i64) < BLOCK {
+            if (numbers.len() as i64) < block {
                 break;
             }
+            block = (block * 2).min(BLOCK_MAX);
         }
         Ok(found)
     }

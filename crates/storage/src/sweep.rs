@@ -94,7 +94,8 @@ impl WriteTx<'_> {
         Ok(found.is_some())
     }
 
-    /// Removes one batch. `entitlement_fields` are the definitions of entitlements.
+    /// Removes one batch, or makes it possible: whoever is told that there is more commits first. `entitlement_fields` are the
+    /// definitions of entitlements.
     pub async fn sweep(
         &mut self,
         sweep: Sweep,
@@ -131,6 +132,8 @@ impl WriteTx<'_> {
                         .await?
             }
             Sweep::Product(number) => self.sweep_product(number, entitlement_fields).await?,
+            // Its holders are found by the index, and must not come into it behind the sweep. No new ones come.
+            Sweep::Field(id) if self.waits_for_entries_of(id) => return Ok(Swept::More),
             Sweep::Field(id) => self.sweep_field(id).await?,
             Sweep::Connection(number) => self.sweep_connection(number, SWEEP_ROWS_MAX).await?,
         };
@@ -182,8 +185,6 @@ impl WriteTx<'_> {
              AND value_key = $4 AND entity_number = $5";
         const SQL: &str = "SELECT value_key, entity_number FROM detail_index \
              WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 LIMIT $4";
-        // Its holders may be pending, and must not come into the index behind this.
-        self.settle_entries()?;
         let mut removed = 0;
         for kind in [
             EntityKind::Organization,

@@ -5,7 +5,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use guildhall_domain::{Entity, TenantId};
+use guildhall_domain::{Entity, FieldId, TenantId};
 
 use crate::driver::{Ask, Lock, Param, Row, Rows, Session};
 use crate::error::StoreError;
@@ -49,24 +49,22 @@ impl<'c> ReadTx<'c> {
         Self { pending, ..self }
     }
 
-    /// Numbers that pending entries may add to those that were just found in the index of values, by what asks a hold and
-    /// what tells of an entry that this very transaction has changed whether it counts. They are candidates: each is read and asked
-    /// again.
-    pub(crate) fn pending_numbers(
+    /// What pending entries may add to what was just found in the index of values, by what asks a hold, and by what tells of
+    /// an entry that this very transaction has changed what it adds. It is about candidates: each is read and asked again.
+    pub(crate) fn pending<T>(
         &mut self,
-        held: impl Fn(&Hold) -> Vec<i64>,
-        counts: impl Fn(&Entry) -> bool,
-    ) -> Vec<i64> {
+        held: impl Fn(&Hold) -> Vec<T>,
+        of: impl Fn(&Entry) -> Option<T>,
+    ) -> Vec<T> {
         if let Some(hold) = &self.pending {
             return held(hold);
         }
         let Some((hold, changes)) = self.session.own_pending() else {
             return Vec::new();
         };
-        let mut numbers = held(&hold);
-        let entries = changes.iter().map(|change| &change.entry);
-        numbers.extend(entries.filter(|entry| counts(entry)).map(|entry| entry.number));
-        numbers
+        let mut found = held(&hold);
+        found.extend(changes.iter().filter_map(|change| of(&change.entry)));
+        found
     }
 
     /// The version that a thing has in this snapshot. What was made of it under the same version, by whatever
@@ -139,13 +137,15 @@ impl<'c> WriteTx<'c> {
     }
 
     /// Notes a change of an entry of the index of values, if those are kept back.
-    pub(crate) fn note_entry(&mut self, change: impl FnOnce() -> Change) -> Result<bool, StoreError> {
+    pub(crate) fn note_entry(&mut self, change: impl FnOnce() -> Change) -> bool {
         self.read.session.note_entry(change)
     }
 
-    /// Brings in all entries of the index of values that are kept back: behind this it has what the values say.
-    pub(crate) fn settle_entries(&mut self) -> Result<(), StoreError> {
-        self.read.session.settle_entries()
+    /// Whether entries of a field are still to be brought into the index of values. If so, much of what is pending is with this
+    /// transaction: whoever needs them there commits, and asks again.
+    pub(crate) fn waits_for_entries_of(&mut self, field: FieldId) -> bool {
+        let tenant = self.read.tenant;
+        self.read.session.hurry_entries_of(tenant, field)
     }
 
     /// Takes a lock of the tenant, until the end.

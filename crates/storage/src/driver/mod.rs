@@ -6,7 +6,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod turns;
 
-use guildhall_domain::TenantId;
+use guildhall_domain::{FieldId, TenantId};
 use serde::{Serialize, Serializer};
 
 use crate::error::StoreError;
@@ -213,25 +213,20 @@ impl Session<'_> {
     }
 
     /// Notes a change of an entry of the index of values, where entries are kept back; `false` where they are to be
-    /// written at once. What a server has left to be brought in comes first then.
-    pub(crate) fn note_entry(&mut self, change: impl FnOnce() -> Change) -> Result<bool, StoreError> {
-        let Session::Sqlite(connection) = self else {
-            return Ok(false);
+    /// written at once.
+    pub(crate) fn note_entry(&mut self, change: impl FnOnce() -> Change) -> bool {
+        let keeper = match self {
+            Session::Sqlite(connection) => connection.keeper(),
+            Session::Postgres(_) => None,
         };
-        match connection.keeper() {
-            Some(keeper) => {
-                keeper.note(change());
-                Ok(true)
-            }
-            None => connection.settle().map(|()| false),
-        }
+        keeper.map(|keeper| keeper.note(change())).is_some()
     }
 
-    /// Brings in all entries that are kept back.
-    pub(crate) fn settle_entries(&mut self) -> Result<(), StoreError> {
+    /// Whether entries of a field are pending; if so, much of what is pending is brought in with this transaction.
+    pub(crate) fn hurry_entries_of(&mut self, tenant: TenantId, field: FieldId) -> bool {
         match self {
-            Session::Sqlite(connection) => connection.settle(),
-            Session::Postgres(_) => Ok(()),
+            Session::Sqlite(connection) => connection.hurry_entries_of(tenant, field),
+            Session::Postgres(_) => false,
         }
     }
 

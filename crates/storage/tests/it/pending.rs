@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use guildhall_domain::list::{ListKind, Position, Span};
 use guildhall_domain::{
@@ -150,6 +151,16 @@ async fn change(
         .await
 }
 
+async fn sweep_all(store: &Store, tenant: TenantId, sweep: Sweep) {
+    let batch = async || {
+        write(store, tenant, async move |tx| {
+            tx.sweep(sweep, &Definitions::default()).await
+        })
+        .await
+    };
+    while batch().await == Swept::More {}
+}
+
 #[test]
 fn whatever_waits_is_found_and_at_the_end_the_table_has_it() {
     let mut acts = BTreeMap::new();
@@ -202,11 +213,7 @@ async fn history(seed: u64, pending_entries: usize, acts: &mut BTreeMap<&'static
                     .unwrap();
                 for (tenant, sweep) in waiting {
                     assert!(matches!(sweep, Sweep::Field(_) | Sweep::Organization(_)));
-                    write(&store, tenant, async move |tx| {
-                        while tx.sweep(sweep, &Definitions::default()).await? == Swept::More {}
-                        Ok(())
-                    })
-                    .await;
+                    sweep_all(&store, tenant, sweep).await;
                 }
             }
             "settle" => {
@@ -257,11 +264,7 @@ async fn history(seed: u64, pending_entries: usize, acts: &mut BTreeMap<&'static
         .await
         .unwrap();
     for (tenant, sweep) in waiting {
-        write(&store, tenant, async move |tx| {
-            while tx.sweep(sweep, &Definitions::default()).await? == Swept::More {}
-            Ok(())
-        })
-        .await;
+        sweep_all(&store, tenant, sweep).await;
     }
     store.settle().await.unwrap();
     let said = store.read(one, async |tx| said(tx).await).await.unwrap();
@@ -427,10 +430,81 @@ fn customers_are_found_by_values_that_wait() {
                 }
             }
             assert_eq!(found, expected, "settled: {is_settled}");
-            assert_eq!(kept(&path).1 == 0, is_settled);
             store.settle().await.unwrap();
+            assert_eq!(kept(&path).1, 0);
         }
     });
+}
+
+/// Where several keys of one entity are found, a list that was cut off is never taken for all there is.
+#[test]
+fn what_is_gathered_is_all_or_nothing() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let store = open_with(&path, true, 100_000).unwrap();
+    runtime().block_on(async {
+        let one = tenant(&store, "one").await;
+        let fields = Definitions::new(vec![field(1, "Regions", FieldType::MultiSelect)]);
+        let new = fields.iter().next().unwrap().clone();
+        write(&store, one, async move |tx| tx.insert_field(KIND, &new, 1).await).await;
+        let add = async |numbers: std::ops::RangeInclusive<i64>| {
+            for number in numbers {
+                let fields = fields.clone();
+                write(&store, one, async move |tx| {
+                    let mut row = organization(number, &format!("O{number}"));
+                    row.details = values(&[(1, &["One", "Two", "Three"])]);
+                    tx.insert_organization(&row, &fields, NOW).await
+                })
+                .await;
+            }
+        };
+        add(1..=6).await;
+        store.settle().await.unwrap();
+        for pending in [None, Some(7..=7), Some(8..=9)] {
+            if let Some(numbers) = pending {
+                add(numbers).await;
+            }
+            for max in 0..40 {
+                let span = Span::all();
+                let gather = Gather::Values(KIND, FieldId(1), &span);
+                let (found, all) = store
+                    .read(one, async |tx| {
+                        let found = tx.list_gather(gather, max).await?;
+                        let all = said(tx).await?;
+                        Ok::<_, StoreError>((found, all))
+                    })
+                    .await
+                    .unwrap();
+                let numbers: BTreeSet<i64> = all.iter().map(|(_, _, number)| *number).collect();
+                let found = found.map(BTreeSet::from_iter);
+                assert_eq!(found, (all.len() <= max).then_some(numbers), "at most {max}");
+            }
+        }
+    });
+}
+
+/// When nothing is written, what waits is brought in by itself.
+#[test]
+fn what_waits_is_brought_in_when_nothing_is_written() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let store = open_with(&path, true, 100_000).unwrap();
+    let one = runtime().block_on(async {
+        let one = tenant(&store, "one").await;
+        let fields = Definitions::new(vec![field(1, "Field", FieldType::Text)]);
+        let new = fields.iter().next().unwrap().clone();
+        write(&store, one, async move |tx| tx.insert_field(KIND, &new, 1).await).await;
+        let what = (1, 0, vec!["a".to_owned()]);
+        assert_eq!(change(store.clone(), one, fields, what, false).await, Ok(()));
+        one
+    });
+    let until = Instant::now() + Duration::from_secs(120);
+    while kept(&path).1 > 0 {
+        assert!(Instant::now() < until, "nothing is brought in");
+        std::thread::yield_now();
+    }
+    let said = runtime().block_on(store.read(one, async |tx| said(tx).await));
+    assert_eq!(kept(&path).0, said.unwrap());
 }
 
 /// A row that cannot be read is a reason not to start, and says where it is.

@@ -39,6 +39,8 @@ async fn run_to_the_end(
     remaining: impl AsyncFn() -> i64,
 ) -> usize {
     assert_eq!(waiting(store).await, [(tenant, what)]);
+    // Else the first ones only bring entries into the index.
+    store.settle().await.unwrap();
     let (mut batches, mut left) = (0, remaining().await);
     while sweep(store, tenant, what, fields).await == Swept::More {
         batches += 1;
@@ -74,6 +76,7 @@ async fn define_tier(store: &Store, tenant: TenantId) {
 /// A field that was deleted has no values left: its own sweep finds nothing to do.
 async fn no_values_are_indexed(store: &Store, tenant: TenantId, id: FieldId) {
     write(store, tenant, async move |tx| tx.delete_field(id, 9).await).await;
+    store.settle().await.unwrap();
     let swept = sweep(store, tenant, Sweep::Field(id), &Definitions::default()).await;
     assert_eq!(swept, Swept::Finished, "index rows were left");
 }

@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::queue::{Popped, Queue};
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
-use crate::pending::{Keeper, Share};
+use crate::pending::Share;
 use crate::versions::Versions;
 
 /// Units of work that may wait, of all tenants together; of one alone, half of them. Beyond it a write is
@@ -27,9 +27,10 @@ const WAITING_MAX: usize = 8_192;
 const GROUP_UNITS_MAX: usize = 1_024;
 /// Rows changed in one group at most (a unit that changes more is a group of its own).
 const GROUP_ROWS_MAX: u64 = 2_048;
-/// A commit that takes longer makes it worth waiting for those who were just answered: see [`Room::run`].
-const SLOW_COMMIT: Duration = Duration::from_micros(500);
-
+/// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Room::run`].
+const SLOW_COMMIT: Duration = Duration::from_millis(1);
+/// How long entries of the index of values are brought in at the end. What is left then, the next start reads again.
+const SETTLED_WITHIN: Duration = Duration::from_secs(3);
 /// When nothing was written for so long, entries of the index of values that are kept back are brought in.
 const IDLE_AFTER: Duration = Duration::from_millis(500);
 
@@ -67,6 +68,7 @@ impl Writer {
             broken: Arc::clone(&broken),
             on_fatal,
             versions,
+            commit_took: Duration::ZERO,
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -119,16 +121,22 @@ struct Room {
     broken: Arc<AtomicBool>,
     on_fatal: OnFatal,
     versions: Arc<Versions>,
+    /// How long the last commit took, without what was done before it.
+    commit_took: Duration,
 }
 
 impl Room {
     /// Where commits are slow, those who were just answered are about to write again, and a group that
-    /// began without them would make them wait for its commit: they are given a tenth of its time.
+    /// began without them would make them wait for its commit: they are given a tenth of its time. Where they are quick, those
+    /// who come while a group is run are the next one, and the writer need not wait for anybody.
     fn run(mut self) {
         // Whether the last thing that was done was bringing in, and went well; after a failure a write must come first.
         let (mut goes_on, mut may_tidy) = (false, true);
+        let mut ends = None;
         loop {
-            let has_pending = may_tidy && self.connection.keeper().is_some_and(|keeper| !keeper.is_empty());
+            let has_pending = may_tidy
+                && !self.broken.load(Ordering::Acquire)
+                && self.connection.keeper().is_some_and(|keeper| !keeper.is_empty());
             let patience = match (has_pending, goes_on) {
                 (false, _) => None,
                 (true, false) => Some(IDLE_AFTER),
@@ -137,17 +145,24 @@ impl Room {
             let first = match self.units.pop_within(patience) {
                 Popped::Thing(first) => Some(first),
                 Popped::Nothing => None,
+                // So that whoever opens the file finds in the index what the values say.
+                Popped::Closed if has_pending => {
+                    let ends = *ends.get_or_insert_with(|| Instant::now() + SETTLED_WITHIN);
+                    if Instant::now() > ends {
+                        break;
+                    }
+                    None
+                }
                 Popped::Closed => break,
             };
             goes_on = first.is_none();
-            let began = Instant::now();
             let mut ran = Vec::new();
             let outcome = self.group(first, &mut ran);
             may_tidy = outcome.is_ok();
             if let (true, Err(error)) = (goes_on, &outcome) {
-                tracing::warn!(%error, "entries of the index of values were not brought in; after the next write they are");
+                tracing::warn!(%error, "entries of the index of values were not brought in; the next write or start does it");
             }
-            let (took, count) = (began.elapsed(), ran.len());
+            let count = ran.len();
             let fatal = match &outcome {
                 Err(StoreError::Broken(why)) => Some(why.clone()),
                 _ => None,
@@ -167,26 +182,9 @@ impl Room {
                 return;
             }
             self.checkpointer.committed(&mut self.connection);
-            if took > SLOW_COMMIT && count > 1 {
-                self.units.gather(count, took / 10);
+            if self.commit_took > SLOW_COMMIT && count > 1 {
+                self.units.gather(count, self.commit_took / 10);
             }
-        }
-        self.settle();
-    }
-
-    /// The end: the index has what the values say, so that whoever opens the file finds it so. If it cannot be done, the next
-    /// server has it to do.
-    fn settle(&mut self) {
-        if self.connection.keeper().is_none_or(|keeper| keeper.is_empty()) {
-            return;
-        }
-        let settled = self.connection.statement("BEGIN IMMEDIATE").and_then(|()| {
-            self.connection.settle()?;
-            self.commit(Share::OfBusy)
-        });
-        if let Err(error) = settled {
-            tracing::warn!(%error, "entries of the index of values were not brought in; the next start reads them again");
-            self.abandon();
         }
     }
 
@@ -196,15 +194,13 @@ impl Room {
         first: Option<Box<dyn Unit>>,
         ran: &mut Vec<Box<dyn Unit>>,
     ) -> Result<(), StoreError> {
+        self.commit_took = Duration::ZERO;
         if let Err(error) = self.connection.statement("BEGIN IMMEDIATE") {
             // Nothing of the unit has run; its caller hears why through its own answer.
             ran.extend(first);
             return Err(error);
         }
-        let share = match &first {
-            Some(_) => Share::OfBusy,
-            None => Share::OfIdle,
-        };
+        let (is_idle, rows_before) = (first.is_none(), self.connection.changes_so_far());
         let run = match self.run_together(first, ran) {
             Ok(true) => Ok(()),
             Ok(false) => self.run_apart(ran),
@@ -214,7 +210,13 @@ impl Room {
             self.abandon();
             return Err(error);
         }
-        let committed = self.commit(share);
+        let noted = self.connection.keeper().map_or(0, |keeper| keeper.noted().len());
+        let is_changed = noted > 0 || self.connection.changes_so_far() != rows_before;
+        let committed = self.commit(match (is_idle, is_changed) {
+            (true, _) => Share::OfIdle,
+            (false, true) => Share::OfBusy,
+            (false, false) => Share::Nothing,
+        });
         if committed.is_err() {
             self.abandon();
         }
@@ -226,7 +228,9 @@ impl Room {
         // From here until its end nothing that the commit changes has a version, so no answer that it
         // outdates is kept or found meanwhile. Who wrote is answered later still.
         let commit = self.versions.begin(&self.connection.take_touched());
+        let began = Instant::now();
         let committed = self.connection.statement("COMMIT");
+        self.commit_took = began.elapsed();
         commit.end();
         self.connection.brought_in(bringing, committed.is_ok());
         committed
@@ -246,8 +250,9 @@ impl Room {
             if !self.unit(unit, ran)? && self.connection.changes_so_far() != before {
                 return Ok(false);
             }
-            let full = ran.len() >= GROUP_UNITS_MAX
-                || self.connection.changes_so_far() - rows_before >= GROUP_ROWS_MAX;
+            let noted = self.connection.keeper().map_or(0, |keeper| keeper.noted().len());
+            let rows = self.connection.changes_so_far() - rows_before + noted as u64;
+            let full = ran.len() >= GROUP_UNITS_MAX || rows >= GROUP_ROWS_MAX;
             if !full {
                 // Readers that wait for a processor get it between two units, and not after a slice of milliseconds.
                 std::thread::yield_now();
@@ -286,7 +291,7 @@ impl Room {
 
     /// Runs one unit; whether its changes stay. `Err` means that the whole group is lost.
     fn unit(&mut self, mut unit: Box<dyn Unit>, ran: &mut Vec<Box<dyn Unit>>) -> Result<bool, StoreError> {
-        let mark = self.connection.keeper().map(Keeper::unit);
+        let noted = self.connection.keeper().map_or(0, |keeper| keeper.noted().len());
         let keep = match catch_unwind(AssertUnwindSafe(|| unit.run(&mut self.connection))) {
             Ok(keep) => {
                 ran.push(unit);
@@ -298,8 +303,8 @@ impl Room {
                 false
             }
         };
-        if let (false, Some(mark), Some(keeper)) = (keep, mark, self.connection.keeper()) {
-            keeper.back_to(mark);
+        if let (false, Some(keeper)) = (keep, self.connection.keeper()) {
+            keeper.back_to(noted);
         }
         if let Some(error) = self.connection.broken() {
             return Err(error.clone());
@@ -320,7 +325,7 @@ impl Room {
 
     fn roll_back(&mut self) -> Result<(), StoreError> {
         if let Some(keeper) = self.connection.keeper() {
-            keeper.roll_back();
+            keeper.end();
         }
         match self.connection.in_transaction() {
             true => self.connection.statement("ROLLBACK"),
