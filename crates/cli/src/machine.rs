@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use guildhall_domain::{Clock, Random, Timestamp};
@@ -72,13 +73,10 @@ fn draw(bytes: &mut [u8]) {
 pub fn memory_bytes() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let all = read("/proc/meminfo").as_deref().and_then(total);
-    let own = read("/proc/self/cgroup").as_deref().and_then(limit_of_group);
-    let limits = [own.as_deref(), Some("/sys/fs/cgroup/memory.max")];
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let limits = limits_of_groups(&groups);
     // A group without a limit says "max".
-    let limits = limits
-        .into_iter()
-        .flatten()
-        .filter_map(|path| read(path)?.trim().parse().ok());
+    let limits = limits.iter().filter_map(|path| read(path)?.trim().parse().ok());
     all.into_iter().chain(limits).min()
 }
 
@@ -89,13 +87,18 @@ fn total(text: &str) -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Where the limit of the group stands that the line `0::/system.slice/guildhall.service` names.
-fn limit_of_group(text: &str) -> Option<String> {
-    let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
-    Some(format!(
-        "/sys/fs/cgroup{}/memory.max",
-        group.trim_end_matches('/')
-    ))
+/// Where the limits stand of the group that the line `0::/system.slice/guildhall.service` names and of those that it is in,
+/// and of the group as the first version of control groups has it.
+fn limits_of_groups(text: &str) -> Vec<String> {
+    let group = text.lines().find_map(|line| line.strip_prefix("0::"));
+    let groups = group.into_iter().flat_map(|group| Path::new(group).ancestors());
+    let limit = |group: &Path| {
+        let group = group.to_str()?.trim_end_matches('/');
+        Some(format!("/sys/fs/cgroup{group}/memory.max"))
+    };
+    let mut limits: Vec<String> = groups.filter_map(limit).collect();
+    limits.push("/sys/fs/cgroup/memory/memory.limit_in_bytes".into());
+    limits
 }
 
 #[cfg(test)]
@@ -138,13 +141,18 @@ mod tests {
         ] {
             assert_eq!(total(text), None, "{text}");
         }
-        let limit = |text| limit_of_group(text).unwrap();
+        let first = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
         assert_eq!(
-            limit("1:name=x:/y\n0::/system.slice/guildhall.service\n"),
-            "/sys/fs/cgroup/system.slice/guildhall.service/memory.max"
+            limits_of_groups("1:name=x:/y\n0::/system.slice/guildhall.service\n"),
+            [
+                "/sys/fs/cgroup/system.slice/guildhall.service/memory.max",
+                "/sys/fs/cgroup/system.slice/memory.max",
+                "/sys/fs/cgroup/memory.max",
+                first
+            ]
         );
-        assert_eq!(limit("0::/\n"), "/sys/fs/cgroup/memory.max");
-        assert_eq!(limit_of_group("4:memory:/x\n"), None);
+        assert_eq!(limits_of_groups("0::/\n"), ["/sys/fs/cgroup/memory.max", first]);
+        assert_eq!(limits_of_groups("4:memory:/x\n"), [first]);
         assert!(memory_bytes().is_some_and(|bytes| bytes > 64 << 20));
     }
 }

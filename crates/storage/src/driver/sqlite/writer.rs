@@ -30,7 +30,7 @@ const GROUP_ROWS_MAX: u64 = 2_048;
 /// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Room::run`].
 const SLOW_COMMIT: Duration = Duration::from_millis(1);
 /// How long entries of the index of values are brought in at the end. What is left then, the next start reads again.
-const SETTLED_WITHIN: Duration = Duration::from_secs(3);
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 /// When nothing was written for so long, entries of the index of values that are kept back are brought in.
 const IDLE_AFTER: Duration = Duration::from_millis(500);
 
