@@ -1,4 +1,5 @@
-//! The log: for people on a terminal, JSON lines else; always on stderr.
+//! The log: for people on a terminal, JSON lines else; always on stderr. What cannot be written there is lost, and nothing
+//! else is: a full disk under the log is no reason to end.
 
 use std::io::IsTerminal;
 
@@ -9,6 +10,8 @@ pub fn start(level: &str) {
     let filter = EnvFilter::new(level);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would say on stderr that stderr cannot be written, and panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
     let started = if terminal {

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use guildhall_domain::access::looks_like_token;
@@ -856,4 +856,32 @@ fn a_stop_does_not_wait_for_ever_and_a_second_signal_not_at_all() {
     assert_eq!(ended.status.code(), Some(0));
     assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
     drop(stream);
+}
+
+/// The disk under the log is full: what would be said is lost, and the server goes on.
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let home = Home::new(binary());
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = free.local_addr().unwrap();
+    drop(free);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut server = Command::new(binary())
+        .args(["serve", "--listen", &addr.to_string(), "--database", &home.url()])
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    poll("a server that listens", || TcpStream::connect(addr).ok());
+    for _ in 0..20 {
+        // A refusal is logged.
+        let mut stream = TcpStream::connect(addr).unwrap();
+        let head = "GET /api/v1/organization/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    assert_eq!(server.try_wait().unwrap(), None);
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
