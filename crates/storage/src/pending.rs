@@ -19,6 +19,8 @@
 //!
 //! The process that serves the database is the only one that keeps entries back; they are read again when it starts. A
 //! process that does not serve would write entries at once; no command changes values.
+//!
+//! Long, because what readers find rests on each step that the writer takes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};

@@ -218,6 +218,34 @@ fn a_failed_write_ends_the_process() {
     assert_eq!((failed_syncs, failed_writes), (0, 1), "nothing is tried again");
 }
 
+/// What waits to be brought into the index of values is, at an orderly end. A disk that fails there has failed as ever: the
+/// process says so, ends with 1, and syncs nothing a second time.
+#[test]
+fn a_disk_that_fails_at_an_orderly_end_is_not_synced_again() {
+    let _alone = alone();
+    let (world, faults) = faulty();
+    let mut server = world.serve();
+    let profile = json!({ "name": "Waits", "details": [{ "name": "Note", "values": ["waits"] }] });
+    let created = server
+        .client()
+        .send(&world.post("/organization/profile", &profile))
+        .expect("is created");
+    assert_eq!(created.status, 200, "{}", created.text());
+    faults.set(Fault::SyncFails);
+    let ended = server.terminate().expect("ends");
+    assert_eq!(ended.status.code(), Some(1), "{}", server.stderr_so_far());
+    assert_eq!(faults.failed_sync_count(), 1);
+    faults.set(Fault::None);
+    let mut server = world.serve();
+    let id = created.json()["id"].as_str().unwrap_or_default().to_owned();
+    let found = server
+        .client()
+        .send(&world.get(&format!("/organization/profile/{id}")))
+        .expect("answers");
+    assert_eq!(found.status, 200, "{}", found.text());
+    assert!(server.terminate().expect("ends").status.success());
+}
+
 /// A small file system in memory, in a folder of its own; unmounted when dropped.
 struct SmallDisk {
     at: PathBuf,

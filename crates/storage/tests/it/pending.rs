@@ -1,5 +1,5 @@
 //! The index of values where SQLite's writer keeps its entries back: what readers find meanwhile, what a kill
-//! leaves, and what stands in the table at the end.
+//! leaves, and what stands in the table at the end. Long, because one history has many kinds of steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
