@@ -61,13 +61,13 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
         .map_err(|e| Failure::new(format!("cannot listen on {}: {e}", args.listen)))?;
     let service = runtime.block_on(service(database, (true, true), settings, on_fatal))?;
     let service = Arc::new(service);
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let signals = Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
         };
         let mut serving = pin!(serve(args, listener, service, signals));
-        let done = tokio::select! {
+        tokio::select! {
             biased;
             Some(()) = failed.recv() => {
                 // Serving goes on meanwhile: those who wait hear of the failure before the end.
@@ -76,13 +76,15 @@ pub fn run(database: &str, args: &Serve) -> Result<(), Failure> {
                 std::process::exit(1);
             }
             done = &mut serving => done,
-        };
-        // The disk may have failed in the last moment of an orderly stop.
-        match failed.try_recv() {
-            Ok(()) => std::process::exit(1),
-            Err(_) => done,
         }
-    })
+    });
+    // Whatever still held the database, a task that was told to end among them, is gone with the runtime, so the
+    // database is closed now, and has said whether the disk failed in this last moment.
+    drop(runtime);
+    match failed.try_recv() {
+        Ok(()) => std::process::exit(1),
+        Err(_) => done,
+    }
 }
 
 const MIB: usize = 1024 * 1024;
