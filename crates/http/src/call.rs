@@ -176,11 +176,15 @@ impl Call {
         let id = OrganizationId::parse(self.path("organizationId"));
         // The version comes first: what is read after it is as new, or newer.
         let version = id.and_then(|id| self.service.organization_version(self.caller(), id));
-        let (Some(id), Some(version)) = (id, version) else {
+        let (Some(id), Some(mut version)) = (id, version) else {
             return make(self).await;
         };
         if let Some(body) = self.kept.find((tenant, id, which), version) {
-            return Ok(Reply::content(JSON, body));
+            match self.service.organization_version_now(self.caller(), id).await? {
+                Some(now) if now == version => return Ok(Reply::content(JSON, body)),
+                Some(now) => version = now,
+                None => return make(self).await,
+            }
         }
         let reply = make(self).await?;
         if let Some((JSON, body)) = &reply.content {

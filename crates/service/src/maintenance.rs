@@ -1,5 +1,5 @@
 //! What the server does by itself, in small steps: sweeping what hung on deleted things, removing
-//! old tombstones, recording when tokens were used, and finding out whether the database takes writes.
+//! old tombstones and what servers told each other, recording when tokens were used, and finding out whether the database takes writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +34,11 @@ impl Service {
             more |= swept == Swept::More;
         }
         Ok(more)
+    }
+
+    /// Removes some of what servers told each other minutes ago; whether there may be more.
+    pub async fn purge_touches_once(&self) -> Result<bool, Error> {
+        Ok(self.store.forget_touches().await?)
     }
 
     /// Removes some tombstones that are old enough; whether there may be more.

@@ -117,9 +117,19 @@ impl Service {
         }
     }
 
-    /// The version of an organization's answers, where one can be told: see [`guildhall_storage::Store::version`].
+    /// The version of an organization's answers that are made next, where one can be told: see
+    /// [`guildhall_storage::Store::version`].
     pub fn organization_version(&self, caller: &Caller, id: OrganizationId) -> Option<Version> {
         self.store.version(caller.tenant, id)
+    }
+
+    /// The version that those have to be of which were made before: see [`guildhall_storage::Store::version_now`].
+    pub async fn organization_version_now(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+    ) -> Result<Option<Version>, Error> {
+        Ok(self.store.version_now(caller.tenant, id).await?)
     }
 
     /// An organization as it is to be shown, with what hangs on it where that is wanted. `None` where the definitions

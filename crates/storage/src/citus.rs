@@ -39,7 +39,7 @@ const DISTRIBUTED: [&str; 24] = [
 
 /// Tables of the coordinator alone.
 #[cfg(test)]
-const OWN: [&str; 3] = ["copying", "probe", "schema_version"];
+const OWN: [&str; 5] = ["copying", "probe", "schema_version", "touch", "touch_floor"];
 
 /// Whether the database has Citus.
 pub(crate) async fn is_there(client: &tokio_postgres::Client) -> Result<bool, OpenError> {

@@ -190,19 +190,40 @@ impl Store {
         matches!(self.driver, Driver::Postgres(_))
     }
 
-    /// The version of an organization and all that its answers are made of, taken before they are read.
-    /// An answer that was made under a version is as good as a new one as long as the version is the same.
-    /// `None` while a commit that changes it is under way, and where others may write without this process
-    /// knowing: then nothing may be kept.
+    /// The version of an organization and all that its answers are made of, as it is known without asking the database: an
+    /// answer that is read next may be kept under it. `None` while a commit that changes it is under way, and where
+    /// others may write without this process knowing: then nothing may be kept.
     pub fn version(&self, tenant: TenantId, organization: OrganizationId) -> Option<Version> {
         let versions = self.versions()?;
         versions.of(tenant, Entity::Organization(organization))
     }
 
+    /// The same as it is now: an answer that was kept under this version is as good as a new one. On PostgreSQL a look at the
+    /// database, together with others that want one at this moment.
+    pub async fn version_now(
+        &self,
+        tenant: TenantId,
+        organization: OrganizationId,
+    ) -> Result<Option<Version>, StoreError> {
+        if let Driver::Postgres(postgres) = &self.driver {
+            postgres.look().await?;
+        }
+        Ok(self.version(tenant, organization))
+    }
+
+    /// Removes some of what tells other servers that commits changed something, if it is some minutes old; whether there may be
+    /// more of it.
+    pub async fn forget_touches(&self) -> Result<bool, StoreError> {
+        match &self.driver {
+            Driver::Sqlite(_) => Ok(false),
+            Driver::Postgres(postgres) => postgres.forget_touches().await,
+        }
+    }
+
     fn versions(&self) -> Option<&Versions> {
         match &self.driver {
-            Driver::Sqlite(sqlite) if sqlite.is_the_only_server() => Some(&sqlite.versions),
-            Driver::Sqlite(_) | Driver::Postgres(_) => None,
+            Driver::Sqlite(sqlite) => sqlite.is_the_only_server().then_some(&*sqlite.versions),
+            Driver::Postgres(postgres) => postgres.versions(),
         }
     }
 

@@ -69,7 +69,7 @@ pub(crate) fn sqlite(connection: &mut Connection, path: &Path, now_ms: i64) -> R
     Ok(())
 }
 
-/// The migrations of PostgreSQL: the same steps.
+/// The migrations of PostgreSQL: the same steps, and what servers that share a database need.
 const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0001_organizations.sql"),
     include_str!("../migrations/postgres/0002_tasks.sql"),
@@ -77,6 +77,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0004_objects.sql"),
     include_str!("../migrations/postgres/0005_cursor_secrets.sql"),
     include_str!("../migrations/postgres/0006_pending_entries.sql"),
+    include_str!("../migrations/postgres/0007_touches.sql"),
 ];
 
 /// One number for all servers: who migrates holds it until the transaction ends. Tenants are locked by

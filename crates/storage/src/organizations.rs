@@ -68,7 +68,7 @@ impl WriteTx<'_> {
              FROM EACH_ROW(id $2, name $3, name_key $4, details $5, now $6)";
         let details = to_text(&organization.details)?;
         self.execute_one_on(
-            Touched::Organization(organization.id.0),
+            Touched::NewOrganization(organization.id.0),
             SQL,
             &[
                 organization.id.0.into(),

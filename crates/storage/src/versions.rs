@@ -6,8 +6,8 @@
 //! that of a commit still under way has none. Numbers stand in tables of fixed size, shared by all whose
 //! hash is the same: two that share one outdate each other needlessly, and memory is bounded.
 //!
-//! This is right only where one process makes all the changes, as the server on an SQLite file does:
-//! see [`crate::Store::version`].
+//! Where one process makes all the changes, as the server on an SQLite file does, its commits are the numbers. On PostgreSQL,
+//! where other servers write too, each look at what they changed is one: see [`crate::Store::version_now`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,6 +25,8 @@ const TENANTS: usize = 1 << 10;
 pub(crate) enum Touched {
     /// Nothing that an answer with a version shows.
     Nothing,
+    /// An organization that was not there before, under an id that was never used.
+    NewOrganization(i64),
     /// One organization: its name, values, members or entitlements.
     Organization(i64),
     /// One customer: its names, email or values.
@@ -92,11 +94,25 @@ impl Versions {
         for (tenant, touched) in touched {
             let place = match touched {
                 Touched::Nothing => continue,
-                Touched::Organization(id) => &self.organizations[place(tenant.0, *id, ORGANIZATIONS)],
+                Touched::NewOrganization(id) | Touched::Organization(id) => {
+                    &self.organizations[place(tenant.0, *id, ORGANIZATIONS)]
+                }
                 Touched::Customer(number) => &self.customers[place(tenant.0, *number, CUSTOMERS)],
                 Touched::Tenant => self.tenant(*tenant),
             };
             place.store(number, Ordering::SeqCst);
+        }
+        Commit {
+            versions: self,
+            number,
+        }
+    }
+
+    /// Likewise, one that may change anything of any tenant.
+    pub(crate) fn begin_all(&self) -> Commit<'_> {
+        let number = self.ended.load(Ordering::Acquire) + 1;
+        for tenant in &self.tenants {
+            tenant.store(number, Ordering::SeqCst);
         }
         Commit {
             versions: self,
@@ -160,6 +176,9 @@ mod tests {
         let last = touched(&[(ONE, Touched::Tenant)]);
         assert_eq!(changed(later, last), [true, true, true, false, false]);
         assert!(last.iter().all(Option::is_some));
+        versions.begin_all().end();
+        assert_eq!(changed(last, all()), [true; 5]);
+        assert!(all().iter().all(Option::is_some));
     }
 
     #[test]

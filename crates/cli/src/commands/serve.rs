@@ -26,7 +26,7 @@ const READY_AT_A_TIME: usize = 32;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often it records when tokens were used.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
-/// How often it removes tasks whose results need not be kept any longer, and old tombstones.
+/// How often it removes tasks whose results need not be kept any longer, old tombstones, and what servers told each other.
 const PURGE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long answers may take on their way out after the disk has failed.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -224,6 +224,9 @@ async fn purge_all(service: &Service) -> Result<(), guildhall_service::Error> {
         tokio::task::yield_now().await;
     }
     while service.purge_tombstones_once().await? {
+        tokio::task::yield_now().await;
+    }
+    while service.purge_touches_once().await? {
         tokio::task::yield_now().await;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,9 +122,14 @@ fn a_write_on_one_is_seen_on_the_other_at_once() {
     ok(&admin.post(&clients[0], "/api/v1/organization/details", &field));
     let organization = id(&admin.post(&clients[0], "/api/v1/organization", &json!({ "name": "Acme" })));
     let path = format!("/api/v1/organization/{organization}");
+    let profile = format!("/api/v1/organization/profile/{organization}");
     for round in 0..200 {
         let [writer, reader] = [&clients[round % 2], &clients[1 - round % 2]];
         let name = format!("Acme {round}");
+        // So that there is something kept.
+        let before = ok(&admin.get(reader, &path));
+        assert_eq!(ok(&admin.get(reader, &path)), before);
+        assert_eq!(ok(&admin.get(reader, &profile)), ok(&admin.get(reader, &profile)));
         match round % 4 {
             // A thing, a value, a name, a definition: each is kept elsewhere.
             0 => {
@@ -142,11 +148,14 @@ fn a_write_on_one_is_seen_on_the_other_at_once() {
             2 => {
                 ok(&admin.put(writer, &path, &json!({ "name": name })));
                 assert_eq!(ok(&admin.get(reader, &path))["name"], name.as_str());
+                assert_eq!(ok(&admin.get(reader, &profile))["name"], name.as_str());
             }
             _ => {
                 let field = format!("/api/v1/organization/details/Field%20{round}");
                 let body = json!({ "name": format!("Field {round}"), "type": { "name": "TEXT" } });
                 ok(&admin.post(writer, "/api/v1/organization/details", &body));
+                let fields = |shown: Value| shown["details"].as_array().map_or(0, Vec::len);
+                assert_eq!(fields(ok(&admin.get(reader, &path))), fields(before) + 1);
                 let values = json!({ "values": ["x"] });
                 let set = format!("{path}/details?fieldName=Field%20{round}");
                 ok(&admin.put(reader, &set, &values));
@@ -156,6 +165,76 @@ fn a_write_on_one_is_seen_on_the_other_at_once() {
             }
         }
     }
+}
+
+/// What a server keeps of an organization is never older than what the other one had acknowledged when it was asked, while it is
+/// renamed as fast as can be and whole profiles are asked for as fast as can be.
+#[test]
+fn what_is_kept_is_never_older_than_what_was_acknowledged() {
+    const COMPANIES: usize = 4;
+    const RENAMES: usize = 400;
+    let _alone = alone();
+    let world = World::new();
+    let admin = &world.admin;
+    let ids: Vec<String> = (0..COMPANIES)
+        .map(|at| {
+            let name = json!({ "name": format!("Company {at} 0") });
+            id(&admin.post(&world.servers[0].client(), "/api/v1/organization", &name))
+        })
+        .collect();
+    let acknowledged: Vec<AtomicUsize> = ids.iter().map(|_| AtomicUsize::new(0)).collect();
+    let is_done = AtomicBool::new(false);
+    let counts: Vec<(usize, usize)> = thread::scope(|scope| {
+        let readers: Vec<_> = (0..6)
+            .map(|reader| {
+                let (world, ids, acknowledged, is_done) = (&world, &ids, &acknowledged, &is_done);
+                scope.spawn(move || {
+                    let client = Client::new(world.servers[reader % 2].addr());
+                    let (mut asked, mut changes, mut last) = (0, 0, vec![0; ids.len()]);
+                    while !is_done.load(Ordering::Acquire) {
+                        let at = asked % ids.len();
+                        let known = acknowledged[at].load(Ordering::Acquire);
+                        let of = ["profile/", ""][asked / ids.len() % 2];
+                        let shown = ok(&admin.get(&client, &format!("/api/v1/organization/{of}{}", ids[at])));
+                        let number = shown["name"].as_str().unwrap().rsplit(' ').next().unwrap();
+                        let number: usize = number.parse().unwrap();
+                        assert!(
+                            number >= known.max(last[at]),
+                            "{shown}: {known} was acknowledged, {} was seen before",
+                            last[at]
+                        );
+                        changes += usize::from(number > last[at]);
+                        (asked, last[at]) = (asked + 1, number);
+                    }
+                    (asked, changes)
+                })
+            })
+            .collect();
+        let writers: Vec<_> = (0..COMPANIES)
+            .map(|at| {
+                let (world, ids, acknowledged) = (&world, &ids, &acknowledged);
+                scope.spawn(move || {
+                    let clients = world.clients();
+                    for number in 1..=RENAMES {
+                        let name = json!({ "name": format!("Company {at} {number}") });
+                        let path = format!("/api/v1/organization/{}", ids[at]);
+                        ok(&admin.put(&clients[number % 2], &path, &name));
+                        acknowledged[at].store(number, Ordering::Release);
+                        // Now and then it stands still, and answers are kept.
+                        if number % 16 == 0 {
+                            ok(&admin.get(&clients[0], &path));
+                        }
+                    }
+                })
+            })
+            .collect();
+        let written: Vec<_> = writers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        is_done.store(true, Ordering::Release);
+        assert!(written.iter().all(Result::is_ok));
+        readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+    });
+    println!("asked, and seen to change: {counts:?}");
+    assert!(counts.iter().all(|(asked, changes)| *asked > 0 && *changes > 0));
 }
 
 #[test]

@@ -204,11 +204,11 @@ impl Session<'_> {
         }
     }
 
-    /// Notes what the transaction is about to change. Over PostgreSQL nobody asks: other servers write
-    /// there too.
+    /// Notes what the transaction is about to change.
     pub(crate) fn touch(&mut self, tenant: TenantId, touched: Touched) {
-        if let Session::Sqlite(connection) = self {
-            connection.touch(tenant, touched);
+        match self {
+            Session::Sqlite(connection) => connection.touch(tenant, touched),
+            Session::Postgres(connection) => connection.touch(tenant, touched),
         }
     }
 

@@ -22,6 +22,7 @@ mod sqlite;
 mod sweeps;
 mod tenants;
 mod transactions;
+mod versions;
 mod writer;
 
 /// Makes a test of every case: `backend` runs it on a fresh store.
@@ -51,6 +52,7 @@ macro_rules! conformance {
             lists::values_and_links_are_found,
             lists::rows_leave_out_what_is_hidden,
             lists::a_member_is_removed_once,
+            versions::what_is_shown_otherwise_has_another_version,
             sweeps::of_an_organization,
             sweeps::of_a_customer,
             sweeps::of_a_product,

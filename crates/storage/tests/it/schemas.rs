@@ -64,7 +64,12 @@ fn postgres_schema() -> Schema {
 fn both_databases_have_the_same_columns_and_indexes() {
     let (sqlite, postgres) = (sqlite_schema(), postgres_schema());
     assert!(sqlite.len() > 100, "only {} are found: {sqlite:#?}", sqlite.len());
-    let only = |one: &Schema, other: &Schema| one.difference(other).cloned().collect::<Vec<_>>();
+    // Of what servers that share a database tell each other; on SQLite there is one.
+    let is_shared = |line: &str| line.starts_with("column touch") || line.starts_with("index touch");
+    let only = |one: &Schema, other: &Schema| {
+        let lines = one.difference(other).filter(|line| !is_shared(line));
+        lines.cloned().collect::<Vec<_>>()
+    };
     assert_eq!(
         (only(&sqlite, &postgres), only(&postgres, &sqlite)),
         (vec![], vec![]),
@@ -76,7 +81,9 @@ fn both_databases_have_the_same_columns_and_indexes() {
 /// each unique index and each foreign key.
 #[test]
 fn the_tenant_comes_first() {
-    const WITHOUT_A_TENANT: [(&str, &str); 8] = [
+    const WITHOUT_A_TENANT: [(&str, &str); 10] = [
+        ("table touch_floor", "where rows of all tenants were removed"),
+        ("key touch_floor", "where rows of all tenants were removed"),
         ("table schema_version", "one schema for all tenants"),
         ("key schema_version", "one schema for all tenants"),
         ("table probe", "shows whether the database takes writes"),

@@ -12,14 +12,17 @@ use std::task::Poll;
 
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::Client;
+use guildhall_domain::TenantId;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::fault::{in_time, sort};
 use super::later::{Answer, Later, Sent, in_order};
+use super::touches::Noted;
 use crate::dialect;
 use crate::driver::{Lock, Param};
 use crate::error::StoreError;
+use crate::versions::Touched;
 
 /// How a transaction ended.
 #[derive(Debug)]
@@ -81,10 +84,13 @@ pub(crate) struct Connection {
     again: bool,
     /// The server refused a statement that was sent together with the commit.
     refused: bool,
+    /// What the transaction touches, where other servers are to know it.
+    touched: Option<Noted>,
 }
 
 impl Connection {
-    pub(crate) fn new(client: Client) -> Self {
+    /// A connection, before its transaction has begun; whether others are to know what that touches.
+    pub(crate) fn new(client: Client, tells: bool) -> Self {
         Self {
             client: Some(client),
             begin: None,
@@ -93,6 +99,14 @@ impl Connection {
             failed: None,
             again: false,
             refused: false,
+            touched: tells.then(Noted::default),
+        }
+    }
+
+    /// Notes what the transaction is about to change.
+    pub(crate) fn touch(&mut self, tenant: TenantId, touched: Touched) {
+        if let Some(noted) = &mut self.touched {
+            noted.note(tenant, touched);
         }
     }
 
@@ -274,6 +288,10 @@ impl Connection {
 
     /// Commits, or says why not.
     pub(crate) async fn commit(mut self) -> Result<Ended, StoreError> {
+        if let (None, Some(noted)) = (&self.failed, self.touched.take()) {
+            // What is wrong is in `failed`.
+            let _told = self.tell(noted).await;
+        }
         // Writes go with the commit, but for those that must be counted first, and the first words on a
         // connection: one that has died unseen is found before there is anything to be unsure of.
         let first = !self.open && !self.later.is_empty();

@@ -8,6 +8,7 @@ mod later;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod touches;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) use connection::{Connection, Ended};
 use crate::error::{OpenError, StoreError};
 use crate::{citus, migrate};
 use lanes::Lanes;
+use touches::Touches;
 
 /// Connections of one server at most. A unit of work is a few round trips, so few are enough.
 const CONNECTIONS_MAX: usize = 24;
@@ -50,6 +52,8 @@ const PLANNED_ONCE: &str = " -c plan_cache_mode=force_generic_plan";
 pub(crate) struct Postgres {
     pool: Pool,
     lanes: Lanes,
+    /// What changes, as far as it is known here. Over Citus nobody asks.
+    touches: Option<Touches>,
 }
 
 impl Postgres {
@@ -57,7 +61,8 @@ impl Postgres {
     pub(crate) async fn open(url: &str, now_ms: i64) -> Result<Self, OpenError> {
         let mut pool = pool(url, SESSION)?;
         let mut client = first(&pool).await?;
-        if !citus::is_there(&client).await? {
+        let has_citus = citus::is_there(&client).await?;
+        if !has_citus {
             pool = self::pool(url, &format!("{SESSION}{PLANNED_ONCE}"))?;
             client = first(&pool).await?;
         }
@@ -67,13 +72,14 @@ impl Postgres {
         Ok(Self {
             pool,
             lanes: Lanes::default(),
+            touches: (!has_citus).then(Touches::default),
         })
     }
 
     /// A connection, before its transaction has begun.
     pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
         match self.pool.get().await {
-            Ok(client) => Ok(Connection::new(client)),
+            Ok(client) => Ok(Connection::new(client, self.touches.is_some())),
             Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StoreError::Overloaded),
             Err(error) => Err(StoreError::Unavailable(words(&error))),
         }

@@ -1,0 +1,373 @@
+//! Versions: whatever changes what answers about an organization are made of gives it another one, whichever server did it;
+//! and on PostgreSQL, where servers find out by looking, nothing is overlooked.
+
+use std::collections::BTreeSet;
+
+use guildhall_domain::{
+    Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId, Values,
+};
+use guildhall_storage::{Glance, Links, Location, Store, StoreError, Version};
+use guildhall_testkit::{Cluster, ClusterOptions};
+use tokio::sync::Notify;
+
+use crate::backend::{Open, open_at, postgres_database, runtime};
+use crate::sample::{NOW, customer, definitions, field, organization, product, tenant, values, write};
+use crate::transactions::add;
+
+/// What the test looks at: an organization of a tenant.
+type Asked = (TenantId, OrganizationId);
+
+async fn versions(store: &Store, all: &[Asked]) -> Vec<Option<Version>> {
+    let mut found = Vec::new();
+    for (tenant, id) in all {
+        found.push(store.version_now(*tenant, *id).await.unwrap());
+    }
+    found
+}
+
+async fn shown(store: &Store, all: &[Asked]) -> Vec<Glance> {
+    let mut found = Vec::new();
+    for (tenant, id) in all {
+        found.push(store.glance(*tenant, *id, Links::Wanted).await.unwrap());
+    }
+    found
+}
+
+/// Which of two lists' members differ.
+fn differ<T: PartialEq>(before: &[T], after: &[T]) -> BTreeSet<usize> {
+    let pairs = before.iter().zip(after).enumerate();
+    pairs
+        .filter(|(_, (before, after))| before != after)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Organizations 1 and 2 with a field, a customer and a product, and organization 1 of another tenant.
+struct Stage {
+    writer: Store,
+    reader: Store,
+    one: TenantId,
+    all: [Asked; 3],
+}
+
+impl Stage {
+    async fn new(open: Open<'_>) -> Self {
+        let writer = open().await;
+        let reader = match writer.is_for_one_server() {
+            true => writer.clone(),
+            false => open().await,
+        };
+        let (one, other) = (tenant(&writer, "one").await, tenant(&writer, "other").await);
+        for of in [one, other] {
+            write(&writer, of, async |tx| {
+                let note = field(1, "Note", FieldType::Text);
+                tx.insert_field(EntityKind::Organization, &note, 1).await?;
+                for id in [1, 2] {
+                    add(tx, id).await?;
+                    tx.insert_customer(&customer(id), &Definitions::default(), NOW)
+                        .await?;
+                    tx.insert_product(&product(id), NOW).await?;
+                }
+                Ok(())
+            })
+            .await;
+        }
+        let all = [(one, 1), (one, 2), (other, 1)].map(|(of, id)| (of, OrganizationId(id)));
+        Self {
+            writer,
+            reader,
+            one,
+            all,
+        }
+    }
+
+    /// Does something to the first tenant; which of the organizations are shown otherwise, and which have another version.
+    async fn changes<F>(&self, what: F) -> [BTreeSet<usize>; 2]
+    where
+        F: AsyncFnOnce(&mut guildhall_storage::WriteTx<'_>) -> Result<(), StoreError>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let before = (
+            versions(&self.reader, &self.all).await,
+            shown(&self.reader, &self.all).await,
+        );
+        assert!(before.0.iter().all(Option::is_some));
+        write(&self.writer, self.one, what).await;
+        let after = (
+            versions(&self.reader, &self.all).await,
+            shown(&self.reader, &self.all).await,
+        );
+        [differ(&before.1, &after.1), differ(&before.0, &after.0)]
+    }
+}
+
+pub async fn what_is_shown_otherwise_has_another_version(open: Open<'_>) {
+    let stage = Stage::new(open).await;
+    let acme = OrganizationId(1);
+    macro_rules! check {
+        ($shown:expr, $versions:expr, $what:expr) => {
+            assert_eq!(
+                stage.changes($what).await,
+                [BTreeSet::<usize>::from($shown), BTreeSet::from($versions)],
+                "{}",
+                stringify!($what)
+            )
+        };
+    }
+    // Organization 1 alone.
+    check!([0], [0], async move |tx| tx
+        .rename_organization(acme, "A", "a", NOW)
+        .await);
+    check!([0], [0], async move |tx| {
+        let (none, fields) = (
+            Values::default(),
+            definitions(&[field(1, "Note", FieldType::Text)]),
+        );
+        tx.put_organization_details(acme, &none, &values(&[(1, &["x"])]), &fields, NOW)
+            .await
+    });
+    check!([0], [0], async move |tx| tx.add_member(acme, 1).await);
+    check!([0], [0], async move |tx| {
+        tx.insert_entitlement(1, "e1", Entity::Organization(acme), 1, NOW)
+            .await
+    });
+    // Nothing that is shown.
+    check!([], [], async |tx| add(tx, 9).await);
+    check!([], [], async |tx| {
+        let (of, fields) = (Entity::Customer(1), Definitions::default());
+        tx.insert_entitlement(2, "e2", of, 1, NOW).await?;
+        tx.insert_customer(&customer(3), &fields, NOW).await?;
+        tx.rename_customer(1, "Somebody", NOW).await?;
+        tx.insert_product(&product(3), NOW).await
+    });
+    // Anything of the tenant, nothing of the other's.
+    check!([0], [0, 1], async |tx| tx.rename_product(1, "P", "p", NOW).await);
+    check!([0], [0, 1], async |tx| {
+        let (none, fields) = (Values::default(), Definitions::default());
+        tx.put_entitlement_details(1, &none, &values(&[(2, &["y"])]), &fields, NOW)
+            .await
+    });
+    check!([0], [0, 1], async |tx| tx
+        .delete_customer(&customer(1), &Definitions::default())
+        .await);
+    check!([0, 1], [0, 1], async |tx| {
+        let more = field(2, "More", FieldType::Text);
+        tx.insert_field(EntityKind::Entitlement, &more, 2).await
+    });
+    check!([0, 1], [0, 1], async |tx| {
+        tx.update_field(&field(1, "Remark", FieldType::Text), 3).await
+    });
+    check!([0, 1], [0, 1], async |tx| tx.delete_field(FieldId(1), 4).await);
+    check!([0], [0, 1], async |tx| tx.delete_product(1).await);
+    check!([1], [1], async |tx| {
+        let gone = organization(2, "Organization 2");
+        tx.delete_organization(&gone, &Definitions::default()).await
+    });
+    // All at once, and more than one look takes.
+    check!([0], [0], async move |tx| {
+        tx.add_member(acme, 2).await?;
+        for id in 10..200 {
+            add(tx, id).await?;
+            tx.add_member(OrganizationId(id), 2).await?;
+        }
+        Ok(())
+    });
+    check!([0], [0], async move |tx| tx
+        .remove_member(acme, 2)
+        .await
+        .map(drop));
+}
+
+async fn postgres_stage(url: String) -> Stage {
+    let location = Location::Postgres(url);
+    Stage::new(&move || {
+        let location = location.clone();
+        Box::pin(async move { open_at(&location, true).await.unwrap() })
+    })
+    .await
+}
+
+/// Servers keep nothing over Citus, since its nodes show a commit one after the other.
+fn is_over_citus() -> bool {
+    guildhall_testkit::postgres::with_citus()
+}
+
+/// A unit of work that is refused leaves every version.
+#[test]
+fn what_is_rolled_back_has_its_version_still() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = postgres_database();
+        let stage = postgres_stage(database.url()).await;
+        let before = versions(&stage.reader, &stage.all).await;
+        let refused: Result<(), StoreError> = stage
+            .writer
+            .write(stage.one, async |tx| {
+                tx.rename_organization(OrganizationId(1), "A", "a", NOW).await?;
+                tx.definitions_stamp().await?;
+                Err(StoreError::Failed("on purpose".into()))
+            })
+            .await;
+        assert!(refused.is_err());
+        assert_eq!(versions(&stage.reader, &stage.all).await, before);
+    });
+}
+
+/// Transactions that begin and end in any order, and looks between: whoever has ended is seen by the next look, once, and
+/// whoever has not is not.
+#[test]
+fn a_long_transaction_is_seen_when_it_ends() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = postgres_database();
+        let stage = postgres_stage(database.url()).await;
+        let (begun, end) = (
+            std::sync::Arc::new(Notify::new()),
+            std::sync::Arc::new(Notify::new()),
+        );
+        let long = {
+            let (store, one, begun, end) = (stage.writer.clone(), stage.one, begun.clone(), end.clone());
+            tokio::spawn(async move {
+                write(&store, one, async move |tx| {
+                    tx.rename_organization(OrganizationId(1), "Long", "long", NOW)
+                        .await?;
+                    // It has a number from here on.
+                    tx.definitions_stamp().await?;
+                    begun.notify_one();
+                    end.notified().await;
+                    Ok(())
+                })
+                .await;
+            })
+        };
+        begun.notified().await;
+        for round in 0..5 {
+            let [shown, changed] = stage
+                .changes(async move |tx| {
+                    let name = format!("Short {round}");
+                    tx.rename_organization(OrganizationId(2), &name, &name, NOW).await
+                })
+                .await;
+            assert_eq!([shown, changed], [BTreeSet::from([1]), BTreeSet::from([1])]);
+            let still = versions(&stage.reader, &stage.all).await;
+            assert_eq!(
+                still,
+                versions(&stage.reader, &stage.all).await,
+                "what is seen is seen once"
+            );
+        }
+        let before = versions(&stage.reader, &stage.all).await;
+        end.notify_one();
+        long.await.unwrap();
+        let after = versions(&stage.reader, &stage.all).await;
+        assert_eq!(differ(&before, &after), BTreeSet::from([0]));
+        assert_eq!(after, versions(&stage.reader, &stage.all).await);
+    });
+}
+
+/// What was removed cannot be seen: who has not looked since trusts nothing.
+#[test]
+fn who_has_not_looked_for_long_trusts_nothing() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = postgres_database();
+        let stage = postgres_stage(database.url()).await;
+        let rename = async |name: &'static str| {
+            write(&stage.writer, stage.one, async move |tx| {
+                tx.rename_organization(OrganizationId(1), name, name, NOW).await
+            })
+            .await;
+        };
+        let rows = || database.sql("SELECT count(*) FROM touch");
+        let old = "UPDATE touch_floor SET removed_at = now() - INTERVAL '5 minutes'";
+        rename("a").await;
+        database.sql(old);
+        let forget = async || assert_eq!(stage.writer.forget_touches().await, Ok(false));
+        forget().await;
+        let (before, kept) = (versions(&stage.reader, &stage.all).await, rows());
+        assert_ne!(kept, "0");
+        rename("b").await;
+        // Not lately moved: nothing is removed, and the change is seen as what it is.
+        forget().await;
+        let after = versions(&stage.reader, &stage.all).await;
+        assert_eq!(differ(&before, &after), BTreeSet::from([0]));
+        for _ in 0..2 {
+            database.sql(old);
+            forget().await;
+        }
+        assert_eq!(rows(), "0");
+        let last = versions(&stage.reader, &stage.all).await;
+        assert_eq!(differ(&after, &last), BTreeSet::from([0, 1, 2]));
+        assert_eq!(
+            versions(&stage.reader, &stage.all).await,
+            last,
+            "from here on it knows again"
+        );
+
+        // Too much for one look.
+        database.sql(
+            "INSERT INTO touch SELECT 77, CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), '[1]' \
+             FROM generate_series(1, 5000)",
+        );
+        let after = versions(&stage.reader, &stage.all).await;
+        assert_eq!(differ(&last, &after), BTreeSet::from([0, 1, 2]));
+
+        // Tables of another database, restored here: numbers that this one has not come to yet.
+        database.sql(
+            "INSERT INTO touch VALUES (1, 1000000000000, '[1]'); \
+             UPDATE touch_floor SET removed = 1000000000000, next = 1000000000000",
+        );
+        database.sql(old);
+        forget().await;
+        assert_eq!(
+            database.sql("SELECT count(*) FROM touch WHERE xid >= 1000000000000"),
+            "0"
+        );
+        let before = versions(&stage.reader, &stage.all).await;
+        rename("c").await;
+        let after = versions(&stage.reader, &stage.all).await;
+        assert_eq!(differ(&before, &after), BTreeSet::from([0]));
+    });
+}
+
+/// A database that was started anew, as after a crash, has forgotten what changed; another one never knew.
+#[test]
+fn nothing_is_trusted_after_the_database_was_started_anew() {
+    if is_over_citus() {
+        return;
+    }
+    let cluster = Cluster::start(&ClusterOptions::default().durable());
+    let database = cluster.database();
+    runtime().block_on(async {
+        let stage = postgres_stage(database.url()).await;
+        let before = versions(&stage.reader, &stage.all).await;
+        assert_eq!(versions(&stage.reader, &stage.all).await, before);
+        write(&stage.writer, stage.one, async |tx| {
+            tx.rename_organization(OrganizationId(1), "a", "a", NOW).await
+        })
+        .await;
+        cluster.kill();
+        let acme = async || stage.reader.version_now(stage.one, OrganizationId(1)).await;
+        assert!(matches!(acme().await, Err(StoreError::Unavailable(_))));
+        cluster.start_again();
+        // The first words on a connection that has died may fail.
+        let start = std::time::Instant::now();
+        while acme().await.is_err() {
+            assert!(
+                start.elapsed() < std::time::Duration::from_secs(10),
+                "waited in vain"
+            );
+            tokio::task::yield_now().await;
+        }
+        let after = versions(&stage.reader, &stage.all).await;
+        assert_eq!(differ(&before, &after), BTreeSet::from([0, 1, 2]));
+    });
+}
