@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use guildhall_domain::bulk::{Change, Decision, Facts, Item, Need};
+use guildhall_domain::bulk::{Change, Checked, Decision, Facts, Item, Need};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
-use guildhall_domain::{FieldId, OrganizationId, SubjectKind, Timestamp};
+use guildhall_domain::{FieldId, OrganizationId, SubjectKind, TenantId, Timestamp};
 use guildhall_storage::{Counter, StoreError, WriteTx};
 
 use crate::Service;
@@ -39,6 +39,13 @@ pub(crate) struct Numbered {
     greatest_given: Option<i64>,
 }
 
+/// What was decided of a chunk's items before its transaction: their values, by the definitions that were known then.
+#[derive(Clone)]
+struct Ready {
+    definitions: Arc<Definitions>,
+    checked: Arc<[Checked]>,
+}
+
 /// Why a chunk did not happen.
 #[derive(Debug)]
 pub(crate) enum ChunkError {
@@ -58,7 +65,7 @@ impl Service {
     /// Runs a chunk: all of it, or nothing. Returns whether the task is finished.
     pub(crate) async fn run_chunk(
         self: &Arc<Self>,
-        tenant: guildhall_domain::TenantId,
+        tenant: TenantId,
         chunk: Chunk,
     ) -> Result<bool, ChunkError> {
         // What is refused without being run needs nothing.
@@ -85,11 +92,15 @@ impl Service {
                 .await?;
         }
         let last = chunk.range.end == chunk.items.len();
+        let ready = match chunk.refuse {
+            Some(_) => None,
+            None => self.make_ready(tenant, need.kind, &chunk.items[chunk.range.clone()]),
+        };
         let service = Arc::clone(self);
         let used = self
             .store
             .write(tenant, async move |tx| {
-                service.chunk(tx, &chunk, need, numbered).await
+                service.chunk(tx, &chunk, (need, ready), numbered).await
             })
             .await?;
         let unused = used.unused_subjects_from..used.subjects.1;
@@ -102,11 +113,22 @@ impl Service {
         Ok(last)
     }
 
+    /// Checks the values of items by the definitions that were seen last. The writer is where everybody waits; here nobody does.
+    fn make_ready(&self, tenant: TenantId, kind: SubjectKind, items: &[Item]) -> Option<Ready> {
+        let definitions = self.definitions.last(tenant, kind.fields())?;
+        let phone = self.settings.phone_format;
+        let checked = items.iter().map(|item| Checked::of(item, &definitions, phone));
+        Some(Ready {
+            checked: checked.collect(),
+            definitions,
+        })
+    }
+
     async fn chunk(
         &self,
         tx: &mut WriteTx<'_>,
         chunk: &Chunk,
-        need: Need,
+        (need, ready): (Need, Option<Ready>),
         mut numbered: Numbered,
     ) -> Result<Numbered, ChunkError> {
         let (from, to) = (count(chunk.range.start), count(chunk.range.end));
@@ -130,7 +152,7 @@ impl Service {
                 .collect(),
             (None, task_type) if task_type.defines() => self.define(tx, task_type, items).await?,
             (None, task_type) => {
-                self.manage(tx, task_type, items, need, &mut numbered, now)
+                self.manage(tx, task_type, items, (need, ready), &mut numbered, now)
                     .await?
             }
         };
@@ -150,7 +172,7 @@ impl Service {
         tx: &mut WriteTx<'_>,
         task_type: TaskType,
         items: &[Item],
-        need: Need,
+        (need, ready): (Need, Option<Ready>),
         numbered: &mut Numbered,
         now: Timestamp,
     ) -> Result<Vec<Decision>, StoreError> {
@@ -160,7 +182,14 @@ impl Service {
         facts.phone = self.settings.phone_format;
         let taken = numbered.subjects.0..numbered.subjects.1;
         self.name_new_ones(tx, &mut facts, &need, taken.clone()).await?;
-        let decisions: Vec<Decision> = items.iter().map(|item| facts.decide(task_type, item)).collect();
+        let ready = ready.filter(|ready| Arc::ptr_eq(&ready.definitions, &definitions));
+        let (checked, unchecked) = (ready.map(|ready| ready.checked), Checked::default());
+        let of = |place: usize| checked.as_deref().and_then(|all| all.get(place));
+        let decisions: Vec<Decision> = items
+            .iter()
+            .enumerate()
+            .map(|(place, item)| facts.decide(task_type, item, of(place).unwrap_or(&unchecked)))
+            .collect();
         for change in decisions.iter().flat_map(|decision| &decision.changes) {
             self.store_change(tx, change, &definitions, numbered, now).await?;
         }

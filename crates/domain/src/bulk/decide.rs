@@ -10,7 +10,7 @@ use crate::task::{Failure, OperatedOn, Outcome, Receipt, TaskType};
 use crate::{Excerpt, Rejection, Thing, text};
 
 use super::facts::{Change, Decision, Facts};
-use super::{DetailEdit, DetailsItem, Edit, Item, Manage, ManageItem};
+use super::{Checked, DetailEdit, DetailsItem, Edit, Item, Manage, ManageItem};
 
 /// Failures of one item that name the closest option.
 const HINTS_MAX: usize = 10;
@@ -79,11 +79,12 @@ pub(super) fn whole_failure(task_type: TaskType, item: &Item, error: String) -> 
 }
 
 impl Facts {
-    /// Decides an item, and changes the facts as storing the changes will change the state.
-    pub fn decide(&mut self, task_type: TaskType, item: &Item) -> Decision {
+    /// Decides an item, and changes the facts as storing the changes will change the state. What of it was checked was so by
+    /// the same definitions.
+    pub fn decide(&mut self, task_type: TaskType, item: &Item, checked: &Checked) -> Decision {
         let decided = match item {
-            Item::Manage(manage) => self.manage(task_type.kind(), manage),
-            Item::Details(details) => self.edit_details(task_type.kind(), details),
+            Item::Manage(manage) => self.manage(task_type.kind(), manage, checked),
+            Item::Details(details) => self.edit_details(task_type.kind(), details, checked),
             Item::Definition(_) => Err("a definition is not decided with what has values".to_owned()),
         };
         decided.unwrap_or_else(|error| whole_failure(task_type, item, error))
@@ -94,7 +95,12 @@ impl Facts {
         whole_failure(task_type, item, error)
     }
 
-    fn manage(&mut self, kind: SubjectKind, item: &ManageItem) -> Result<Decision, String> {
+    fn manage(
+        &mut self,
+        kind: SubjectKind,
+        item: &ManageItem,
+        checked: &Checked,
+    ) -> Result<Decision, String> {
         let mut making = Making {
             changes: Vec::new(),
             failures: Vec::new(),
@@ -113,7 +119,7 @@ impl Facts {
             }
             None => (self.create(kind, item, &mut making)?, true),
         };
-        self.set_details(entity, created, item, &mut making);
+        self.set_details(entity, created, (item, checked), &mut making);
         self.associate(kind, entity, item, &mut making);
         self.add_entitlements(entity, item, &mut making);
         Ok(making.done(self.public_id(entity), created))
@@ -137,12 +143,14 @@ impl Facts {
             let member = kind.handle_member();
             return Err(format!("{missing}; to create one, an UPSERT needs its {member}"));
         };
-        if let Some(other) = self.by_key.get(&text::key(handle)) {
+        let key = text::key(handle);
+        if let Some(other) = self.by_key.get(&key) {
             return Err(kind.handle_taken(handle, &self.public_id(*other)));
         }
+        let named = (handle.as_str(), key);
         let subject = match kind {
-            SubjectKind::Organization => self.new_organization(handle, item.id.as_deref(), making),
-            SubjectKind::Customer => self.new_customer(handle, item.display_name.as_deref())?,
+            SubjectKind::Organization => self.new_organization(named, item.id.as_deref(), making),
+            SubjectKind::Customer => self.new_customer(named, item.display_name.as_deref())?,
         };
         let entity = subject.entity();
         making.changes.push(Change::Create(subject.clone()));
@@ -150,7 +158,12 @@ impl Facts {
         Ok(entity)
     }
 
-    fn new_organization(&mut self, name: &str, wish: Option<&str>, making: &mut Making) -> Subject {
+    fn new_organization(
+        &mut self,
+        (name, name_key): (&str, String),
+        wish: Option<&str>,
+        making: &mut Making,
+    ) -> Subject {
         let wished = wish
             .and_then(OrganizationId::parse_wish)
             .filter(|id| !self.id_used(*id));
@@ -167,7 +180,7 @@ impl Facts {
         Subject::Organization(Organization {
             id,
             name: name.to_owned(),
-            name_key: text::key(name),
+            name_key,
             details: Values::default(),
         })
     }
@@ -183,7 +196,11 @@ impl Facts {
     }
 
     /// The ids of customers are ours to give: none can be wished for.
-    fn new_customer(&mut self, email: &str, display_name: Option<&str>) -> Result<Subject, String> {
+    fn new_customer(
+        &mut self,
+        (email, email_key): (&str, String),
+        display_name: Option<&str>,
+    ) -> Result<Subject, String> {
         let (number, id) = self
             .new_customers
             .pop_front()
@@ -192,7 +209,7 @@ impl Facts {
             number,
             id,
             email: email.to_owned(),
-            email_key: text::key(email),
+            email_key,
             display_name: display_name.map_or_else(|| default_display_name(email), str::to_owned),
             details: Values::default(),
         }))
@@ -248,20 +265,30 @@ impl Facts {
         });
     }
 
-    fn set_details(&mut self, entity: Entity, created: bool, item: &ManageItem, making: &mut Making) {
+    fn set_details(
+        &mut self,
+        entity: Entity,
+        created: bool,
+        (item, checked): (&ManageItem, &Checked),
+        making: &mut Making,
+    ) {
         let Some(subject) = self.subjects.get_mut(&entity) else {
             return;
         };
         let old = subject.details().clone();
-        for detail in &item.details {
+        for (place, detail) in item.details.iter().enumerate() {
+            if let Some((field, values)) = checked.at(place) {
+                subject.details_mut().set(field, values.to_vec());
+                continue;
+            }
             let checked = find_field(&self.definitions, &detail.name).and_then(|definition| {
                 let values = definition
                     .check_hinting(&detail.values, self.phone, making.may_hint())
                     .map_err(|e| problem(&e))?;
-                Ok((definition, values))
+                Ok((definition.id, values))
             });
             match checked {
-                Ok((definition, values)) => subject.details_mut().set(definition.id, values),
+                Ok((field, values)) => subject.details_mut().set(field, values),
                 Err(error) => making.fail(OperatedOn::DetailField, &detail.name, error),
             }
         }
@@ -312,7 +339,12 @@ impl Facts {
         }
     }
 
-    fn edit_details(&mut self, kind: SubjectKind, item: &DetailsItem) -> Result<Decision, String> {
+    fn edit_details(
+        &mut self,
+        kind: SubjectKind,
+        item: &DetailsItem,
+        checked: &Checked,
+    ) -> Result<Decision, String> {
         let entity = self.by_id.get(&item.id);
         let Some(subject) = entity.and_then(|entity| self.subjects.get_mut(entity)) else {
             return Err(Rejection::not_found(kind.thing(), &item.id).to_string());
@@ -323,12 +355,17 @@ impl Facts {
             operation: "",
         };
         let old = subject.details().clone();
-        for edit in &item.operations {
+        for (place, edit) in item.operations.iter().enumerate() {
             making.operation = edit.operation.name();
             let hint = making.may_hint();
-            let edited = find_field(&self.definitions, &edit.name).and_then(|definition| {
-                let values = edit_values(definition, edit, subject.details().get(definition.id), |given| {
-                    definition.check_hinting(given, self.phone, hint)
+            let checked = checked.at(place);
+            let known = checked.and_then(|(field, _)| self.definitions.get(field));
+            let field = known.map_or_else(|| find_field(&self.definitions, &edit.name), Ok);
+            let edited = field.and_then(|definition| {
+                let present = subject.details().get(definition.id);
+                let values = edit_values(definition, edit, present, |given| match checked {
+                    Some((_, values)) => Ok(values.to_vec()),
+                    None => definition.check_hinting(given, self.phone, hint),
                 });
                 Ok((definition.id, values.map_err(|e| problem(&e))?))
             });

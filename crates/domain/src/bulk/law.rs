@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::facts::{Change, Facts, Need};
-use super::{DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
+use super::{Checked, DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
 use crate::entity::Entity;
 use crate::field::{Definition, Definitions, FieldType, PhoneFormat};
 use crate::id::{FieldId, OrganizationId};
@@ -151,7 +151,7 @@ impl World {
         self.subjects.values().find(|subject| subject.key() == key)
     }
 
-    /// Runs items in chunks of this size.
+    /// Runs items in chunks of this size. What can be is checked before, but for items that are alone.
     pub(super) fn run(&mut self, items: &[Item], chunk: usize) -> Vec<Receipt> {
         let mut receipts = Vec::new();
         for items in items.chunks(chunk) {
@@ -160,7 +160,15 @@ impl World {
                 SubjectKind::Organization => TaskType::OrganizationProfiles,
                 SubjectKind::Customer => TaskType::CustomerProfiles,
             };
-            let decisions: Vec<_> = items.iter().map(|item| facts.decide(task_type, item)).collect();
+            let checked = |item: &Item| match chunk {
+                1 => Checked::default(),
+                _ => Checked::of(item, &facts.definitions, facts.phone),
+            };
+            let checked: Vec<Checked> = items.iter().map(checked).collect();
+            let each = items.iter().zip(&checked);
+            let decisions: Vec<_> = each
+                .map(|(item, checked)| facts.decide(task_type, item, checked))
+                .collect();
             for change in decisions.iter().flat_map(|decision| &decision.changes) {
                 self.store(change);
             }

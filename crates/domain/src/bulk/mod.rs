@@ -4,6 +4,7 @@
 //! The law: a bulk request leaves the same state and the same failures as its items sent one by one,
 //! in their order.
 
+mod checked;
 mod decide;
 #[cfg(test)]
 mod examples;
@@ -19,6 +20,7 @@ use crate::field::NewDefinition;
 use crate::subject::SubjectKind;
 use crate::{Excerpt, Rejection, limits, text};
 
+pub use checked::Checked;
 pub use facts::{Change, Decision, Facts, Need, organization_numbers};
 
 /// How a profile or an account is managed.
