@@ -74,6 +74,13 @@ impl<'c> ReadTx<'c> {
         versions.at(moment, self.tenant, thing)
     }
 
+    /// The version that the tenant has in this snapshot: as long as it is the same, its definitions are. `None` where it has
+    /// none that is known.
+    pub fn tenant_version(&self) -> Option<Version> {
+        let (versions, moment) = self.versions?;
+        versions.tenant_at(moment, self.tenant)
+    }
+
     /// The stamp of the definitions, where it is known and stays.
     pub(crate) fn known_stamp(&self) -> Option<i64> {
         self.stamp

@@ -83,6 +83,13 @@ impl Versions {
         (version <= moment.0).then_some(Version(version))
     }
 
+    /// Likewise, the version of what the whole tenant shares: it changes with whatever may change anything of the tenant, as
+    /// definitions of fields do, and not with the things that [`Touched`] names.
+    pub(crate) fn tenant_at(&self, moment: Moment, tenant: TenantId) -> Option<Version> {
+        let version = self.tenant(tenant).load(Ordering::Acquire);
+        (version <= moment.0).then_some(Version(version))
+    }
+
     /// The version of a thing now.
     pub(crate) fn of(&self, tenant: TenantId, thing: Entity) -> Option<Version> {
         self.at(self.now(), tenant, thing)
@@ -201,6 +208,16 @@ mod tests {
         assert_eq!(versions.at(moment, ONE, B), before);
         assert_eq!(versions.at(versions.now(), ONE, A), versions.of(ONE, A));
         assert!(versions.of(ONE, A).is_some());
+
+        let (moment, before) = (versions.now(), versions.tenant_at(versions.now(), ONE));
+        versions.begin(&[(ONE, Touched::Organization(1))]).end();
+        assert_eq!(versions.tenant_at(versions.now(), ONE), before);
+        let commit = versions.begin(&[(ONE, Touched::Tenant)]);
+        assert_eq!(versions.tenant_at(versions.now(), ONE), None);
+        commit.end();
+        assert_eq!(versions.tenant_at(moment, ONE), None);
+        let after = versions.tenant_at(versions.now(), ONE);
+        assert!(before.is_some() && after.is_some() && before != after);
     }
 
     #[test]
