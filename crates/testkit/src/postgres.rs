@@ -202,6 +202,26 @@ impl Cluster {
         self.instance.kill(&mut state);
     }
 
+    /// Kills one of its processes that serve a client: the others end too, and it recovers by itself, without a start. Returns
+    /// when it has.
+    pub fn kill_backend(&self, pid: u32) {
+        let recoveries = || {
+            self.log()
+                .matches("all server processes terminated; reinitializing")
+                .count()
+        };
+        let starts = || {
+            self.log()
+                .matches("database system is ready to accept connections")
+                .count()
+        };
+        let before = (recoveries(), starts());
+        processes::signal("KILL", &[pid]);
+        self.until("it has recovered", || {
+            recoveries() > before.0 && starts() > before.1
+        });
+    }
+
     /// Stops it in order, without waiting for its clients: what it answers them is that it is shutting down.
     pub fn stop_fast(&self) {
         let mut state = self.instance.running();

@@ -2,7 +2,8 @@
 -- of date: a row a commit and tenant, with the number of its transaction, and the organizations that it changed as a JSON
 -- array, or nothing where anything of the tenant may have changed. Rows are removed after some minutes. On SQLite one
 -- process makes all the changes and knows them.
--- Not logged: whoever finds that the database was started anew, or is another one, trusts nothing that it keeps.
+-- Not logged, so both tables are empty after a crash, also where one process of the database died and the others recovered:
+-- then there is no row with an epoch, and whoever makes a new one, or finds one, trusts nothing that it kept before.
 
 CREATE UNLOGGED TABLE touch (
     tenant_id     BIGINT NOT NULL,
@@ -12,10 +13,10 @@ CREATE UNLOGGED TABLE touch (
 CREATE INDEX touch_xid ON touch (xid);
 
 -- One row. Rows of transactions below the first number may have been removed; those below the second are next.
-CREATE TABLE touch_floor (
+CREATE UNLOGGED TABLE touch_floor (
     id         BIGINT PRIMARY KEY,
+    epoch      TEXT COLLATE "C" NOT NULL,
     removed    BIGINT NOT NULL,
     next       BIGINT NOT NULL,
     removed_at TIMESTAMPTZ NOT NULL
 );
-INSERT INTO touch_floor (id, removed, next, removed_at) VALUES (1, 0, 0, now());

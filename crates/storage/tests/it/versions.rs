@@ -2,6 +2,8 @@
 //! and on PostgreSQL, where servers find out by looking, nothing is overlooked.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use guildhall_domain::{
     Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId, Values,
@@ -227,10 +229,7 @@ fn a_long_transaction_is_seen_when_it_ends() {
     runtime().block_on(async {
         let database = postgres_database();
         let stage = postgres_stage(database.url()).await;
-        let (begun, end) = (
-            std::sync::Arc::new(Notify::new()),
-            std::sync::Arc::new(Notify::new()),
-        );
+        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let long = {
             let (store, one, begun, end) = (stage.writer.clone(), stage.one, begun.clone(), end.clone());
             tokio::spawn(async move {
@@ -338,36 +337,155 @@ fn who_has_not_looked_for_long_trusts_nothing() {
     });
 }
 
-/// A database that was started anew, as after a crash, has forgotten what changed; another one never knew.
+/// A cluster that can be killed, a database of its own, and what is known of it before something happens.
+struct Shaken {
+    cluster: Cluster,
+    database: guildhall_testkit::Database,
+    stage: Stage,
+    before: Vec<Option<Version>>,
+}
+
+impl Shaken {
+    async fn new() -> Self {
+        let cluster = Cluster::start(&ClusterOptions::default().durable());
+        let database = cluster.database();
+        let stage = postgres_stage(database.url()).await;
+        let before = versions(&stage.reader, &stage.all).await;
+        assert_eq!(versions(&stage.reader, &stage.all).await, before);
+        Self {
+            cluster,
+            database,
+            stage,
+            before,
+        }
+    }
+
+    /// Waits until it answers again; then nothing has the version that it had, and a change is seen as ever.
+    async fn nothing_is_trusted(&self) {
+        let (start, soon) = (Instant::now(), Duration::from_secs(10));
+        let acme = OrganizationId(1);
+        // The first words on a connection that has died may fail, and each has several.
+        let mut answers = 0;
+        while answers < 20 {
+            assert!(start.elapsed() < soon, "waited in vain");
+            let now = self.stage.reader.version_now(self.stage.one, acme).await;
+            answers = if now.is_ok() { answers + 1 } else { 0 };
+            tokio::task::yield_now().await;
+        }
+        let after = versions(&self.stage.reader, &self.stage.all).await;
+        assert_eq!(differ(&self.before, &after), BTreeSet::from([0, 1, 2]));
+        let rename = async |tx: &mut guildhall_storage::WriteTx<'_>| {
+            tx.rename_organization(OrganizationId(2), "Renamed", "renamed", NOW)
+                .await
+        };
+        while self.stage.writer.write(self.stage.one, rename).await.is_err() {
+            assert!(start.elapsed() < soon, "waited in vain");
+        }
+        let last = versions(&self.stage.reader, &self.stage.all).await;
+        assert_eq!(differ(&after, &last), BTreeSet::from([1]));
+    }
+}
+
+/// A database that was started anew, as after a crash, has forgotten what changed.
 #[test]
 fn nothing_is_trusted_after_the_database_was_started_anew() {
     if is_over_citus() {
         return;
     }
-    let cluster = Cluster::start(&ClusterOptions::default().durable());
-    let database = cluster.database();
     runtime().block_on(async {
-        let stage = postgres_stage(database.url()).await;
-        let before = versions(&stage.reader, &stage.all).await;
-        assert_eq!(versions(&stage.reader, &stage.all).await, before);
-        write(&stage.writer, stage.one, async |tx| {
-            tx.rename_organization(OrganizationId(1), "a", "a", NOW).await
-        })
-        .await;
-        cluster.kill();
-        let acme = async || stage.reader.version_now(stage.one, OrganizationId(1)).await;
-        assert!(matches!(acme().await, Err(StoreError::Unavailable(_))));
-        cluster.start_again();
-        // The first words on a connection that has died may fail.
-        let start = std::time::Instant::now();
-        while acme().await.is_err() {
-            assert!(
-                start.elapsed() < std::time::Duration::from_secs(10),
-                "waited in vain"
-            );
-            tokio::task::yield_now().await;
+        let shaken = Shaken::new().await;
+        shaken.cluster.kill();
+        let acme = shaken
+            .stage
+            .reader
+            .version_now(shaken.stage.one, OrganizationId(1))
+            .await;
+        assert!(matches!(acme, Err(StoreError::Unavailable(_))));
+        shaken.cluster.start_again();
+        shaken.nothing_is_trusted().await;
+    });
+}
+
+/// So has one that recovered by itself after one of its processes died; and it gives numbers of transactions out again that
+/// were given and never used.
+#[test]
+fn nothing_is_trusted_after_a_process_of_the_database_died() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let shaken = Shaken::new().await;
+        let started = || shaken.database.sql("SELECT pg_postmaster_start_time()");
+        let before = started();
+        let pid = shaken
+            .database
+            .sql("SELECT MIN(pid) FROM pg_stat_activity WHERE application_name = 'guildhall'");
+        shaken.cluster.kill_backend(pid.parse().unwrap());
+        shaken.nothing_is_trusted().await;
+        assert_eq!(started(), before, "this is no start");
+    });
+}
+
+/// Nor is another database under the same name, made from the first one, with all its rows.
+#[test]
+fn nothing_is_trusted_of_another_database_of_the_same_name() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let shaken = Shaken::new().await;
+        let name = shaken.database.name();
+        // The pool's connections come again when the database has its name again.
+        for statement in [
+            format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+            format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"),
+            format!("CREATE DATABASE another TEMPLATE {name}"),
+            format!("ALTER DATABASE {name} RENAME TO first"),
+            format!("ALTER DATABASE another RENAME TO {name}"),
+        ] {
+            shaken.cluster.sql("postgres", &statement);
         }
-        let after = versions(&stage.reader, &stage.all).await;
-        assert_eq!(differ(&before, &after), BTreeSet::from([0, 1, 2]));
+        shaken.nothing_is_trusted().await;
+        // So that it is dropped by its name.
+        shaken.cluster.sql("postgres", "DROP DATABASE first");
+    });
+}
+
+/// A transaction that never ends, of whatever database, has nothing sent twice: more changes than one look takes, a few at a time.
+#[test]
+fn a_transaction_that_never_ends_costs_nothing() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = postgres_database();
+        let stage = postgres_stage(database.url()).await;
+        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let other = tenant(&stage.writer, "long").await;
+        let long = {
+            let (store, begun, end) = (stage.writer.clone(), begun.clone(), end.clone());
+            tokio::spawn(async move {
+                write(&store, other, async move |tx| {
+                    add(tx, 1).await?;
+                    tx.definitions_stamp().await?;
+                    begun.notify_one();
+                    end.notified().await;
+                    Ok(())
+                })
+                .await;
+            })
+        };
+        begun.notified().await;
+        let before = versions(&stage.reader, &stage.all).await;
+        for _ in 0..10 {
+            database.sql(
+                "INSERT INTO touch SELECT 77, CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), '[1]' \
+                 FROM generate_series(1, 1000)",
+            );
+            assert_eq!(versions(&stage.reader, &stage.all).await, before);
+        }
+        end.notify_one();
+        long.await.unwrap();
+        assert_eq!(versions(&stage.reader, &stage.all).await, before);
     });
 }

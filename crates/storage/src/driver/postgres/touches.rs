@@ -9,7 +9,7 @@
 //! a change between the two gives a new version at the next look.
 //!
 //! Rows are removed after some minutes. A server that has not looked for so long, that finds too many rows, or another
-//! database, or the same one started anew, takes all that it keeps for out of date.
+//! database, or the same one started anew or recovered from a crash, takes all that it keeps for out of date.
 //!
 //! The statements here are of all tenants, for tenants are what they tell of. They are PostgreSQL's alone.
 
@@ -27,9 +27,16 @@ use crate::versions::{Touched, Versions};
 /// A transaction's row. It has a number when it writes, and this is a write.
 const NOTE: &str = "INSERT INTO touch (tenant_id, xid, organizations) \
      VALUES ($1, CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT), $2)";
-/// The snapshot, since when the server runs, up to where rows were removed, and the rows from a transaction on.
-const LOOK: &str = "SELECT CAST(pg_current_snapshot() AS TEXT), CAST(pg_postmaster_start_time() AS TEXT), f.removed, \
-     t.tenant_id, t.xid, t.organizations FROM touch_floor f LEFT JOIN touch t ON t.xid >= $1 WHERE f.id = 1 LIMIT $2";
+/// The snapshot, what tells this run of this database from all others, up to where rows were removed, and the rows of
+/// transactions from a number on and of some before it. Servers have databases of one name one after the other, and
+/// number transactions anew after a crash of one of their processes, which is no start.
+const LOOK: &str = "SELECT CAST(pg_current_snapshot() AS TEXT), CONCAT(pg_postmaster_start_time(), ' ', \
+         (SELECT oid FROM pg_database WHERE datname = current_database()), ' ', f.epoch), f.removed, \
+     t.tenant_id, t.xid, t.organizations \
+     FROM touch_floor f LEFT JOIN touch t ON t.xid >= $1 OR t.xid = ANY (CAST($2 AS BIGINT[])) WHERE f.id = 1 LIMIT $3";
+/// A new epoch, where there is none.
+const BEGIN_EPOCH: &str = "INSERT INTO touch_floor (id, epoch, removed, next, removed_at) \
+     VALUES (1, CAST(gen_random_uuid() AS TEXT), 0, 0, now()) ON CONFLICT DO NOTHING";
 /// Moves the floor, if it was not moved lately. A number that this database has not come to yet is of another one, whose
 /// tables were restored here.
 const RAISE: &str = "UPDATE touch_floor SET removed = LEAST(next, CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)), \
@@ -131,14 +138,14 @@ impl Snapshot {
 /// Where the last look was taken.
 #[derive(Clone, Debug)]
 struct Last {
-    /// What tells this run of this server from all others.
-    started: String,
+    /// What tells this run of this database from all others.
+    run: String,
     snapshot: Snapshot,
 }
 
 /// The answer to a look.
 struct Seen {
-    started: String,
+    run: String,
     snapshot: Snapshot,
     removed: i64,
     /// Whose, by which transaction, and which organizations.
@@ -173,7 +180,7 @@ impl Touches {
 
     /// Gives what was touched new versions, and says where the next look begins.
     fn take(&self, last: Option<&Last>, seen: Seen) -> Last {
-        let was = last.filter(|last| last.started == seen.started && seen.removed <= last.snapshot.from);
+        let was = last.filter(|last| last.run == seen.run && seen.removed <= last.snapshot.from);
         let touched = match (was, seen.is_all) {
             (Some(last), true) => touched(&last.snapshot, &seen.rows),
             _ => None,
@@ -184,7 +191,7 @@ impl Touches {
             None => self.versions.begin_all().end(),
         }
         Last {
-            started: seen.started,
+            run: seen.run,
             snapshot: seen.snapshot,
         }
     }
@@ -236,11 +243,19 @@ impl Postgres {
 
     async fn look_once(&self, touches: &Touches) -> Result<(), StoreError> {
         let mut last = touches.last.lock().await;
-        let from = last.as_ref().map_or(i64::MAX, |last| last.snapshot.from);
+        // Not from the oldest that was running on: somebody's that never ends would have all rows since sent each time.
+        let (from, running) = match &*last {
+            Some(Last { snapshot, .. }) => (snapshot.to, list(&snapshot.running)),
+            None => (i64::MAX, list(&BTreeSet::new())),
+        };
         let mut connection = self.connection().await?;
         // A statement of its own, without a transaction: its snapshot is taken after it was sent.
-        let params = [Param::Int(from), Param::Int(ROWS_MAX)];
-        let rows = connection.fetch(LOOK, &params).await?;
+        let params = [Param::Int(from), Param::Text(&running), Param::Int(ROWS_MAX)];
+        let mut rows = connection.fetch(LOOK, &params).await?;
+        if rows.is_empty() {
+            connection.execute(BEGIN_EPOCH, &[]).await?;
+            rows = connection.fetch(LOOK, &params).await?;
+        }
         let seen = seen(&rows)?;
         *last = Some(touches.take(last.as_ref(), seen));
         Ok(())
@@ -262,12 +277,18 @@ impl Postgres {
     }
 }
 
+/// As PostgreSQL writes an array.
+fn list(numbers: &BTreeSet<i64>) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
 fn seen(rows: &[tokio_postgres::Row]) -> Result<Seen, StoreError> {
     let unreadable = || StoreError::inconsistent("a look at what was touched has no answer");
     let first = Row::Postgres(rows.first().ok_or_else(unreadable)?);
     let mut seen = Seen {
         snapshot: Snapshot::parse(&first.text(0)?).ok_or_else(unreadable)?,
-        started: first.text(1)?,
+        run: first.text(1)?,
         removed: first.int(2)?,
         rows: Vec::new(),
         is_all: (rows.len() as u64) < ROWS_MAX.unsigned_abs(),
@@ -327,6 +348,10 @@ mod tests {
         let seen: Vec<i64> = (8..16).filter(|number| snapshot.sees(*number)).collect();
         assert_eq!(seen, [8, 9, 10, 12]);
         assert!(Snapshot::parse("7:7:").unwrap().running.is_empty());
+        assert_eq!(
+            [list(&snapshot.running), list(&BTreeSet::new())],
+            ["{11,13}", "{}"]
+        );
         for wrong in ["", "7", "7:8", "7:8:x", "x:8:", "7:x:"] {
             assert_eq!(Snapshot::parse(wrong), None, "{wrong}");
         }
