@@ -57,7 +57,10 @@ impl Service {
         let submitted = self
             .store
             .write(caller.tenant, async move |tx| {
-                tx.lock_tenant().await?;
+                if new.task_type.defines() {
+                    tx.share_tenant().await?;
+                }
+                tx.lock_tasks().await?;
                 if let Some((id, fingerprint)) = tx.task_by_key(new.task_type, &new.idempotency_key).await? {
                     return match fingerprint == new.fingerprint {
                         true => Ok(Submitted { id, replayed: true }),

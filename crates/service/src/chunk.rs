@@ -1,15 +1,17 @@
 //! One chunk of a task's items: facts, decisions, changes, receipts and the cursor, in one
 //! transaction that an outdated worker cannot commit.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use guildhall_domain::bulk::{Change, Checked, Decision, Facts, Item, Need};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
-use guildhall_domain::{FieldId, OrganizationId, SubjectKind, TenantId, Timestamp};
+use guildhall_domain::{FieldId, SubjectKind, TenantId, Timestamp};
 use guildhall_storage::{Counter, StoreError, WriteTx};
+use tokio::sync::Notify;
 
 use crate::Service;
 use crate::accounts::customer_id;
@@ -26,6 +28,27 @@ pub(crate) struct Chunk {
     pub(crate) lease_until: Timestamp,
     /// Report the items as failed with these words instead of running them.
     pub(crate) refuse: Option<String>,
+    /// Where it stands to another chunk of the task that is run at the same time.
+    pub(crate) order: Order,
+}
+
+/// Where a chunk stands to another of the same task.
+#[derive(Clone, Default)]
+pub(crate) enum Order {
+    /// There is none.
+    #[default]
+    Alone,
+    /// It comes first, and says when it holds all that it rests on.
+    Before(Arc<Notify>),
+    /// What it comes to does not depend on the one before it, but it counts only if that one does.
+    Behind,
+}
+
+/// How two chunks of a task went.
+pub(crate) struct Went {
+    pub(crate) first: Result<bool, ChunkError>,
+    /// `None`: it was not run.
+    pub(crate) second: Option<Result<bool, ChunkError>>,
 }
 
 /// Numbers that were taken before the transaction, and how many of them it used.
@@ -61,36 +84,91 @@ impl From<StoreError> for ChunkError {
     }
 }
 
+impl Chunk {
+    /// Passes the fence: moves the task on, unless it is somebody else's now.
+    async fn pass(&self, tx: &mut WriteTx<'_>) -> Result<(), ChunkError> {
+        let (from, to) = (count(self.range.start), count(self.range.end));
+        let (id, epoch, until) = (&self.task_id, self.epoch, self.lease_until);
+        let passed = match self.order {
+            Order::Alone | Order::Before(_) => tx.advance_task(id, epoch, from, to, until).await?,
+            Order::Behind => tx.advance_task_behind(id, epoch, from, to, until).await?,
+        };
+        passed.then_some(()).ok_or(ChunkError::Lost)
+    }
+
+    /// What its items need. What is refused without being run needs nothing.
+    fn need(&self) -> Need {
+        match self.refuse {
+            Some(_) => Need::default(),
+            None => Need::of(self.task_type.kind(), &self.items[self.range.clone()]),
+        }
+    }
+
+    /// Whether it may be run while `before` is stored.
+    pub(crate) fn may_follow_at_once(&self, before: &Self) -> bool {
+        let is_run = |chunk: &Self| chunk.refuse.is_none() && !chunk.task_type.defines();
+        is_run(self) && is_run(before) && self.need().is_independent_of(&before.need())
+    }
+}
+
 impl Service {
+    /// Runs a chunk and, as soon as that one holds what it rests on, the one behind it: while one is stored the other is
+    /// decided, and the database has two processors for them.
+    pub(crate) async fn run_chunks(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        mut first: Chunk,
+        second: Option<Chunk>,
+    ) -> Went {
+        let Some(mut second) = second else {
+            let first = self.run_chunk(tenant, first).await;
+            return Went { first, second: None };
+        };
+        let holds = Arc::new(Notify::new());
+        first.order = Order::Before(Arc::clone(&holds));
+        second.order = Order::Behind;
+        let mut first = pin!(self.run_chunk(tenant, first));
+        tokio::select! {
+            biased;
+            // It failed before it held anything.
+            first = &mut first => Went { first, second: None },
+            () = holds.notified() => {
+                let (first, second) = join(first, self.run_chunk(tenant, second)).await;
+                match second {
+                    // Only then can the second one be stored, even where nobody knows what became of the first.
+                    Ok(_) => Went { first: Ok(false), second: Some(second) },
+                    // As seen from behind, a first one that is not stored yet is a lost task: what is true the next claim says.
+                    Err(ChunkError::Lost) => Went { first, second: None },
+                    Err(_) => Went { first, second: Some(second) },
+                }
+            }
+        }
+    }
+
     /// Runs a chunk: all of it, or nothing. Returns whether the task is finished.
     pub(crate) async fn run_chunk(
         self: &Arc<Self>,
         tenant: TenantId,
         chunk: Chunk,
     ) -> Result<bool, ChunkError> {
-        // What is refused without being run needs nothing.
-        let need = match chunk.refuse {
-            Some(_) => Need::default(),
-            None => Need::of(chunk.task_type.kind(), &chunk.items[chunk.range.clone()]),
-        };
+        let need = chunk.need();
         let counter = match need.kind {
             SubjectKind::Organization => Counter::Organization,
             SubjectKind::Customer => Counter::Customer,
         };
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
-        let mut numbered = Numbered::default();
-        if creations > 0 {
-            let wishes = &need.wishes;
-            let taken = self.numbers.take_past(tenant, counter, creations, wishes).await?;
-            numbered.subjects = (taken.start, taken.end);
-            numbered.unused_subjects_from = taken.start;
-        }
-        if entitlements > 0 {
-            numbered.first_entitlement = self
-                .numbers
-                .take(tenant, Counter::Entitlement, entitlements)
-                .await?;
-        }
+        let (subjects, first_entitlement) = join(
+            self.numbers.take_past(tenant, counter, creations, &need.wishes),
+            self.numbers.take(tenant, Counter::Entitlement, entitlements),
+        )
+        .await;
+        let (subjects, first_entitlement) = (subjects?, first_entitlement?);
+        let numbered = Numbered {
+            subjects: (subjects.start, subjects.end),
+            unused_subjects_from: subjects.start,
+            first_entitlement,
+            ..Numbered::default()
+        };
         let last = chunk.range.end == chunk.items.len();
         let ready = match chunk.refuse {
             Some(_) => None,
@@ -131,13 +209,11 @@ impl Service {
         (need, ready): (Need, Option<Ready>),
         mut numbered: Numbered,
     ) -> Result<Numbered, ChunkError> {
-        let (from, to) = (count(chunk.range.start), count(chunk.range.end));
+        let from = count(chunk.range.start);
+        let is_behind = matches!(chunk.order, Order::Behind);
         // The fence comes first: whoever lost the task does no work on it.
-        if !tx
-            .advance_task(&chunk.task_id, chunk.epoch, from, to, chunk.lease_until)
-            .await?
-        {
-            return Err(ChunkError::Lost);
+        if !is_behind {
+            chunk.pass(tx).await?;
         }
         match chunk.task_type.defines() {
             true => tx.lock_tenant().await?,
@@ -151,11 +227,12 @@ impl Service {
                 .map(|item| Facts::refuse(task_type, item, error.clone()))
                 .collect(),
             (None, task_type) if task_type.defines() => self.define(tx, task_type, items).await?,
-            (None, task_type) => {
-                self.manage(tx, task_type, items, (need, ready), &mut numbered, now)
-                    .await?
-            }
+            (None, _) => self.manage(tx, chunk, (need, ready), &mut numbered, now).await?,
         };
+        // Whoever is behind another waits here until that one is stored.
+        if is_behind {
+            chunk.pass(tx).await?;
+        }
         for (item, decision) in (from..).zip(&decisions) {
             tx.insert_receipt(&chunk.task_id, item, &decision.receipt).await?;
         }
@@ -170,25 +247,30 @@ impl Service {
     async fn manage(
         &self,
         tx: &mut WriteTx<'_>,
-        task_type: TaskType,
-        items: &[Item],
+        chunk: &Chunk,
         (need, ready): (Need, Option<Ready>),
         numbered: &mut Numbered,
         now: Timestamp,
     ) -> Result<Vec<Decision>, StoreError> {
+        let items = &chunk.items[chunk.range.clone()];
         let definitions = self.definitions.get(tx, need.kind.fields()).await?;
-        let mut facts = tx.load_facts(&need).await?;
+        let taken = numbered.subjects.0..numbered.subjects.1;
+        let mut facts = tx.load_facts(&need, taken.clone()).await?;
+        if let Order::Before(holds) = &chunk.order {
+            holds.notify_one();
+        }
         facts.definitions = Arc::clone(&definitions);
         facts.phone = self.settings.phone_format;
-        let taken = numbered.subjects.0..numbered.subjects.1;
-        self.name_new_ones(tx, &mut facts, &need, taken.clone()).await?;
+        if need.kind == SubjectKind::Customer {
+            self.name_new_customers(tx, &mut facts, taken.clone()).await?;
+        }
         let ready = ready.filter(|ready| Arc::ptr_eq(&ready.definitions, &definitions));
         let (checked, unchecked) = (ready.map(|ready| ready.checked), Checked::default());
         let of = |place: usize| checked.as_deref().and_then(|all| all.get(place));
         let decisions: Vec<Decision> = items
             .iter()
             .enumerate()
-            .map(|(place, item)| facts.decide(task_type, item, of(place).unwrap_or(&unchecked)))
+            .map(|(place, item)| facts.decide(chunk.task_type, item, of(place).unwrap_or(&unchecked)))
             .collect();
         for change in decisions.iter().flat_map(|decision| &decision.changes) {
             self.store_change(tx, change, &definitions, numbered, now).await?;
@@ -207,31 +289,19 @@ impl Service {
         Ok(decisions)
     }
 
-    /// What organizations or customers will be called that the items may create; `taken` are their numbers.
-    async fn name_new_ones(
+    /// What customers will be called that the items may create; `taken` are their numbers.
+    async fn name_new_customers(
         &self,
         tx: &mut WriteTx<'_>,
         facts: &mut Facts,
-        need: &Need,
         taken: Range<i64>,
     ) -> Result<(), StoreError> {
-        match need.kind {
-            SubjectKind::Organization => {
-                let used = tx.used_ids(&taken.clone().collect::<BTreeSet<i64>>()).await?;
-                facts.free_ids = taken
-                    .filter(|id| !used.contains(id))
-                    .map(OrganizationId)
-                    .collect();
-                facts.next_id = tx.next_number(Counter::Organization).await?;
-            }
-            SubjectKind::Customer if !taken.is_empty() => {
-                let cloud_id = tx.cloud_id().await?;
-                facts.new_customers = taken
-                    .map(|number| (number, customer_id(&cloud_id, &self.new_uuid())))
-                    .collect();
-            }
-            SubjectKind::Customer => {}
+        if taken.is_empty() {
+            return Ok(());
         }
+        let cloud_id = tx.cloud_id().await?;
+        let named = |number| (number, customer_id(&cloud_id, &self.new_uuid()));
+        facts.new_customers = taken.map(named).collect();
         Ok(())
     }
 

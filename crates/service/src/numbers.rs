@@ -10,6 +10,8 @@ use guildhall_storage::{Counter, Store, StoreError};
 
 /// Numbers taken from the database at a time.
 const BLOCK: i64 = 256;
+/// The same of those that nobody sees: a task has hundreds, and no gap matters.
+const UNSEEN_BLOCK: i64 = 4_096;
 
 type Block = Arc<tokio::sync::Mutex<Range<i64>>>;
 
@@ -54,7 +56,10 @@ impl Numbers {
         };
         let mut block = block.lock().await;
         if block.end - block.start < count {
-            let size = count.max(BLOCK);
+            let size = count.max(match counter {
+                Counter::Entitlement => UNSEEN_BLOCK,
+                _ => BLOCK,
+            });
             let first = self
                 .store
                 .write(tenant, async move |tx| tx.take_numbers(counter, size).await)

@@ -87,6 +87,13 @@ impl Queue {
         chosen
     }
 
+    /// The task of a tenant that comes behind this one, which is the oldest.
+    pub(crate) fn behind(&self, tenant: TenantId, id: &str) -> Option<&Queued> {
+        let mut tasks = self.tasks.get(&tenant)?.iter();
+        tasks.next().filter(|first| first.id == id)?;
+        tasks.next()
+    }
+
     /// Takes a task out: it is done, or somebody else's.
     pub(crate) fn remove(&mut self, tenant: TenantId, id: &str) {
         let Some(tasks) = self.tasks.get_mut(&tenant) else {

@@ -14,13 +14,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use guildhall_domain::bulk::{Facts, Item};
 use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{TenantId, Timestamp};
 use guildhall_storage::{Claim, OpenTask, StoreError};
 
-use crate::chunk::{Chunk, ChunkError, count};
+use crate::chunk::{Chunk, ChunkError, Order, Went, count};
 use crate::queue::{Queue, Queued};
 use crate::{Error, Service};
 
@@ -88,12 +88,15 @@ pub struct Worker {
     watched: HashMap<Place, Watched>,
     scanned: Option<Duration>,
     renewed: Duration,
+    /// Whether the database can work at two units of work of a tenant at the same time.
+    works_at_both: bool,
 }
 
 impl Worker {
     /// A worker with a name of its own.
     pub fn new(service: Arc<Service>) -> Self {
         let (owner, renewed) = (service.new_uuid(), service.monotonic());
+        let works_at_both = !service.store.is_for_one_server();
         Self {
             service,
             owner,
@@ -102,6 +105,7 @@ impl Worker {
             watched: HashMap::new(),
             scanned: None,
             renewed,
+            works_at_both,
         }
     }
 
@@ -112,6 +116,16 @@ impl Worker {
 
     /// Does the same for up to so many tenants at once. Which is done first is left to chance.
     pub async fn steps(&mut self, tenants: usize) -> Result<Step, Error> {
+        self.advance(tenants, false).await
+    }
+
+    /// Does as much as a server does at a time: for some tenants at once, two chunks of a task where the database can work at
+    /// both, and claims the task that is next when this one is done.
+    pub async fn stride(&mut self) -> Result<Step, Error> {
+        self.advance(TENANTS_AT_ONCE, true).await
+    }
+
+    async fn advance(&mut self, tenants: usize, ahead: bool) -> Result<Step, Error> {
         for (tenant, id) in self.service.queue.take() {
             self.queue.push(Queued {
                 tenant,
@@ -137,19 +151,32 @@ impl Worker {
         }
         self.claim_all(&tasks).await?;
         let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
-        self.work(&places).await?;
+        self.work(&places, ahead).await?;
         Ok(Step::Worked)
     }
 
     /// Claims those of these tasks that are not claimed yet, as far as there is room: those that are held come
     /// first, the others keep their places in the line.
     async fn claim_all(&mut self, tasks: &[Queued]) -> Result<(), Error> {
-        let room = HELD_MAX.saturating_sub(self.held.len());
         let is_new = |task: &&Queued| !self.held.contains_key(&(task.tenant, task.id.clone()));
-        let new: Vec<&Queued> = tasks.iter().filter(is_new).take(room).collect();
+        let new: Vec<&Queued> = tasks.iter().filter(is_new).take(self.room()).collect();
         let claims = join_all(new.iter().map(|task| self.claim(task))).await;
+        self.hold(new, claims)
+    }
+
+    /// How many more tasks may be claimed.
+    fn room(&self) -> usize {
+        HELD_MAX.saturating_sub(self.held.len())
+    }
+
+    /// Holds the tasks that were claimed, and gives up those that cannot be.
+    fn hold<'q>(
+        &mut self,
+        tasks: impl IntoIterator<Item = &'q Queued>,
+        claims: Vec<Result<Option<Held>, Error>>,
+    ) -> Result<(), Error> {
         let mut failed = None;
-        for (task, claim) in new.into_iter().zip(claims) {
+        for (task, claim) in tasks.into_iter().zip(claims) {
             match claim {
                 Ok(Some(held)) => drop(self.held.insert((task.tenant, task.id.clone()), held)),
                 Ok(None) => self.queue.remove(task.tenant, &task.id),
@@ -254,6 +281,7 @@ impl Worker {
     async fn claim(&self, task: &Queued) -> Result<Option<Held>, Error> {
         let (id, owner, seen_epoch) = (task.id.clone(), self.owner.clone(), task.seen_epoch);
         let (now, until) = (self.service.now(), self.lease_until());
+        let chunk_items = count(CHUNK_ITEMS * if self.works_at_both { 2 } else { 1 });
         let claimed = self
             .service
             .store
@@ -262,7 +290,7 @@ impl Worker {
                     owner: &owner,
                     until,
                     seen_epoch,
-                    chunk_items: count(CHUNK_ITEMS),
+                    chunk_items,
                 };
                 tx.claim_task(&id, claim, now).await
             })
@@ -285,8 +313,9 @@ impl Worker {
         }))
     }
 
-    /// Runs one chunk of each of these claimed tasks, and ends those that have become too old.
-    async fn work(&mut self, places: &[Place]) -> Result<(), Error> {
+    /// Runs one chunk of each of these claimed tasks, and ends those that have become too old. With `ahead` it runs two,
+    /// and claims what comes behind those that will be done.
+    async fn work(&mut self, places: &[Place], ahead: bool) -> Result<(), Error> {
         let (lease_until, monotonic) = (self.lease_until(), self.service.monotonic());
         let timeout = self.service.settings.task_timeout;
         let (mut chunks, mut late) = (Vec::new(), Vec::new());
@@ -296,24 +325,73 @@ impl Worker {
             };
             match held.age_at_claim + monotonic.saturating_sub(held.claimed) >= timeout {
                 true => late.push((place, held.epoch)),
-                false => chunks.push((place, held.chunk(&place.1, lease_until))),
+                false => {
+                    let first = held.chunk(&place.1, held.next_item, lease_until);
+                    let may_follow = |second: &Chunk| second.may_follow_at_once(&first);
+                    let has_second = ahead && self.works_at_both && !held.is_careful();
+                    let second = has_second
+                        .then_some(first.range.end)
+                        .filter(|at| *at < held.items.len());
+                    let second = second
+                        .map(|at| held.chunk(&place.1, at, lease_until))
+                        .filter(may_follow);
+                    chunks.push((place, first, second));
+                }
             }
         }
+        let next: Vec<Queued> = match ahead {
+            true => self.behind(&chunks),
+            false => Vec::new(),
+        };
         for (place, epoch) in late {
             self.time_out(place.clone(), epoch).await?;
         }
         let service = &self.service;
-        let runs = chunks.into_iter().map(async |(place, chunk)| {
-            let (range, epoch) = (chunk.range.clone(), chunk.epoch);
-            (place, range, epoch, service.run_chunk(place.0, chunk).await)
+        let runs = chunks.into_iter().map(async |(place, first, second)| {
+            let (epoch, range) = (first.epoch, first.range.clone());
+            let behind = second
+                .as_ref()
+                .map_or(range.end..range.end, |chunk| chunk.range.clone());
+            (
+                place,
+                epoch,
+                range,
+                behind,
+                service.run_chunks(place.0, first, second).await,
+            )
         });
-        let mut failed = None;
-        for (place, range, epoch, outcome) in join_all(runs).await {
-            if let Err(error) = self.after(place, range, epoch, outcome).await {
+        let claims = next.iter().map(|task| self.claim(task));
+        let (went, claims) = join(join_all(runs), join_all(claims)).await;
+        let mut failed = self.hold(&next, claims).err();
+        for (place, epoch, range, behind, Went { first, second }) in went {
+            let is_stored = first.is_ok();
+            if let Err(error) = self.after(place, range, epoch, first).await {
+                failed = Some(error);
+            }
+            if let Some(second) = second.filter(|_| is_stored)
+                && let Err(error) = self.after(place, behind, epoch, second).await
+            {
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// The tasks that come next where these chunks are the last of theirs: of each tenant one, if there is room, and none
+    /// that a server may have died of or that comes behind one.
+    fn behind(&self, chunks: &[(&Place, Chunk, Option<Chunk>)]) -> Vec<Queued> {
+        let is_last = |(_, first, second): &&(&Place, Chunk, Option<Chunk>)| {
+            let last = second.as_ref().unwrap_or(first);
+            last.range.end == last.items.len()
+        };
+        let is_careful = |place: &Place| self.held.get(place).is_none_or(Held::is_careful);
+        let next = chunks
+            .iter()
+            .filter(is_last)
+            .filter(|(place, ..)| !is_careful(place))
+            .filter_map(|(place, ..)| self.queue.behind(place.0, &place.1))
+            .filter(|task| !task.is_left && !self.held.contains_key(&(task.tenant, task.id.clone())));
+        next.take(self.room()).cloned().collect()
     }
 
     /// What follows from how a chunk went.
@@ -363,6 +441,7 @@ impl Worker {
             epoch,
             lease_until,
             refuse: Some(words),
+            order: Order::Alone,
         };
         match self.service.run_chunk(place.0, chunk).await {
             Ok(false) => held.next_item = item + 1,
@@ -419,13 +498,18 @@ impl Worker {
 }
 
 impl Held {
-    /// The next chunk: one item while a worker may have died of it, more otherwise.
-    fn chunk(&self, task_id: &str, lease_until: Timestamp) -> Chunk {
+    /// Whether a worker may have died of what comes next.
+    fn is_careful(&self) -> bool {
+        self.crashes > 0 || self.next_item < self.careful_until
+    }
+
+    /// The chunk that begins with this item: one item while a worker may have died of it, more otherwise.
+    fn chunk(&self, task_id: &str, from: usize, lease_until: Timestamp) -> Chunk {
         let poison = self.crashes >= CRASHES_MAX;
-        let mut end = self.next_item + 1;
-        if !poison && self.next_item >= self.careful_until {
-            let mut weight = self.items.get(self.next_item).map_or(0, Item::weight);
-            while end < self.items.len() && end - self.next_item < CHUNK_ITEMS {
+        let mut end = from + 1;
+        if !poison && from >= self.careful_until {
+            let mut weight = self.items.get(from).map_or(0, Item::weight);
+            while end < self.items.len() && end - from < CHUNK_ITEMS {
                 weight += self.items[end].weight();
                 if weight > CHUNK_WEIGHT {
                     break;
@@ -437,10 +521,11 @@ impl Held {
             task_id: task_id.to_owned(),
             task_type: self.task_type,
             items: Arc::clone(&self.items),
-            range: self.next_item..end.min(self.items.len()),
+            range: from..end.min(self.items.len()),
             epoch: self.epoch,
             lease_until,
             refuse: poison.then(|| format!("POISON: {CRASHES_MAX} servers died while they ran this item")),
+            order: Order::Alone,
         }
     }
 }
@@ -448,7 +533,7 @@ impl Held {
 /// Whether a worker may have died of what comes next in this task.
 fn is_careful(held: &HashMap<Place, Held>, task: &Queued) -> bool {
     match held.get(&(task.tenant, task.id.clone())) {
-        Some(held) => held.crashes > 0 || held.next_item < held.careful_until,
+        Some(held) => held.is_careful(),
         None => task.is_left,
     }
 }
@@ -470,7 +555,7 @@ pub async fn run(service: Arc<Service>, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let mut worker = Worker::new(Arc::clone(&service));
     loop {
-        let wait = match worker.steps(TENANTS_AT_ONCE).await {
+        let wait = match worker.stride().await {
             Ok(Step::Worked) => Duration::ZERO,
             Ok(Step::Idle) => SCAN_EVERY,
             Err(error) => {

@@ -7,7 +7,7 @@ use guildhall_domain::Timestamp;
 use guildhall_domain::digest::{hex, sha256};
 use serde::Serialize;
 
-use crate::driver::{Lock, Row};
+use crate::driver::{Lock, Part, Row};
 use crate::error::StoreError;
 use crate::sweep::Sweep;
 use crate::tx::{ReadTx, WriteTx};
@@ -99,7 +99,7 @@ impl WriteTx<'_> {
     /// Keeps a connection from being deleted until the transaction ends; whether it is there. Who wants to delete it
     /// stands in one line with those who share it: locks of its row alone would let them pass it for ever.
     pub async fn share_connection(&mut self, number: i64) -> Result<bool, StoreError> {
-        self.take_connection(number, Lock::Shared).await?;
+        self.take_part(Part::Connection(number), Lock::Shared).await?;
         const SQL: &str = "SELECT number FROM connection WHERE tenant_id = $1 AND number = $2 FOR_SHARE";
         let found = self.fetch_optional(SQL, &[number.into()], |_| Ok(())).await?;
         Ok(found.is_some())
@@ -111,7 +111,7 @@ impl WriteTx<'_> {
         let Some(ConnectionRow { number, .. }) = self.connection(id).await? else {
             return Ok(false);
         };
-        self.take_connection(number, Lock::Alone).await?;
+        self.take_part(Part::Connection(number), Lock::Alone).await?;
         // Another may have deleted it meanwhile.
         if self.execute_on(Touched::Nothing, SQL, &[number.into()]).await? == 0 {
             return Ok(false);

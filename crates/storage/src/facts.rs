@@ -5,6 +5,7 @@
 //! all that the tenant has, in that order: with a plus it finds the rows first, and sorts them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use guildhall_domain::bulk::{Facts, Need, organization_numbers};
 use guildhall_domain::{Entity, OrganizationId, Subject, SubjectKind};
@@ -13,7 +14,8 @@ use serde::Serialize;
 use crate::driver::{Ask, Row};
 use crate::entitlements::entity_key;
 use crate::error::StoreError;
-use crate::tx::{ReadTx, WriteTx};
+use crate::tenants::{Counter, NEXT_NUMBER};
+use crate::tx::WriteTx;
 use crate::{customers, organizations};
 
 /// Texts as a JSON array. One with U+0000 is left out: no id or name has it, and PostgreSQL's JSON takes
@@ -30,6 +32,7 @@ const ORGANIZATIONS_BY_IDS: &str = "SELECT id, name, name_key, details FROM orga
      WHERE tenant_id = $1 AND id IN EACH_INT($2) ORDER BY id FOR_UPDATE";
 const ORGANIZATIONS_BY_KEYS: &str = "SELECT id, name, name_key, details FROM organization \
      WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2) ORDER BY +id FOR_UPDATE";
+const USED: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2)";
 const SPENT: &str = "SELECT id FROM organization_spent WHERE tenant_id = $1 AND id IN EACH_INT($2)";
 const CUSTOMERS_BY_IDS: &str = "SELECT number, id, email, email_key, display_name, details FROM customer \
      WHERE tenant_id = $1 AND id IN EACH_TEXT($2) ORDER BY +number FOR_UPDATE";
@@ -57,11 +60,12 @@ pub(crate) fn ask<'a, T>(
 }
 
 impl WriteTx<'_> {
-    /// Loads what is needed, except definitions and what new subjects are called, and locks it until the
-    /// transaction ends. Lock order everywhere: organizations, customers, products.
-    pub async fn load_facts(&mut self, need: &Need) -> Result<Facts, StoreError> {
+    /// Loads what is needed, except definitions and what new customers are called, and locks it until the
+    /// transaction ends. Lock order everywhere: organizations, customers, products. Of the numbers `taken` for organizations
+    /// that may be created, those are free that none has or had.
+    pub async fn load_facts(&mut self, need: &Need, taken: Range<i64>) -> Result<Facts, StoreError> {
         let mut facts = match need.kind {
-            SubjectKind::Organization => self.load_organizations(need).await?,
+            SubjectKind::Organization => self.load_organizations(need, taken).await?,
             SubjectKind::Customer => self.load_customers(need).await?,
         };
         self.load_links(&mut facts, need.kind).await?;
@@ -69,13 +73,16 @@ impl WriteTx<'_> {
     }
 
     /// Organizations, and the customers and products that shall be linked to them.
-    async fn load_organizations(&mut self, need: &Need) -> Result<Facts, StoreError> {
+    async fn load_organizations(&mut self, need: &Need, taken: Range<i64>) -> Result<Facts, StoreError> {
+        let taken: BTreeSet<i64> = taken.collect();
+        let taken_json = json(&taken)?;
         let numbers = organization_numbers(&need.ids);
         let (ids, keys) = (json(&numbers)?, texts(&need.keys)?);
         let (others, product_ids) = (texts(&need.associated_ids)?, texts(&need.product_ids)?);
         let (mut found, mut spent) = (Vec::new(), Vec::new());
         let mut by_keys = Vec::new();
         let (mut customers, mut products) = (HashMap::new(), HashMap::new());
+        let (mut used, mut used_before, mut next) = (BTreeSet::new(), BTreeSet::new(), None);
         let mut asks = Vec::new();
         ask(&mut asks, ORGANIZATIONS_BY_IDS, &numbers, &ids, |row| {
             found.push(organizations::row(row)?);
@@ -97,8 +104,27 @@ impl WriteTx<'_> {
             products.insert(row.text(0)?, row.int(1)?);
             Ok(())
         });
+        ask(&mut asks, USED, &taken, &taken_json, |row| {
+            used.insert(row.int(0)?);
+            Ok(())
+        });
+        ask(&mut asks, SPENT, &taken, &taken_json, |row| {
+            used_before.insert(row.int(0)?);
+            Ok(())
+        });
+        asks.push(Ask::new(
+            NEXT_NUMBER,
+            [Counter::Organization.name().into()],
+            |row| {
+                next = Some(row.int(0)?);
+                Ok(())
+            },
+        ));
         self.fetch_all(asks).await?;
         let mut facts = Facts::default();
+        let is_free = |id: &i64| !used.contains(id) && !used_before.contains(id);
+        facts.free_ids = taken.into_iter().filter(is_free).map(OrganizationId).collect();
+        facts.next_id = next.unwrap_or(1);
         facts.spent = spent.into_iter().collect();
         (facts.associated, facts.products) = (customers, products);
         for organization in found.into_iter().chain(by_keys) {
@@ -183,25 +209,5 @@ impl WriteTx<'_> {
         facts.members = members.into_iter().collect();
         facts.entitled = entitled.into_iter().collect();
         Ok(())
-    }
-}
-
-impl ReadTx<'_> {
-    /// Of these ids, those that organizations have or had.
-    pub async fn used_ids(&mut self, ids: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
-        const USED: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2)";
-        let set = json(ids)?;
-        let (mut used, mut spent) = (Vec::new(), Vec::new());
-        let mut asks = Vec::new();
-        ask(&mut asks, USED, ids, &set, |row| {
-            used.push(row.int(0)?);
-            Ok(())
-        });
-        ask(&mut asks, SPENT, ids, &set, |row| {
-            spent.push(row.int(0)?);
-            Ok(())
-        });
-        self.fetch_all(asks).await?;
-        Ok(used.into_iter().chain(spent).collect())
     }
 }

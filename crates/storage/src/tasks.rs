@@ -399,6 +399,21 @@ impl WriteTx<'_> {
         Ok(self.execute_on(Touched::Nothing, SQL, &params).await? == 1)
     }
 
+    /// The same behind a transaction that is about to move the cursor to `from`: it is waited for. Else its change would not
+    /// be seen, nor its lock, since the cursor that is seen stands elsewhere.
+    pub async fn advance_task_behind(
+        &mut self,
+        id: &str,
+        epoch: i64,
+        from: i64,
+        to: i64,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT next_item FROM task_open WHERE tenant_id = $1 AND task_id = $2 FOR_UPDATE";
+        self.fetch_optional(SQL, &[id.into()], |_| Ok(())).await?;
+        self.advance_task(id, epoch, from, to, until).await
+    }
+
     /// Records what became of an item.
     pub async fn insert_receipt(
         &mut self,

@@ -4,7 +4,7 @@ use guildhall_domain::digest::hex;
 use guildhall_domain::seal::{SECRET_BYTES, Seal};
 use guildhall_domain::{TenantId, Timestamp};
 
-use crate::driver::{Lock, Row};
+use crate::driver::{Lock, Part, Row};
 use crate::error::StoreError;
 use crate::tx::{ReadTx, SystemTx, WriteTx};
 use crate::versions::Touched;
@@ -98,7 +98,7 @@ pub enum Counter {
 }
 
 impl Counter {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Organization => "organization",
             Self::Field => "field",
@@ -135,6 +135,9 @@ impl ReadTx<'_> {
     }
 }
 
+/// The number that a counter gives next.
+pub(crate) const NEXT_NUMBER: &str = "SELECT next FROM counter WHERE tenant_id = $1 AND name = $2";
+
 impl ReadTx<'_> {
     /// What seals the tenant's cursors, once it was needed.
     pub async fn cursor_seal(&mut self) -> Result<Option<Seal>, StoreError> {
@@ -145,17 +148,16 @@ impl ReadTx<'_> {
 
     /// The number that the counter gives next.
     pub async fn next_number(&mut self, counter: Counter) -> Result<i64, StoreError> {
-        const SQL: &str = "SELECT next FROM counter WHERE tenant_id = $1 AND name = $2";
         let next = self
-            .fetch_optional(SQL, &[counter.name().into()], |row| row.int(0))
+            .fetch_optional(NEXT_NUMBER, &[counter.name().into()], |row| row.int(0))
             .await?;
         Ok(next.unwrap_or(1))
     }
 }
 
 impl WriteTx<'_> {
-    /// Locks the tenant against all others who lock it: for what changes definitions or counts tasks.
-    /// Lock order everywhere: the task, the tenant, organizations, customers, products.
+    /// Locks the tenant against all others who lock it: for what changes definitions or counts connections.
+    /// Lock order everywhere: the task, the tenant, its parts, organizations, customers, products.
     pub async fn lock_tenant(&mut self) -> Result<(), StoreError> {
         self.lock(Lock::Alone).await
     }
@@ -163,6 +165,11 @@ impl WriteTx<'_> {
     /// Locks the tenant against [`Self::lock_tenant`]: definitions stay as they are.
     pub async fn share_tenant(&mut self) -> Result<(), StoreError> {
         self.lock(Lock::Shared).await
+    }
+
+    /// Locks the tenant's tasks against all others who submit some: what is counted stays so. What runs does not wait.
+    pub async fn lock_tasks(&mut self) -> Result<(), StoreError> {
+        self.take_part(Part::Tasks, Lock::Alone).await
     }
 
     async fn lock(&mut self, lock: Lock) -> Result<(), StoreError> {

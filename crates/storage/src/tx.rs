@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 
 use guildhall_domain::{Entity, FieldId, TenantId};
 
-use crate::driver::{Ask, Lock, Param, Row, Rows, Session};
+use crate::driver::{Ask, Lock, Param, Part, Row, Rows, Session};
 use crate::error::StoreError;
 use crate::pending::{Change, Entry, Hold};
 use crate::versions::{Moment, Touched, Version, Versions};
@@ -161,10 +161,10 @@ impl<'c> WriteTx<'c> {
         self.read.session.lock(tenant.0, lock).await
     }
 
-    /// Takes the lock of a connector's connection, with the next statement that is waited for.
-    pub(crate) async fn take_connection(&mut self, number: i64, lock: Lock) -> Result<(), StoreError> {
+    /// Takes the lock of a part of the tenant, with the next statement that is waited for.
+    pub(crate) async fn take_part(&mut self, part: Part, lock: Lock) -> Result<(), StoreError> {
         let tenant = self.read.tenant;
-        self.read.session.lock_connection(tenant.0, number, lock).await
+        self.read.session.lock_part(tenant.0, part, lock).await
     }
 
     /// The tenant is locked: its definitions stay as they are, with this stamp.

@@ -64,6 +64,17 @@ impl Need {
         }
         need
     }
+
+    /// Whether what these items come to does not depend on what the items of `before` do, which have found what they
+    /// need and hold it, but have not been stored yet: then both can be worked on at the same time.
+    ///
+    /// What exists and both need is locked by `before`. What does not exist is not: so the same handle must not be in both,
+    /// nor an id where something is created, which may be the id of what is created.
+    pub fn is_independent_of(&self, before: &Self) -> bool {
+        let creates = self.creations + before.creations > 0;
+        let names_ids = !(self.ids.is_empty() && before.ids.is_empty());
+        !(creates && names_ids) && self.ids.is_disjoint(&before.ids) && self.keys.is_disjoint(&before.keys)
+    }
 }
 
 /// Of these public ids of organizations, the numbers of those that can be ids at all.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::facts::{Change, Facts, Need};
-use super::{Checked, DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
+use super::{Checked, Decision, DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
 use crate::entity::Entity;
 use crate::field::{Definition, Definitions, FieldType, PhoneFormat};
 use crate::id::{FieldId, OrganizationId};
@@ -155,26 +155,39 @@ impl World {
     pub(super) fn run(&mut self, items: &[Item], chunk: usize) -> Vec<Receipt> {
         let mut receipts = Vec::new();
         for items in items.chunks(chunk) {
-            let mut facts = self.facts(&Need::of(self.kind, items));
-            let task_type = match self.kind {
-                SubjectKind::Organization => TaskType::OrganizationProfiles,
-                SubjectKind::Customer => TaskType::CustomerProfiles,
-            };
-            let checked = |item: &Item| match chunk {
-                1 => Checked::default(),
-                _ => Checked::of(item, &facts.definitions, facts.phone),
-            };
-            let checked: Vec<Checked> = items.iter().map(checked).collect();
-            let each = items.iter().zip(&checked);
-            let decisions: Vec<_> = each
-                .map(|(item, checked)| facts.decide(task_type, item, checked))
-                .collect();
-            for change in decisions.iter().flat_map(|decision| &decision.changes) {
-                self.store(change);
-            }
+            let decisions = self.decide(items, chunk > 1);
+            self.store_all(&decisions);
             receipts.extend(decisions.into_iter().map(|decision| decision.receipt));
         }
         receipts
+    }
+
+    /// What a chunk comes to.
+    fn decide(&self, items: &[Item], checked_before: bool) -> Vec<Decision> {
+        let mut facts = self.facts(&Need::of(self.kind, items));
+        let task_type = match self.kind {
+            SubjectKind::Organization => TaskType::OrganizationProfiles,
+            SubjectKind::Customer => TaskType::CustomerProfiles,
+        };
+        let checked = |item: &Item| match checked_before {
+            false => Checked::default(),
+            true => Checked::of(item, &facts.definitions, facts.phone),
+        };
+        let checked: Vec<Checked> = items.iter().map(checked).collect();
+        let each = items.iter().zip(&checked);
+        each.map(|(item, checked)| facts.decide(task_type, item, checked))
+            .collect()
+    }
+
+    fn store_all(&mut self, decisions: &[Decision]) {
+        for change in decisions.iter().flat_map(|decision| &decision.changes) {
+            self.store(change);
+        }
+    }
+
+    /// The subjects that a chunk finds, and holds until it is stored.
+    fn found(&self, need: &Need) -> BTreeSet<i64> {
+        self.facts(need).entities().map(number).collect()
     }
 }
 
@@ -298,6 +311,36 @@ fn items(kind: SubjectKind, max: usize) -> impl Strategy<Value = Vec<Item>> {
     prop::collection::vec(prop_oneof![3 => manage(kind), 1 => details(kind)], 1..max)
 }
 
+/// A kind, what comes before, and two chunks, most of them of the kinds that may be independent: nobody is named by an id,
+/// or nobody is created.
+fn pairs() -> impl Strategy<Value = (SubjectKind, Vec<Item>, Vec<Item>, Vec<Item>)> {
+    let of_kind = |kind| {
+        let named = || {
+            manage(kind).prop_filter(
+                "no ids",
+                |item| matches!(item, Item::Manage(item) if item.id.is_none()),
+            )
+        };
+        let there = || {
+            prop_oneof![manage(kind), details(kind)].prop_filter("no creations", |item| match item {
+                Item::Manage(item) => item.operation == Manage::Update,
+                Item::Details(_) | Item::Definition(_) => true,
+            })
+        };
+        let chunk = || prop::collection::vec(named(), 1..4);
+        let other = || prop::collection::vec(there(), 1..4);
+        let pair = prop_oneof![
+            4 => (chunk(), chunk()),
+            4 => (other(), other()),
+            1 => (items(kind, 4), items(kind, 4)),
+        ];
+        (Just(kind), items(kind, 8), pair)
+    };
+    prop::sample::select(KINDS.to_vec())
+        .prop_flat_map(of_kind)
+        .prop_map(|(kind, before, (first, second))| (kind, before, first, second))
+}
+
 /// A kind, and two requests about it.
 fn requests(max: usize) -> impl Strategy<Value = (SubjectKind, Vec<Item>, Vec<Item>)> {
     prop::sample::select(KINDS.to_vec())
@@ -318,6 +361,30 @@ proptest! {
         let found = chunks.run(&batch, chunk);
         prop_assert_eq!(found, expected);
         prop_assert_eq!(chunks, singles);
+    }
+
+    /// A chunk that is independent of the one before it may be decided before that one is stored, if what both find is
+    /// waited for.
+    #[test]
+    fn what_is_independent_is_decided_the_same_before((kind, before, first, second) in pairs(), spent in 1..4_i64) {
+        let mut world = World::new(kind, spent + 1);
+        world.spent.insert(spent);
+        world.run(&before, 1);
+        let (need, next) = (Need::of(kind, &first), Need::of(kind, &second));
+        if next.is_independent_of(&need) && world.found(&need).is_disjoint(&world.found(&next)) {
+            // Each has numbers of its own.
+            let mut unstored = world.clone();
+            unstored.next_id += need.creations as i64;
+            let early = unstored.decide(&second, true);
+            let mut stored = world;
+            let later_ids = unstored.next_id;
+            let decisions = stored.decide(&first, true);
+            stored.store_all(&decisions);
+            stored.next_id = stored.next_id.max(later_ids);
+            prop_assert_eq!(&early, &stored.decide(&second, true));
+            // Nor does it take what the other one made unique.
+            stored.store_all(&early);
+        }
     }
 
     /// Sending everything again changes nothing that the first time did not leave open.

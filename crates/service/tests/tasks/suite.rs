@@ -210,10 +210,13 @@ async fn a_worker_may_die_between_any_two_steps() {
             .submit(&tenant, TaskType::OrganizationProfiles, batch.clone())
             .await
             .unwrap();
-        for _death in 0..3 {
+        for death in 0..3 {
             let mut worker = Worker::new(Arc::clone(&world.service));
             for _ in 0..steps {
-                worker.step().await.unwrap();
+                match death {
+                    1 => worker.stride().await.unwrap(),
+                    _ => worker.step().await.unwrap(),
+                };
             }
             drop(worker);
         }
@@ -429,6 +432,157 @@ async fn tenants_tasks_run_at_the_same_time() {
             .filter(|(outcome, ..)| *outcome == Outcome::Created);
         assert_eq!(created.count(), if *count == 70 { 70 } else { 0 }, "{receipts:?}");
     }
+}
+
+/// Two chunks of a task at a time, where the database works at both: all is as it is with one.
+#[tokio::test]
+async fn a_stride_does_two_chunks_where_the_database_can() {
+    let world = World::new().await;
+    let [one, other] = [world.tenant("one").await, world.tenant("other").await];
+    let items = |world: &World| -> Vec<Item> {
+        let random = SeededRandom::new(9);
+        let mut items = upserts(130);
+        items.extend((0..30).map(|_| random_item(&random, world, SubjectKind::Organization)));
+        items.extend(upserts(140).into_iter().skip(60));
+        items
+    };
+    let submit = async |tenant| {
+        let task = world
+            .submit(tenant, TaskType::OrganizationProfiles, items(&world))
+            .await;
+        task.unwrap().id
+    };
+    let slow = submit(&other).await;
+    world.finish(&mut Worker::new(Arc::clone(&world.service))).await;
+    let fast = submit(&one).await;
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    worker.stride().await.unwrap();
+    let at_once = if fresh::is_on_postgres() { 100 } else { 50 };
+    assert_eq!(world.receipts(&one, &fast).await.len(), at_once);
+    while worker.stride().await.unwrap() == Step::Worked {}
+    let without_ids = |receipts: Vec<harness::Receipt>| -> Vec<_> {
+        let clean = |(outcome, _, failures): harness::Receipt| (outcome, failures.len());
+        receipts.into_iter().map(clean).collect()
+    };
+    assert_eq!(
+        without_ids(world.receipts(&one, &fast).await),
+        without_ids(world.receipts(&other, &slow).await)
+    );
+    // Ids that a chunk did not need may stay a gap.
+    let without_id = |line: String| line.split_once(' ').map(|(_, rest)| rest.to_owned());
+    let state = async |tenant| -> Vec<_> { world.dump(tenant).await.into_iter().map(without_id).collect() };
+    assert_eq!(state(&one).await, state(&other).await);
+    assert_eq!(world.status(&one, &fast).await, TaskStatus::Finished);
+}
+
+/// Of two chunks at a time the one behind counts only if the one before it does.
+#[tokio::test]
+async fn a_chunk_that_fails_takes_the_one_behind_it_along() {
+    for (broken, done_at_once) in [(3, 0), (60, 50)] {
+        let mut world = World::new().await;
+        let tenant = world.tenant("t").await;
+        world.run(&tenant, TaskType::Organizations, upserts(70)).await;
+        let name = format!("Organization {broken}");
+        let changed = world.tamper(&format!(
+            "UPDATE organization SET details = 'broken' WHERE name = '{name}'"
+        ));
+        assert_eq!(changed, 1);
+        let task = world
+            .submit(&tenant, TaskType::OrganizationProfiles, upserts(80))
+            .await
+            .unwrap();
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        worker.stride().await.unwrap();
+        assert_eq!(world.receipts(&tenant, &task.id).await.len(), done_at_once);
+        while worker.stride().await.unwrap() == Step::Worked {}
+        let receipts = world.receipts(&tenant, &task.id).await;
+        let expected = |n: usize| match n {
+            n if n == broken => Outcome::Failed,
+            70.. => Outcome::Created,
+            _ => Outcome::Unchanged,
+        };
+        let outcomes: Vec<Outcome> = receipts.iter().map(|(outcome, ..)| *outcome).collect();
+        assert_eq!(outcomes, (0..80).map(expected).collect::<Vec<_>>());
+        assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
+    }
+}
+
+/// A worker that lost its task between two strides writes nothing, nor does the chunk behind.
+#[tokio::test]
+async fn two_chunks_of_a_lost_task_write_nothing() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(250))
+        .await
+        .unwrap();
+    let mut slow = Worker::new(Arc::clone(&world.service));
+    slow.stride().await.unwrap();
+    let done = world.receipts(&tenant, &task.id).await;
+    let state = world.dump(&tenant).await;
+    let id = task.id.clone();
+    let claim = world.store.write(tenant.tenant, async move |tx| {
+        let claim = Claim {
+            owner: "another",
+            until: Timestamp(i64::MAX),
+            seen_epoch: 1,
+            chunk_items: 50,
+        };
+        tx.claim_task(&id, claim, Timestamp(0)).await
+    });
+    assert!(claim.await.unwrap().is_some());
+    slow.stride().await.unwrap();
+    assert_eq!(world.receipts(&tenant, &task.id).await, done);
+    assert_eq!(world.dump(&tenant).await, state);
+}
+
+/// The next task of a tenant is claimed while the last chunk of the one before it is run, and is run after it. Nothing is
+/// claimed while what a server may have died of is run.
+#[tokio::test]
+async fn the_next_task_is_claimed_ahead_unless_a_server_may_die() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let submit = async |from: usize| {
+        let items = upserts(60).into_iter().skip(from).take(20).collect();
+        let task = world.submit(&tenant, TaskType::OrganizationProfiles, items).await;
+        // Ids of one millisecond have no order.
+        world.clock.advance(Duration::from_millis(1));
+        task.unwrap().id
+    };
+    let mut tasks = vec![submit(0).await, submit(20).await];
+    let epochs = async || -> Vec<i64> {
+        let open = world.store.system_read(async |tx| tx.open_tasks(10).await);
+        let open: Result<Vec<_>, StoreError> = open.await;
+        open.unwrap().iter().map(|task| task.lease_epoch).collect()
+    };
+    let done = async |tasks: &[String]| {
+        let mut done = Vec::new();
+        for task in tasks {
+            done.push(world.receipts(&tenant, task).await.len());
+        }
+        done
+    };
+    let mut dies = Worker::new(Arc::clone(&world.service));
+    dies.stride().await.unwrap();
+    assert_eq!((done(&tasks).await, epochs().await), (vec![20, 0], vec![1]));
+    drop(dies);
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    assert_eq!(worker.stride().await.unwrap(), Step::Idle);
+    world.clock.advance(Duration::from_secs(10));
+    worker.stride().await.unwrap();
+    assert_eq!((done(&tasks).await, epochs().await), (vec![20, 1], vec![2]));
+    tasks.push(submit(40).await);
+    for item in 2..20 {
+        worker.stride().await.unwrap();
+        assert_eq!(
+            (done(&tasks).await, epochs().await),
+            (vec![20, item, 0], vec![2, 0])
+        );
+    }
+    worker.stride().await.unwrap();
+    assert_eq!((done(&tasks).await, epochs().await), (vec![20, 20, 0], vec![0]));
+    while worker.stride().await.unwrap() == Step::Worked {}
+    assert_eq!(done(&tasks).await, [20, 20, 20]);
 }
 
 /// What a server may have died of is run alone, so that no neighbour is blamed for it.

@@ -151,6 +151,25 @@ fn unreadable(column: usize, error: &dyn std::error::Error) -> StoreError {
     StoreError::inconsistent(format!("column {column}: {error}"))
 }
 
+/// What of a tenant is locked apart from the rest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A connector's connection, by its number.
+    Connection(i64),
+    /// The tasks that are submitted.
+    Tasks,
+}
+
+impl Part {
+    fn number(self) -> i64 {
+        match self {
+            // Connections count from 1.
+            Self::Tasks => 0,
+            Self::Connection(number) => number,
+        }
+    }
+}
+
 /// How a tenant is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lock {
@@ -344,16 +363,11 @@ impl Session<'_> {
         }
     }
 
-    /// Locks a connector's connection of a tenant, likewise.
-    pub(crate) async fn lock_connection(
-        &mut self,
-        tenant: i64,
-        number: i64,
-        lock: Lock,
-    ) -> Result<(), StoreError> {
+    /// Locks a part of a tenant, likewise.
+    pub(crate) async fn lock_part(&mut self, tenant: i64, part: Part, lock: Lock) -> Result<(), StoreError> {
         match self {
             Session::Sqlite(_) => Ok(()),
-            Session::Postgres(connection) => connection.lock_connection(tenant, number, lock).await,
+            Session::Postgres(connection) => connection.lock_part(tenant, part, lock).await,
         }
     }
 

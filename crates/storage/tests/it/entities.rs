@@ -590,7 +590,7 @@ pub async fn ids_with_a_nul_find_nothing(open: Open<'_>) {
                 product_ids: [wrong].into(),
                 ..Need::default()
             };
-            tx.load_facts(&need).await
+            tx.load_facts(&need, 0..0).await
         })
         .await;
         assert!(facts.associated.is_empty() && facts.products.is_empty());
@@ -626,7 +626,7 @@ pub async fn facts_of_customers(open: Open<'_>) {
             product_ids: [product(1).id, product(2).id].into(),
             ..Need::default()
         };
-        tx.load_facts(&need).await
+        tx.load_facts(&need, 0..0).await
     })
     .await;
     let mut known: Vec<_> = facts.entities().map(|entity| format!("{entity:?}")).collect();

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use guildhall_domain::task::TaskType;
 use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, TenantId};
-use guildhall_storage::{ConnectionRow, Counter, Links, Location, Store, StoreError, Sweep};
+use guildhall_storage::{ConnectionRow, Counter, Links, Location, NewTask, Store, StoreError, Sweep};
 use guildhall_testkit::{Cluster, ClusterOptions, Database};
 use tokio::sync::Notify;
 
@@ -289,6 +290,62 @@ fn line_of(locked: Locked) {
             unit.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+    });
+}
+
+/// Whoever moves a task's cursor on from where another is about to put it waits for that one. Submits do not wait for
+/// either: they lock the tasks, and not the tenant.
+#[test]
+fn a_cursor_that_is_about_to_be_moved_is_waited_for() {
+    runtime().block_on(async {
+        let (database, store, one) = fresh().await;
+        let task = |id: &str| NewTask {
+            id: id.to_owned(),
+            task_type: TaskType::OrganizationProfiles,
+            idempotency_key: id.to_owned(),
+            fingerprint: String::new(),
+            submitted_by: String::new(),
+            request: "[]".to_owned(),
+            items: 60,
+        };
+        let (first, second) = (task("t1"), task("t2"));
+        write(&store, one, async move |tx| tx.insert_task(&first, NOW).await).await;
+        let (meeting, before) = (Meeting::default(), store.clone());
+        let inside = meeting.clone();
+        let before = tokio::spawn(async move {
+            write(&before, one, async move |tx| {
+                assert!(tx.advance_task("t1", 0, 0, 50, NOW).await?);
+                tx.share_tenant().await?;
+                inside.meet().await;
+                Ok(())
+            })
+            .await;
+        });
+        meeting.reached.notified().await;
+        let behind = store.clone();
+        let behind = tokio::spawn(async move {
+            write(&behind, one, async |tx| {
+                tx.share_tenant().await?;
+                assert!(tx.advance_task_behind("t1", 0, 50, 60, NOW).await?);
+                Ok(())
+            })
+            .await;
+        });
+        const WAITS: &str = "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until(|| database.sql(WAITS) == "1").await;
+        write(&store, one, async move |tx| {
+            tx.lock_tasks().await?;
+            tx.insert_task(&second, NOW).await
+        })
+        .await;
+        meeting.go_on.notify_one();
+        before.await.unwrap();
+        behind.await.unwrap();
+        assert_eq!(
+            database.sql("SELECT task_id, next_item FROM task_open ORDER BY task_id"),
+            "t1|60\nt2|0"
+        );
     });
 }
 

@@ -20,7 +20,7 @@ use super::fault::{in_time, sort};
 use super::later::{Answer, Later, Sent, in_order};
 use super::touches::Noted;
 use crate::dialect;
-use crate::driver::{Lock, Param};
+use crate::driver::{Lock, Param, Part};
 use crate::error::StoreError;
 use crate::versions::Touched;
 
@@ -180,19 +180,15 @@ impl Connection {
         self.execute_later(sql, &[Param::Int(tenant)], false).await
     }
 
-    /// Locks a connector's connection of a tenant, likewise.
-    pub(crate) async fn lock_connection(
-        &mut self,
-        tenant: i64,
-        number: i64,
-        lock: Lock,
-    ) -> Result<(), StoreError> {
-        // Keys of two numbers are others than those of one. Where two connections meet in one, they wait for each other.
+    /// Locks a part of a tenant, likewise.
+    pub(crate) async fn lock_part(&mut self, tenant: i64, part: Part, lock: Lock) -> Result<(), StoreError> {
+        // Keys of two numbers are others than those of one. Where two parts meet in one, they wait for each other: a
+        // transaction locks one part at most, and the tenant before it.
         let sql = match lock {
             Lock::Alone => "SELECT pg_advisory_xact_lock(hashint8($1), hashint8($2))",
             Lock::Shared => "SELECT pg_advisory_xact_lock_shared(hashint8($1), hashint8($2))",
         };
-        self.execute_later(sql, &[Param::Int(tenant), Param::Int(number)], false)
+        self.execute_later(sql, &[Param::Int(tenant), Param::Int(part.number())], false)
             .await
     }
 

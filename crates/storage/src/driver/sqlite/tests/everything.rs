@@ -55,6 +55,7 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     tx.next_number(Counter::Field).await?;
     tx.lock_tenant().await?;
     tx.share_tenant().await?;
+    tx.lock_tasks().await?;
 
     tx.insert_customer(&customer, &fields, NOW).await?;
     tx.rename_customer(1, "P", NOW).await?;
@@ -90,13 +91,12 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
         need.ids = BTreeSet::from([id.into()]);
         need.keys = BTreeSet::from([key.into()]);
         need.associated_ids = BTreeSet::from([associated.into()]);
-        tx.load_facts(&need).await?;
+        tx.load_facts(&need, 1..2).await?;
     }
     let of = EntityKind::Organization;
     tx.index_new_values(of, 9, &some, &fields).await?;
     tx.index_values(of, 9, &some, &none, &fields).await?;
     grounds(tx).await?;
-    tx.used_ids(&BTreeSet::from([1])).await?;
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
     tx.customers_with(&BTreeSet::from(wanted), |_| true, 0, 10)
         .await?;
@@ -204,6 +204,7 @@ async fn tasks(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.claim_task("t1", claim, NOW).await?;
     tx.renew_lease("t1", 1, NOW).await?;
     tx.advance_task("t1", 1, 0, 1, NOW).await?;
+    tx.advance_task_behind("t1", 1, 1, 2, NOW).await?;
     let receipt = Receipt {
         entity_id: "1".into(),
         outcome: Outcome::Created,
