@@ -55,7 +55,7 @@ impl DefinitionsCache {
         tx: &mut ReadTx<'_>,
         kind: EntityKind,
     ) -> Result<Arc<Definitions>, StoreError> {
-        let (place, version) = ((tx.tenant(), kind), tx.tenant_version());
+        let (place, version) = ((tx.tenant(), kind), tx.tenant_version().await?);
         if let Some(definitions) = version.and_then(|version| self.kept_under(place.0, kind, version)) {
             return Ok(definitions);
         }

@@ -75,10 +75,19 @@ impl<'c> ReadTx<'c> {
     }
 
     /// The version that the tenant has in this snapshot: as long as it is the same, its definitions are. `None` where it has
-    /// none that is known.
-    pub fn tenant_version(&self) -> Option<Version> {
-        let (versions, moment) = self.versions?;
-        versions.tenant_at(moment, self.tenant)
+    /// none that is known. The snapshot is of now at the latest: what is read behind this is of the same version.
+    pub async fn tenant_version(&mut self) -> Result<Option<Version>, StoreError> {
+        let Some((versions, moment)) = self.versions else {
+            return Ok(None);
+        };
+        self.begin().await?;
+        Ok(versions.tenant_at(moment, self.tenant))
+    }
+
+    /// Takes the snapshot: a read has the one of its first statement, and one that finds nothing is one.
+    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 LIMIT 0";
+        self.fetch_optional(SQL, &[], |_| Ok(())).await.map(drop)
     }
 
     /// The stamp of the definitions, where it is known and stays.

@@ -485,3 +485,32 @@ fn long_reads_beyond_the_processors_wait_for_their_turn() {
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
+
+/// The version of a tenant that a read was told is that of all that it reads behind it, whatever is committed between the two.
+#[test]
+fn a_version_is_that_of_what_is_read_behind_it() {
+    let folder = TempFolder::new();
+    let store = open(&folder.join("guildhall.db"), true).unwrap();
+    let kind = EntityKind::Organization;
+    let one = block_on(tenant(&store, "one"));
+    block_on(write(&store, one, async move |tx| {
+        tx.insert_field(kind, &field(1, "Before", FieldType::Text), 1)
+            .await
+    }));
+    let read = block_on(store.read(one, async |tx| {
+        let version = tx.tenant_version().await?;
+        std::thread::scope(|scope| {
+            let rename = || {
+                block_on(write(&store, one, async |tx| {
+                    tx.update_field(&field(1, "After", FieldType::Text), 2).await
+                }));
+            };
+            scope.spawn(rename).join().unwrap();
+        });
+        Ok::<_, StoreError>((version, tx.fields(kind).await?, tx.tenant_version().await?))
+    }));
+    let (version, fields, later) = read.unwrap();
+    assert!(version.is_some());
+    assert_eq!(fields[0].name, "Before");
+    assert_eq!(later, None, "it is not known any more");
+}

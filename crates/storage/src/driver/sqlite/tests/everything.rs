@@ -34,6 +34,7 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     ] {
         tx.fields(kind).await?;
     }
+    tx.begin().await?;
     tx.insert_field(EntityKind::Organization, &field, 1).await?;
     tx.update_field(&field, 2).await?;
     tx.definitions_stamp().await?;
