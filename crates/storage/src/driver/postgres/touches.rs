@@ -180,7 +180,11 @@ impl Touches {
 
     /// Gives what was touched new versions, and says where the next look begins.
     fn take(&self, last: Option<&Last>, seen: Seen) -> Last {
-        let was = last.filter(|last| last.run == seen.run && seen.removed <= last.snapshot.from);
+        // Numbers of transactions only rise, but where a machine was set back to what it was before.
+        let follows = |last: &&Last| {
+            last.run == seen.run && seen.removed <= last.snapshot.from && last.snapshot.to <= seen.snapshot.to
+        };
+        let was = last.filter(follows);
         let touched = match (was, seen.is_all) {
             (Some(last), true) => touched(&last.snapshot, &seen.rows),
             _ => None,
@@ -267,7 +271,10 @@ impl Postgres {
             return Ok(false);
         }
         let mut connection = self.connection().await?;
-        connection.execute(RAISE, &[]).await?;
+        // Rows are written whether anybody looks or not.
+        for sql in [BEGIN_EPOCH, RAISE] {
+            connection.execute(sql, &[]).await?;
+        }
         let mut more = false;
         for sql in [REMOVE, REMOVE_FOREIGN] {
             let rows = connection.execute(sql, &[Param::Int(REMOVED_AT_ONCE)]).await?;
@@ -338,6 +345,8 @@ impl Drop for Looks<'_> {
 
 #[cfg(test)]
 mod tests {
+    use guildhall_domain::{Entity, OrganizationId};
+
     use super::*;
 
     const ONE: TenantId = TenantId(1);
@@ -354,6 +363,36 @@ mod tests {
         );
         for wrong in ["", "7", "7:8", "7:8:x", "x:8:", "7:x:"] {
             assert_eq!(Snapshot::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    /// What is known stays so from look to look of one run, unless rows are missing or numbers went back.
+    #[test]
+    fn a_look_that_does_not_follow_on_the_last_one_outdates_all() {
+        let look = |run: &str, snapshot: &str, removed| Seen {
+            run: run.to_owned(),
+            snapshot: Snapshot::parse(snapshot).unwrap(),
+            removed,
+            rows: Vec::new(),
+            is_all: true,
+        };
+        for (next, keeps) in [
+            (look("a", "10:10:", 0), true),
+            (look("a", "12:14:13", 10), true),
+            (look("a", "12:14:13", 11), false),
+            (look("b", "12:14:13", 0), false),
+            (look("a", "9:9:", 0), false),
+        ] {
+            let touches = Touches::default();
+            let last = touches.take(None, look("a", "10:10:", 0));
+            let of = || {
+                touches
+                    .versions()
+                    .of(ONE, Entity::Organization(OrganizationId(1)))
+            };
+            let before = of();
+            let _last = touches.take(Some(&last), next);
+            assert_eq!(of() == before, keeps);
         }
     }
 
