@@ -88,15 +88,16 @@ pub struct Worker {
     watched: HashMap<Place, Watched>,
     scanned: Option<Duration>,
     renewed: Duration,
-    /// Whether the database can work at two units of work of a tenant at the same time.
-    works_at_both: bool,
+    /// Whether the database works at several units of a tenant at the same time. Else they only wait for each other, and
+    /// everybody for more of them.
+    works_at_several: bool,
 }
 
 impl Worker {
     /// A worker with a name of its own.
     pub fn new(service: Arc<Service>) -> Self {
         let (owner, renewed) = (service.new_uuid(), service.monotonic());
-        let works_at_both = !service.store.is_for_one_server();
+        let works_at_several = !service.store.is_for_one_server();
         Self {
             service,
             owner,
@@ -105,7 +106,7 @@ impl Worker {
             watched: HashMap::new(),
             scanned: None,
             renewed,
-            works_at_both,
+            works_at_several,
         }
     }
 
@@ -119,10 +120,10 @@ impl Worker {
         self.advance(tenants, false).await
     }
 
-    /// Does as much as a server does at a time: for some tenants at once, two chunks of a task where the database can work at
-    /// both, and claims the task that is next when this one is done.
+    /// Does as much as a server does at a time, for some tenants at once. Where the database works at several units of a
+    /// tenant at the same time, these are two chunks of a task, and the claim of the task that is next when it is done.
     pub async fn stride(&mut self) -> Result<Step, Error> {
-        self.advance(TENANTS_AT_ONCE, true).await
+        self.advance(TENANTS_AT_ONCE, self.works_at_several).await
     }
 
     async fn advance(&mut self, tenants: usize, ahead: bool) -> Result<Step, Error> {
@@ -281,7 +282,7 @@ impl Worker {
     async fn claim(&self, task: &Queued) -> Result<Option<Held>, Error> {
         let (id, owner, seen_epoch) = (task.id.clone(), self.owner.clone(), task.seen_epoch);
         let (now, until) = (self.service.now(), self.lease_until());
-        let chunk_items = count(CHUNK_ITEMS * if self.works_at_both { 2 } else { 1 });
+        let chunk_items = count(CHUNK_ITEMS * if self.works_at_several { 2 } else { 1 });
         let claimed = self
             .service
             .store
@@ -328,7 +329,7 @@ impl Worker {
                 false => {
                     let first = held.chunk(&place.1, held.next_item, lease_until);
                     let may_follow = |second: &Chunk| second.may_follow_at_once(&first);
-                    let has_second = ahead && self.works_at_both && !held.is_careful();
+                    let has_second = ahead && !held.is_careful();
                     let second = has_second
                         .then_some(first.range.end)
                         .filter(|at| *at < held.items.len());

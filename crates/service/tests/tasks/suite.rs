@@ -536,7 +536,7 @@ async fn two_chunks_of_a_lost_task_write_nothing() {
     assert_eq!(world.dump(&tenant).await, state);
 }
 
-/// The next task of a tenant is claimed while the last chunk of the one before it is run, and is run after it. Nothing is
+/// On PostgreSQL the next task of a tenant is claimed while the last chunk of the one before it is run, and is run after it. Nothing is
 /// claimed while what a server may have died of is run.
 #[tokio::test]
 async fn the_next_task_is_claimed_ahead_unless_a_server_may_die() {
@@ -564,7 +564,11 @@ async fn the_next_task_is_claimed_ahead_unless_a_server_may_die() {
     };
     let mut dies = Worker::new(Arc::clone(&world.service));
     dies.stride().await.unwrap();
-    assert_eq!((done(&tasks).await, epochs().await), (vec![20, 0], vec![1]));
+    let claimed = i64::from(fresh::is_on_postgres());
+    assert_eq!((done(&tasks).await, epochs().await), (vec![20, 0], vec![claimed]));
+    if claimed == 0 {
+        return;
+    }
     drop(dies);
     let mut worker = Worker::new(Arc::clone(&world.service));
     assert_eq!(worker.stride().await.unwrap(), Step::Idle);
