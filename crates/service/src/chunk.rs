@@ -33,10 +33,9 @@ pub(crate) struct Chunk {
 }
 
 /// Where a chunk stands to another of the same task.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) enum Order {
     /// There is none.
-    #[default]
     Alone,
     /// It comes first, and says when it holds all that it rests on.
     Before(Arc<Notify>),

@@ -348,7 +348,11 @@ fn requests(max: usize) -> impl Strategy<Value = (SubjectKind, Vec<Item>, Vec<It
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    // Forms are filtered, some ten of them a case, and there may be more cases.
+    #![proptest_config(ProptestConfig {
+        max_local_rejects: 10_000_000,
+        ..ProptestConfig::with_cases(4_000)
+    })]
 
     #[test]
     fn bulk_is_its_items_one_by_one((kind, before, batch) in requests(16), spent in 1..4_i64, chunk in 2..16_usize) {
