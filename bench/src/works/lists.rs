@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use guildhall_testkit::Client;
+use guildhall_testkit::{Client, Server, ServerOptions};
 
 use super::{Bench, memory_mb};
 use crate::load::{CONNECTIONS, Next, Pace, Span, drive};
+use crate::place::{Database, Store};
 use crate::report::Row;
 use crate::site::{Dice, SITE, Site};
 use crate::works::reads::MILLION;
@@ -39,35 +40,57 @@ pub fn filter(bench: &Bench) -> Outcome<Vec<Row>> {
 
 fn work(bench: &Bench, work: &'static str, case: &str, queries: &[String]) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
-    let sizes = [
-        Some(bench.arguments.organizations),
-        bench.arguments.full.then_some(MILLION),
-    ];
-    for organizations in sizes.into_iter().flatten() {
-        let database = bench.place.database(organizations)?;
-        let server = bench.place.serve(&database)?;
-        let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+    let (store, lasts) = (bench.store(), Span::of(bench.arguments.lasts));
+    // With all answers that are kept, and with none: as where somebody writes all the time.
+    let cases = match bench.place.store {
+        Store::Sqlite => vec![
+            (format!("{case}, each made anew"), true),
+            (case.to_owned(), false),
+        ],
+        Store::Postgres { .. } => vec![(case.to_owned(), false)],
+    };
+    for (case, is_anew) in cases {
+        let database = bench.place.database(bench.arguments.organizations)?;
+        let (server, site) = open(bench, &database, is_anew)?;
         let answer = Client::new(site.addr).send(&site.request("GET", &queries[0]))?;
         match answer.status {
             200 => {}
-            404 => return Ok(vec![Row::not_offered(work, case, bench.store())]),
+            404 => return Ok(vec![Row::not_offered(work, &case, store)]),
             status => return Err(problem(format!("{}: {status} {}", queries[0], answer.text()))),
         }
-        let run = |connections: usize| {
-            let clients = clients(&site, queries, connections);
-            drive(site.addr, clients, Pace::Closed, Span::of(bench.arguments.lasts))
+        let ours = || {
+            drive(
+                site.addr,
+                clients(&site, queries, CONNECTIONS),
+                Pace::Closed,
+                lasts,
+            )
         };
-        if organizations == MILLION {
-            let alone = (0..bench.arguments.runs).map(|_| Ok(run(1)?.quantiles_ms(0).1));
-            let alone = alone.collect::<Outcome<Vec<f64>>>()?;
-            rows.push(Row::new(work, "p99 ms at a million", bench.store()).at_most(&alone));
-        } else {
-            let pairs = bench.alternate(|| run(CONNECTIONS), || bench.static_rate(CONNECTIONS))?;
-            let row = Row::new(work, case, bench.store()).pairs(&pairs);
-            rows.push(row.memory(memory_mb(&server)?));
-        }
+        let pairs = bench.alternate(ours, || bench.static_rate(CONNECTIONS))?;
+        let row = Row::new(work, case, store).pairs(&pairs);
+        rows.push(row.memory(memory_mb(&server)?));
+    }
+    if bench.arguments.full {
+        let database = bench.place.database(MILLION)?;
+        let (_server, site) = open(bench, &database, true)?;
+        let alone = || drive(site.addr, clients(&site, queries, 1), Pace::Closed, lasts);
+        let alone = (0..bench.arguments.runs).map(|_| Ok(alone()?.quantiles_ms(0).1));
+        let alone = alone.collect::<Outcome<Vec<f64>>>()?;
+        rows.push(Row::new(work, "p99 ms at a million", store).at_most(&alone));
     }
     Ok(rows)
+}
+
+/// A server, and its site; one that keeps no answers where each is to be made anew.
+pub fn open(bench: &Bench, database: &Database, is_anew: bool) -> Outcome<(Server, Site)> {
+    let options = ServerOptions::new(&database.folder).database(&database.url);
+    let options = match is_anew {
+        true => options.arg("--answer-cache").arg("0"),
+        false => options,
+    };
+    let server = bench.place.serve_with(&options)?;
+    let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+    Ok((server, site))
 }
 
 /// Queries that look at the thousands of rows that have the one value for those that have the other too.

@@ -19,9 +19,9 @@ use std::time::Duration;
 use super::reads::{IDS, MILLION};
 use super::{Bench, lists, memory_mb, neighbour};
 use crate::load::{CONNECTIONS, Measured, Next, Pace, Span, drive};
-use crate::place::Store;
+use crate::place::{Database, Store};
 use crate::report::Row;
-use crate::site::{NEIGHBOUR, SITE, Site, profile};
+use crate::site::{NEIGHBOUR, Site, profile};
 use crate::works::mixed;
 use crate::{Outcome, problem};
 
@@ -39,56 +39,65 @@ const PROFILES: &str = "/api/v1/organization/profile/";
 /// Reads, filters and creates, each at twice the rate that the server has reached with patient clients.
 pub fn overload(bench: &Bench) -> Outcome<Vec<Row>> {
     let database = bench.place.database(bench.arguments.organizations)?;
+    let numbers = Arc::new(AtomicU64::new(50 * MILLION));
+    let mut rows = Vec::new();
+    for case in ["reads", "filters", "creates"] {
+        rows.extend(flood(bench, &database, case, &numbers)?);
+    }
+    Ok(rows)
+}
+
+/// One case, with a server of its own: for filters one that keeps no answers, since there are but a few of them.
+fn flood(bench: &Bench, database: &Database, case: &str, numbers: &Arc<AtomicU64>) -> Outcome<Vec<Row>> {
     let ids = Arc::new(database.numbers(IDS)?);
-    let few_ids = neighbour::neighbours(&database)?;
-    let server = bench.place.serve(&database)?;
-    let site = Site::open(&bench.place, &database.url, server.addr(), SITE)?;
+    let few_ids = neighbour::neighbours(database)?;
+    let (server, site) = lists::open(bench, database, case == "filters")?;
     let other = Site::open(&bench.place, &database.url, server.addr(), NEIGHBOUR)?;
     let span = Span::of(bench.arguments.lasts);
     let long = Span::after(WARM_UP, bench.arguments.lasts);
-    let numbers = Arc::new(AtomicU64::new(50 * MILLION));
     let queries: Vec<String> = lists::two_values().collect();
-    let asks_little = |case: &str| {
+    let clients = |count: usize| match case {
+        "reads" => site.getters(PROFILES, &ids, count),
+        "filters" => lists::clients(&site, &queries, count),
+        _ => creators(bench, &site, numbers, count),
+    };
+    let asks_little = || {
         let clients = match case {
-            "creates" => creators(bench, &other, &numbers, FEW),
+            "creates" => creators(bench, &other, numbers, FEW),
             _ => other.getters(PROFILES, &few_ids, FEW),
         };
         drive(other.addr, clients, Pace::Open(LITTLE), long)
     };
     let mut rows = Vec::new();
-    for case in ["reads", "filters", "creates"] {
-        let clients = |count: usize| match case {
-            "reads" => site.getters(PROFILES, &ids, count),
-            "filters" => lists::clients(&site, &queries, count),
-            _ => creators(bench, &site, &numbers, count),
-        };
-        let capacity = drive(site.addr, clients(CONNECTIONS), Pace::Closed, span)?.rate();
-        // On PostgreSQL so many wait so long that some are refused.
-        if case == "reads" && matches!(bench.place.store, Store::Sqlite) {
-            let crowd = drive(site.addr, clients(CROWD), Pace::Closed, span)?;
-            rows.push(
-                Row::new("overload", "reads, as many patient connections", bench.store())
-                    .against(crowd.rate(), bench.static_rate(CROWD)?)
-                    .latencies(crowd.first().quantile_ms(0.5), crowd.first().quantile_ms(0.99)),
-            );
-        }
-        let quiet = asks_little(case)?;
-        let (flood, little) = thread::scope(|scope| {
-            let little = scope.spawn(|| asks_little(case));
-            let flood = drive(site.addr, clients(CROWD), Pace::Open(2.0 * capacity), long);
-            let little = little.join().map_err(|_| problem("the other tenant panicked"))?;
-            Ok::<_, crate::Problem>((flood?, little?))
-        })?;
-        rows.extend(told(bench, case, capacity, &flood));
-        rows.push(beside(bench, format!("{case}, other tenant alone"), &quiet));
+    let capacity = drive(site.addr, clients(CONNECTIONS), Pace::Closed, span)?.rate();
+    // On PostgreSQL so many wait so long that some are refused.
+    if case == "reads" && matches!(bench.place.store, Store::Sqlite) {
+        let crowd = drive(site.addr, clients(CROWD), Pace::Closed, span)?;
         rows.push(
-            beside(bench, format!("{case}, other tenant meanwhile"), &little).memory(memory_mb(&server)?),
+            Row::new("overload", "reads, as many patient connections", bench.store())
+                .against(crowd.rate(), bench.static_rate(CROWD)?)
+                .latencies(crowd.first().quantile_ms(0.5), crowd.first().quantile_ms(0.99)),
         );
     }
+    let quiet = asks_little()?;
+    let (flood, little) = thread::scope(|scope| {
+        let little = scope.spawn(asks_little);
+        let flood = drive(site.addr, clients(CROWD), Pace::Open(2.0 * capacity), long);
+        let little = little.join().map_err(|_| problem("the other tenant panicked"))?;
+        Ok::<_, crate::Problem>((flood?, little?))
+    })?;
+    rows.extend(told(bench, case, capacity, &flood));
+    rows.push(beside(bench, format!("{case}, other tenant alone"), &quiet));
+    rows.push(beside(bench, format!("{case}, other tenant meanwhile"), &little).memory(memory_mb(&server)?));
     // Afterwards it must be as quick as before.
-    let clients = mixed::clients(bench, &site, &ids, 100 * MILLION);
-    let after = drive(site.addr, clients, Pace::Closed, span)?;
-    rows.push(beside(bench, "mixed, afterwards".to_owned(), &after));
+    let mixed = mixed::clients(
+        bench,
+        &site,
+        &ids,
+        100 * MILLION + numbers.load(Ordering::Relaxed),
+    );
+    let after = drive(site.addr, mixed, Pace::Closed, span)?;
+    rows.push(beside(bench, format!("{case}, mixed afterwards"), &after));
     Ok(rows)
 }
 

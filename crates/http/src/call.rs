@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use guildhall_domain::json::{self, At, Node};
+use guildhall_domain::list::ListKind;
 use guildhall_domain::{Caller, Excerpt, OrganizationId, text};
 use guildhall_service::{Authenticated, Service};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::kept::{KeptAnswers, Shown};
+use crate::kept::{KeptAnswers, PageKey, Shown};
 use crate::wire::In;
 
 /// The type of the answers of operations.
@@ -189,6 +190,29 @@ impl Call {
         let reply = make(self).await?;
         if let Some((JSON, body)) = &reply.content {
             self.kept.keep((tenant, id, which), version, body);
+        }
+        Ok(reply)
+    }
+
+    /// The page of organizations or customers that the query asks for: the one that was made earlier, if nothing of the tenant
+    /// has changed since, or else what `make` makes. Only for pages that are the same to every caller who is let through
+    /// to them, and show nothing but what [`guildhall_service::Service::contents_version`] is of.
+    pub async fn kept_page(
+        &self,
+        kind: ListKind,
+        make: impl AsyncFnOnce(&Self) -> Result<Reply, ApiError>,
+    ) -> Result<Reply, ApiError> {
+        // The version comes first: what is read after it is as new, or newer.
+        let Some(version) = self.service.contents_version(self.caller()) else {
+            return make(self).await;
+        };
+        let key = PageKey::new(self.caller().tenant, kind, &self.query);
+        if let Some(body) = self.kept.find_page(key, version) {
+            return Ok(Reply::content(JSON, body));
+        }
+        let reply = make(self).await?;
+        if let Some((JSON, body)) = &reply.content {
+            self.kept.keep_page(key, version, body);
         }
         Ok(reply)
     }

@@ -4,17 +4,25 @@
 //! types and members are the same in all of them, so a packed profile takes a third of its bytes, and three times
 //! as many are kept. Unpacking costs a microsecond or two, making an answer anew twenty times that. Those that were asked
 //! for last are kept as they are, too.
+//!
+//! Pages of lists are kept as they are, as long as nothing of their tenant changes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use guildhall_domain::digest::sha256;
+use guildhall_domain::list::ListKind;
 use guildhall_domain::{OrganizationId, TenantId};
 use guildhall_service::{Kept, Version};
 use lz4_flex::block::{compress_with_dict, decompress_with_dict};
 
 /// What answers as they are may hold together, with what they cost beside their bytes.
 const LOOSE_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// What pages of lists may hold together, likewise.
+const PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A larger page is not kept.
+const PAGE_BYTES_MAX: usize = 128 * 1024;
 /// A larger answer is not kept.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What of an example serves as a dictionary.
@@ -36,8 +44,26 @@ pub enum Shown {
 /// Whose answer it is, and which.
 pub type Key = (TenantId, OrganizationId, Shown);
 
+/// Whose page of a list it is, of what, and the digest of what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PageKey(TenantId, ListKind, [u8; 32]);
+
+impl PageKey {
+    /// That of a query's decoded parameters, in their order.
+    pub fn new(tenant: TenantId, kind: ListKind, query: &[(String, String)]) -> Self {
+        let mut asked = Vec::with_capacity(128);
+        for text in query.iter().flat_map(|(name, value)| [name, value]) {
+            // With its length, so that no two queries are the same text.
+            asked.extend_from_slice(&text.len().to_le_bytes());
+            asked.extend_from_slice(text.as_bytes());
+        }
+        Self(tenant, kind, sha256(&[&asked]))
+    }
+}
+
 /// Answers that were made earlier.
 pub struct KeptAnswers<V = Version> {
+    pages: Kept<PageKey, Bytes, V>,
     loose: Kept<Key, Bytes, V>,
     packed: Kept<Key, Packed, V>,
     examples: Mutex<HashMap<(TenantId, Shown), Example>>,
@@ -75,13 +101,14 @@ impl Packed {
 }
 
 impl<V: Copy + Eq> KeptAnswers<V> {
-    /// So many bytes of packed answers at most, and no more of answers as they are.
+    /// So many bytes of packed answers at most, and no more of answers as they are, nor of pages.
     pub fn holding(packed: usize) -> Self {
         Self::with(LOOSE_BYTES_MAX.min(packed), packed)
     }
 
     fn with(loose: usize, packed: usize) -> Self {
         Self {
+            pages: Kept::holding(PAGES_BYTES_MAX.min(packed)),
             loose: Kept::holding(loose),
             packed: Kept::holding(packed),
             examples: Mutex::default(),
@@ -109,6 +136,19 @@ impl<V: Copy + Eq> KeptAnswers<V> {
         // A copy is as long as it must be; the original may have room to spare at its end.
         self.loose
             .keep(key, version, Bytes::copy_from_slice(body), body.len());
+    }
+
+    /// The page of a list, if it was made under this version.
+    pub fn find_page(&self, key: PageKey, version: V) -> Option<Bytes> {
+        self.pages.find(key, version)
+    }
+
+    /// Keeps a page of a list that was made under this version.
+    pub fn keep_page(&self, key: PageKey, version: V, body: &[u8]) {
+        if body.len() <= PAGE_BYTES_MAX {
+            let page = Bytes::copy_from_slice(body);
+            self.pages.keep(key, version, page, body.len());
+        }
     }
 
     /// What to compress an answer with: another one of its kind, or itself.
@@ -199,6 +239,37 @@ mod tests {
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
         assert_eq!(Packed::new(&noise, example).open().unwrap(), noise);
+    }
+
+    #[test]
+    fn a_page_is_found_by_who_asks_the_same_of_the_same() {
+        let kept = Answers::holding(64 * 1024 * 1024);
+        let query = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            pairs.iter().map(owned).collect()
+        };
+        let key = |tenant, kind, pairs: &[(&str, &str)]| PageKey::new(TenantId(tenant), kind, &query(pairs));
+        let asked = key(1, ListKind::Organizations, &[("sort", "name"), ("limit", "5")]);
+        kept.keep_page(asked, 5, b"[]");
+        assert_eq!(kept.find_page(asked, 5).unwrap(), "[]");
+        assert_eq!(kept.find_page(asked, 6), None);
+        let all = ListKind::Organizations;
+        for other in [
+            key(2, all, &[("sort", "name"), ("limit", "5")]),
+            key(1, ListKind::Customers, &[("sort", "name"), ("limit", "5")]),
+            key(1, all, &[]),
+            key(1, all, &[("sort", "name")]),
+            key(1, all, &[("sort", "name"), ("limit", "6")]),
+            key(1, all, &[("sort", "namelimit"), ("", "5")]),
+            key(1, all, &[("sort", "name"), ("limit5", "")]),
+        ] {
+            assert_eq!(kept.find_page(other, 5), None, "{other:?}");
+        }
+        kept.keep_page(asked, 6, &[b'x'; PAGE_BYTES_MAX + 1]);
+        assert_eq!(kept.find_page(asked, 6), None);
+        let none = Answers::holding(0);
+        none.keep_page(asked, 5, b"[]");
+        assert_eq!(none.find_page(asked, 5), None);
     }
 
     #[test]

@@ -162,6 +162,11 @@ impl<'a, T: serde::Serialize> Written<'a, T> {
     pub fn again(text: &'a RawValue) -> Self {
         Self(text, PhantomData)
     }
+
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.0.get().len()
+    }
 }
 
 impl<T: Schema> Schema for Written<'_, T> {

@@ -132,6 +132,12 @@ impl Service {
         Ok(self.store.version_now(caller.tenant, id).await?)
     }
 
+    /// The version of pages of organizations or customers that are made next, where one can be told: see
+    /// [`guildhall_storage::Store::contents_version`].
+    pub fn contents_version(&self, caller: &Caller) -> Option<Version> {
+        self.store.contents_version(caller.tenant)
+    }
+
     /// An organization as it is to be shown, with what hangs on it where that is wanted. `None` where the definitions
     /// of its fields are not in memory: reading its [profile](Self::profile) brings them there.
     pub async fn seen_organization(

@@ -155,8 +155,7 @@ impl WriteTx<'_> {
         let (kind, entity_number) = entity_key(entity);
         let touched = match entity {
             Entity::Organization(id) => Touched::Organization(id.0),
-            // An organization's answers show no entitlements of customers.
-            Entity::Customer(_) => Touched::Nothing,
+            Entity::Customer(number) => Touched::Customer(number),
         };
         self.execute_one_on(
             touched,

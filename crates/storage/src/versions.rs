@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use guildhall_domain::{Entity, OrganizationId, TenantId};
 
-/// Powers of two: two megabytes for organizations, of which answers are kept, half a one for customers, and 8 KiB for
-/// tenants. What shares a place with something that is written is outdated needlessly: of a million kept answers four by
+/// Powers of two: two megabytes for organizations, of which answers are kept, half a one for customers, and twice 8 KiB
+/// for tenants. What shares a place with something that is written is outdated needlessly: of a million kept answers four by
 /// each write.
 const ORGANIZATIONS: usize = 1 << 18;
 const CUSTOMERS: usize = 1 << 16;
@@ -46,7 +46,10 @@ pub(crate) struct Moment(u64);
 /// All versions of a database.
 pub(crate) struct Versions {
     ended: AtomicU64,
+    /// Of what may have changed anything of a tenant.
     tenants: Box<[AtomicU64]>,
+    /// Of what has changed something of a tenant, whatever it was.
+    contents: Box<[AtomicU64]>,
     organizations: Box<[AtomicU64]>,
     customers: Box<[AtomicU64]>,
 }
@@ -57,6 +60,7 @@ impl Default for Versions {
         Self {
             ended: AtomicU64::new(0),
             tenants: zeros(TENANTS),
+            contents: zeros(TENANTS),
             organizations: zeros(ORGANIZATIONS),
             customers: zeros(CUSTOMERS),
         }
@@ -90,6 +94,14 @@ impl Versions {
         (version <= moment.0).then_some(Version(version))
     }
 
+    /// The version of all organizations and customers of the tenant together now: it changes with each commit that touches
+    /// anything. `None` while such a commit is under way.
+    pub(crate) fn contents(&self, tenant: TenantId) -> Option<Version> {
+        let now = self.now();
+        let version = self.contents[tenant_place(tenant)].load(Ordering::Acquire);
+        (version <= now.0).then_some(Version(version))
+    }
+
     /// The version of a thing now.
     pub(crate) fn of(&self, tenant: TenantId, thing: Entity) -> Option<Version> {
         self.at(self.now(), tenant, thing)
@@ -107,6 +119,7 @@ impl Versions {
                 Touched::Customer(number) => &self.customers[place(tenant.0, *number, CUSTOMERS)],
                 Touched::Tenant => self.tenant(*tenant),
             };
+            self.contents[tenant_place(*tenant)].store(number, Ordering::SeqCst);
             place.store(number, Ordering::SeqCst);
         }
         Commit {
@@ -118,7 +131,7 @@ impl Versions {
     /// Likewise, one that may change anything of any tenant.
     pub(crate) fn begin_all(&self) -> Commit<'_> {
         let number = self.ended.load(Ordering::Acquire) + 1;
-        for tenant in &self.tenants {
+        for tenant in self.tenants.iter().chain(&self.contents) {
             tenant.store(number, Ordering::SeqCst);
         }
         Commit {
@@ -128,7 +141,7 @@ impl Versions {
     }
 
     fn tenant(&self, tenant: TenantId) -> &AtomicU64 {
-        &self.tenants[place(tenant.0, 0, TENANTS)]
+        &self.tenants[tenant_place(tenant)]
     }
 }
 
@@ -144,6 +157,10 @@ impl Commit<'_> {
     pub(crate) fn end(self) {
         self.versions.ended.store(self.number, Ordering::SeqCst);
     }
+}
+
+fn tenant_place(tenant: TenantId) -> usize {
+    place(tenant.0, 0, TENANTS)
 }
 
 /// A place among `count`, a power of two: the highest bits of a product, which all bits have a part in.
@@ -218,6 +235,33 @@ mod tests {
         assert_eq!(versions.tenant_at(moment, ONE), None);
         let after = versions.tenant_at(versions.now(), ONE);
         assert!(before.is_some() && after.is_some() && before != after);
+    }
+
+    #[test]
+    fn the_contents_of_a_tenant_have_a_new_version_with_whatever_is_touched() {
+        let versions = Versions::default();
+        let all = || [versions.contents(ONE), versions.contents(TWO)];
+        let mut before = all();
+        for touched in [
+            Touched::NewOrganization(1),
+            Touched::Organization(1),
+            Touched::Customer(1),
+            Touched::Tenant,
+        ] {
+            let commit = versions.begin(&[(ONE, touched)]);
+            assert_eq!(all(), [None, before[1]], "{touched:?}");
+            commit.end();
+            let after = all();
+            assert!(after[0].is_some() && after[0] != before[0], "{touched:?}");
+            assert_eq!(after[1], before[1], "{touched:?}");
+            before = after;
+        }
+        versions.begin(&[(ONE, Touched::Nothing)]).end();
+        assert_eq!(all(), before);
+        let commit = versions.begin_all();
+        assert_eq!(all(), [None, None]);
+        commit.end();
+        assert!(all()[0] != before[0] && all()[1] != before[1]);
     }
 
     #[test]

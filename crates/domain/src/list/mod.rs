@@ -18,7 +18,7 @@ use crate::field::{EntityKind, Values};
 use crate::{Customer, Entitlement, Organization, Product, Timestamp, text};
 
 /// What is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ListKind {
     /// Organizations.
     Organizations,

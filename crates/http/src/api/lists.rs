@@ -11,8 +11,8 @@ use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::{Written, answer};
 
-/// What a row takes in an answer, about: so much room is made beforehand.
-const ROW_BYTES: usize = 1_024;
+/// What a page takes beside its rows, about.
+const PAGE_BYTES: usize = 256;
 
 answer! {
     /// How many a list has.
@@ -189,52 +189,65 @@ pub fn entitlement<'a>(
     }
 }
 
+/// What a page of these rows takes, about: so much room is made beforehand.
+fn room<T: serde::Serialize>(rows: &[Written<'_, T>]) -> usize {
+    PAGE_BYTES + rows.iter().map(|row| row.bytes() + 1).sum::<usize>()
+}
+
 fn total(total: Option<Total>) -> Option<ListTotalOut> {
     total.map(|Total { count, exact }| ListTotalOut { count, exact })
 }
 
 /// `GET /guildhall/v1/organizations`
 pub async fn organizations(call: Call) -> Result<Reply, ApiError> {
-    let query = ListQuery::parse(ListKind::Organizations, &call.query)?;
-    let (cursor, limit) = (call.query("cursor")?, call.query_number("limit")?);
-    let page = call
-        .service
-        .list_organizations(call.caller(), &query, cursor, limit)
-        .await?;
-    let rows = page.rows.iter().map(|row| {
-        let text = row.shown(|row| Written::text(&organization(row, &page.definitions)))?;
-        Ok(Written::again(text))
-    });
-    Reply::json_of(
-        page.rows.len() * ROW_BYTES,
-        &OrganizationListOut {
-            organizations: rows.collect::<Result<_, ApiError>>()?,
-            next_cursor: page.next.as_deref(),
-            total: total(page.total),
-        },
-    )
+    call.kept_page(ListKind::Organizations, async |call| {
+        let query = ListQuery::parse(ListKind::Organizations, &call.query)?;
+        let (cursor, limit) = (call.query("cursor")?, call.query_number("limit")?);
+        let page = call
+            .service
+            .list_organizations(call.caller(), &query, cursor, limit)
+            .await?;
+        let rows = page.rows.iter().map(|row| {
+            let text = row.shown(|row| Written::text(&organization(row, &page.definitions)))?;
+            Ok(Written::again(text))
+        });
+        let organizations = rows.collect::<Result<Vec<_>, ApiError>>()?;
+        Reply::json_of(
+            room(&organizations),
+            &OrganizationListOut {
+                organizations,
+                next_cursor: page.next.as_deref(),
+                total: total(page.total),
+            },
+        )
+    })
+    .await
 }
 
 /// `GET /guildhall/v1/customers`
 pub async fn customers(call: Call) -> Result<Reply, ApiError> {
-    let query = ListQuery::parse(ListKind::Customers, &call.query)?;
-    let (cursor, limit) = (call.query("cursor")?, call.query_number("limit")?);
-    let page = call
-        .service
-        .list_customers(call.caller(), &query, cursor, limit)
-        .await?;
-    let rows = page.rows.iter().map(|row| {
-        let text = row.shown(|row| Written::text(&customer(row, &page.definitions)))?;
-        Ok(Written::again(text))
-    });
-    Reply::json_of(
-        page.rows.len() * ROW_BYTES,
-        &CustomerListOut {
-            customers: rows.collect::<Result<_, ApiError>>()?,
-            next_cursor: page.next.as_deref(),
-            total: total(page.total),
-        },
-    )
+    call.kept_page(ListKind::Customers, async |call| {
+        let query = ListQuery::parse(ListKind::Customers, &call.query)?;
+        let (cursor, limit) = (call.query("cursor")?, call.query_number("limit")?);
+        let page = call
+            .service
+            .list_customers(call.caller(), &query, cursor, limit)
+            .await?;
+        let rows = page.rows.iter().map(|row| {
+            let text = row.shown(|row| Written::text(&customer(row, &page.definitions)))?;
+            Ok(Written::again(text))
+        });
+        let customers = rows.collect::<Result<Vec<_>, ApiError>>()?;
+        Reply::json_of(
+            room(&customers),
+            &CustomerListOut {
+                customers,
+                next_cursor: page.next.as_deref(),
+                total: total(page.total),
+            },
+        )
+    })
+    .await
 }
 
 /// `GET /guildhall/v1/products`

@@ -96,7 +96,17 @@ impl Stage {
             shown(&self.reader, &self.all).await,
         );
         assert!(before.0.iter().all(Option::is_some));
+        let contents = || [0, 2].map(|at| self.reader.contents_version(self.all[at].0));
+        let contents_before = contents();
         write(&self.writer, self.one, what).await;
+        match self.writer.is_for_one_server() {
+            true => {
+                let changed: [bool; 2] = std::array::from_fn(|at| contents()[at] != contents_before[at]);
+                assert_eq!(changed, [true, false], "the contents of the one tenant change");
+                assert!(contents().iter().all(Option::is_some));
+            }
+            false => assert_eq!(contents(), [None, None]),
+        }
         let after = (
             versions(&self.reader, &self.all).await,
             shown(&self.reader, &self.all).await,
@@ -141,8 +151,10 @@ pub async fn what_is_shown_otherwise_has_another_version(open: Open<'_>) {
     // Nothing that is shown.
     check!([], [], async |tx| add(tx, 9).await);
     check!([], [], async |tx| {
-        let (of, fields) = (Entity::Customer(1), Definitions::default());
-        tx.insert_entitlement(2, "e2", of, 1, NOW).await?;
+        tx.insert_entitlement(2, "e2", Entity::Customer(1), 1, NOW).await
+    });
+    check!([], [], async |tx| {
+        let fields = Definitions::default();
         tx.insert_customer(&customer(3), &fields, NOW).await?;
         tx.rename_customer(1, "Somebody", NOW).await?;
         tx.insert_product(&product(3), NOW).await

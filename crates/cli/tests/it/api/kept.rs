@@ -73,8 +73,12 @@ impl Stage {
     }
 
     fn bulk_profile(&self, payload: &Value) {
+        self.bulk_profile_of(&self.organization, payload);
+    }
+
+    fn bulk_profile_of(&self, organization: &str, payload: &Value) {
         let mut payload = payload.clone();
-        payload["id"] = json!(self.organization);
+        payload["id"] = json!(organization);
         let item = json!({"operationType": "UPDATE", "payload": payload});
         let id = self.site.bulk(
             "/organization/profile/bulk",
@@ -210,6 +214,86 @@ fn every_change_of_a_customer_is_seen_in_lists_at_once() {
     changed("a value less, in bulk", "details", &json!([]));
     site.delete(&format!("/customer/account/{id}")).gone();
     assert_eq!(listed(), Value::Null);
+}
+
+/// Pages are kept as long as nothing of the tenant changes; after each change every list is the one that is made anew.
+#[test]
+fn every_change_is_seen_in_all_lists_at_once() {
+    let stage = Stage::new();
+    let (site, product) = (&stage.site, stage.product.as_str());
+    let (id, customer) = (stage.organization.as_str(), stage.customer.as_str());
+    let lists = [
+        "/organizations?".to_owned(),
+        "/organizations?namePrefix=ac&count=true&".to_owned(),
+        "/organizations?sort=-updatedAt&".to_owned(),
+        "/organizations?detail.Region.eq=EU&".to_owned(),
+        format!("/organizations?customer={customer}&"),
+        format!("/organizations?product={product}&"),
+        "/customers?sort=name&".to_owned(),
+        "/customers?emailPrefix=ann&count=true&".to_owned(),
+        format!("/customers?organization={id}&"),
+        format!("/customers?product={product}&"),
+    ];
+    let mut limit = 50;
+    let mut all = || {
+        // A page with this limit was never asked for, so it is not kept.
+        limit += 1;
+        lists.each_ref().map(|list| {
+            let anew = site.own(&format!("{list}limit={limit}")).ok();
+            for time in ["first", "second"] {
+                assert_eq!(
+                    site.own(&format!("{list}limit=50")).ok(),
+                    anew,
+                    "{list}, {time} time"
+                );
+            }
+            anew
+        })
+    };
+    let mut before = all();
+    let mut changed = |what: &str, wanted: &[usize]| {
+        let after = all();
+        let differ = |at: &usize| before[*at] != after[*at];
+        let changed: Vec<usize> = (0..lists.len()).filter(differ).collect();
+        assert_eq!(changed, wanted, "the lists that {what} changes");
+        before = after;
+    };
+    let made = site.post("/organization", &json!({"name": "Acme B"})).ok();
+    changed("an organization more", &[0, 1, 2]);
+    let other = made["id"].as_str().unwrap();
+    let path = format!("/organization/{other}/details?fieldName=Region");
+    site.put(&path, &json!({"values": ["EU"]})).ok();
+    changed("a value", &[0, 1, 2, 3]);
+    stage.bulk_profile_of(other, &json!({"associateCustomers": {"customerIds": [customer]}}));
+    changed("a customer of an organization", &[4]);
+    let entitled = json!({"productId": product});
+    site.post(&format!("/organization/{other}/entitlement"), &entitled)
+        .ok();
+    changed("an entitlement of an organization", &[5]);
+    site.post(&format!("/customer/{customer}/entitlement"), &entitled)
+        .ok();
+    changed("an entitlement of a customer", &[9]);
+    let bob = site
+        .post("/customer", &json!({"email": "ann.b@example.com"}))
+        .ok();
+    changed("a customer more", &[6, 7]);
+    stage.bulk_profile(&json!({"associateCustomers": {"customerIds": [bob["id"]]}}));
+    changed("a customer of another organization", &[8]);
+    site.put(&format!("/organization/{id}"), &json!({"name": "Zeta"}))
+        .ok();
+    changed("another name", &[0, 1, 2, 3, 4, 5]);
+    site.delete(&format!("/organization/{other}")).gone();
+    changed("an organization less", &[0, 1, 2, 3, 4, 5]);
+    site.delete(&format!("/customer/account/{customer}")).gone();
+    changed("a customer less", &[4, 6, 7, 8, 9]);
+    site.delete("/organization/details/Region").gone();
+    for list in lists.iter().filter(|list| list.contains("Region")) {
+        site.own(&format!("{list}limit=50")).refused(400);
+    }
+    assert_eq!(
+        site.own("/organizations?limit=50").ok()["organizations"][0]["details"],
+        json!([])
+    );
 }
 
 /// One moves an organization to and fro between two values; whoever lists those with a value sees it with
