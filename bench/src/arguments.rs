@@ -13,7 +13,7 @@ Measures guildhall beside what the machine allows.
 cargo run --release -p guildhall-bench -- [WORK]... [OPTION]...
 
 Works: profile-get organization-get create bulk-upsert bulk-details ingest list filter growth start memory mixed
-neighbour slow-sync; all of them when none is named. And, only when named: overload, costs.
+neighbour slow-sync check; all of them when none is named. And, only when named: overload, costs.
 
   --database DB      sqlite (the default), postgres (a throwaway cluster), or postgres://USER@HOST/NAME of a server on
                      which databases may be made and dropped

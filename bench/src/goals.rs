@@ -10,7 +10,7 @@ pub enum Goal {
 }
 
 /// The names of the works, in the order in which they are run when none is named.
-pub const WORKS: [&str; 14] = [
+pub const WORKS: [&str; 15] = [
     "profile-get",
     "organization-get",
     "create",
@@ -25,10 +25,11 @@ pub const WORKS: [&str; 14] = [
     "mixed",
     "neighbour",
     "slow-sync",
+    "check",
 ];
 
 /// Work, case, store, goal. What is not here has none.
-const GOALS: [(&str, &str, &str, Goal); 32] = [
+const GOALS: [(&str, &str, &str, Goal); 33] = [
     ("profile-get", "uniform", "sqlite", Goal::AtLeast(0.60)),
     ("profile-get", "hot 10,000", "sqlite", Goal::AtLeast(0.85)),
     ("profile-get", "uniform, a million", "sqlite", Goal::AtLeast(0.50)),
@@ -71,6 +72,7 @@ const GOALS: [(&str, &str, &str, Goal); 32] = [
         Goal::AtMost(2.0),
     ),
     ("slow-sync", "create to syncs", "sqlite", Goal::AtLeast(25.0)),
+    ("check", "an object of 1 KB, µs", "sqlite", Goal::AtMost(3.0)),
 ];
 
 /// The goal of a row, if it has one.

@@ -1,6 +1,7 @@
 //! The works: each starts what it needs, runs ours and the ceiling in turn, and returns rows.
 
 mod bulk;
+mod check;
 mod costs;
 mod create;
 mod growth;
@@ -47,6 +48,7 @@ impl Bench {
     pub fn run(&self, work: &'static str) -> Outcome<Vec<Row>> {
         match work {
             "profile-get" => reads::profile_get(self),
+            "check" => check::check(self),
             "organization-get" => reads::organization_get(self),
             "costs" => costs::costs(self),
             "create" => create::create(self),

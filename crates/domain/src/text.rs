@@ -59,6 +59,10 @@ pub fn prefix_key(raw: &str) -> String {
 ///
 /// The problem in words that follow the place or the name of the member.
 pub fn free_text(raw: &str, max_chars: usize) -> Result<(), String> {
+    // Nearly always there is nothing to look for.
+    if raw.len() <= max_chars && raw.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Ok(());
+    }
     let chars = raw.chars().count();
     if chars > max_chars {
         return Err(format!(

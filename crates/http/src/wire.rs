@@ -219,11 +219,14 @@ impl<T: In> In for Vec<T> {
 
     fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
         match node {
-            Node::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| T::read(item, &at.index(index)))
-                .collect(),
+            Node::Array(items) => {
+                // As long as it will be: collecting what may fail grows by and by.
+                let mut all = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    all.push(T::read(item, &at.index(index))?);
+                }
+                Ok(all)
+            }
             other => Err(wrong_type(
                 &format!("an array, each item {}", T::EXPECTED),
                 other,

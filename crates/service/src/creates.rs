@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guildhall_domain::bulk::FieldValues;
+use guildhall_domain::bulk::{FieldValues, check_values};
 use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
 use guildhall_domain::{
     Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Subject, SubjectKind,
@@ -20,7 +20,7 @@ use crate::accounts::{customer_id, email_taken};
 use crate::definitions::DefinitionsCache;
 use crate::folds::Folds;
 use crate::organizations::{free_organization_id, name_taken};
-use crate::profiles::{Profile, check_details, profile_of};
+use crate::profiles::{Profile, profile_of};
 
 /// How long one waits for its turn at most, as for a connection.
 const WAIT_MAX: Duration = Duration::from_secs(3);
@@ -339,7 +339,7 @@ fn decide(
     }
     let values = match &draft.checked {
         Some((values, by)) if Arc::ptr_eq(by, fields) => values.clone(),
-        _ => check_details(fields, &draft.details, phone)?,
+        _ => check_values(fields, &draft.details, phone)?,
     };
     let kind = draft.subject.kind();
     let place = (kind.other().thing(), kind.associations_member());

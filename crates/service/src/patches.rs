@@ -14,7 +14,6 @@ use crate::entitlements::no_entitlement;
 use crate::lists::Load;
 use crate::organizations::{lock_organization, name_taken, no_organization, organization_name};
 use crate::products::{no_product, product_name};
-use crate::profiles::check_details;
 use crate::values::lock_customer;
 use crate::{Error, Service};
 
@@ -63,7 +62,7 @@ fn patched(
     details: &[FieldValues],
     phone: PhoneFormat,
 ) -> Result<Values, Rejection> {
-    let checked = check_details(definitions, details, phone)?;
+    let checked = bulk::check_values(definitions, details, phone)?;
     let mut new = old.clone();
     for detail in details {
         if let Some(definition) = definitions.find(&detail.name) {

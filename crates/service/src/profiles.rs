@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use guildhall_domain::bulk::{FieldValues, check_parts};
-use guildhall_domain::field::{Definitions, EntityKind, PhoneFormat, Values};
+use guildhall_domain::bulk::{FieldValues, check_parts, check_values};
+use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{
     Caller, Customer, Entitlement, Entity, Member, Organization, OrganizationId, Rejection, Subject,
     SubjectKind, limits, text,
@@ -189,7 +189,7 @@ impl Service {
         // What can be done before the transaction is.
         let last = self.definitions.last(caller.tenant, subject.kind().fields());
         let phone = self.settings.phone_format;
-        let checked = last.and_then(|last| Some((check_details(&last, &new.details, phone).ok()?, last)));
+        let checked = last.and_then(|last| Some((check_values(&last, &new.details, phone).ok()?, last)));
         Ok(Draft {
             number: self.numbers.take(caller.tenant, counter, 1).await?,
             uuid: self.new_uuid(),
@@ -265,25 +265,4 @@ pub(crate) async fn profile_of(
         organizations,
         ..bare_profile(tx, definitions, subject).await?
     })
-}
-
-/// The values of a payload in their stored form.
-pub(crate) fn check_details(
-    definitions: &Definitions,
-    details: &[FieldValues],
-    phone: PhoneFormat,
-) -> Result<Values, Rejection> {
-    let mut values = Values::default();
-    for (index, detail) in details.iter().enumerate() {
-        let at = format!("details[{index}]");
-        // A field that a body names is a value of that body: 400, not 404.
-        let definition = definitions.require(&detail.name).map_err(|missing| {
-            Rejection::invalid(format!("{at}.name"), format!("Invalid detail field: {missing}"))
-        })?;
-        let checked = definition
-            .check(&detail.values, phone)
-            .map_err(|e| e.inside(&at))?;
-        values.set(definition.id, checked);
-    }
-    Ok(values)
 }

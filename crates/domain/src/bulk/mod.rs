@@ -11,14 +11,16 @@ mod examples;
 mod facts;
 #[cfg(test)]
 mod law;
-
-use std::collections::HashSet;
+mod names;
 
 use serde::{Deserialize, Serialize};
 
 use crate::field::NewDefinition;
+use crate::field::{Definitions, PhoneFormat, Values};
 use crate::subject::SubjectKind;
 use crate::{Excerpt, Rejection, limits, text};
+
+use names::Names;
 
 pub use checked::Checked;
 pub use facts::{Change, Decision, Facts, Need, organization_numbers};
@@ -331,20 +333,50 @@ pub fn check_details(details: &[FieldValues]) -> Result<(), Rejection> {
     check_value_count(details.iter().map(|detail| detail.values.len())).map_err(|e| e.inside("details"))
 }
 
+/// The values of a payload, the form of which is right, as they are stored.
+///
+/// # Errors
+///
+/// `Invalid` at the detail.
+pub fn check_values(
+    definitions: &Definitions,
+    details: &[FieldValues],
+    phone: PhoneFormat,
+) -> Result<Values, Rejection> {
+    let mut values = Values::default();
+    let mut next = 0;
+    for (index, detail) in details.iter().enumerate() {
+        let at = || format!("details[{index}]");
+        // A field that a body names is a value of that body: 400, not 404.
+        let definition = definitions
+            .require_near(&detail.name, &mut next)
+            .map_err(|missing| {
+                Rejection::invalid(
+                    format!("{}.name", at()),
+                    format!("Invalid detail field: {missing}"),
+                )
+            })?;
+        let checked = definition
+            .check(&detail.values, phone)
+            .map_err(|e| e.inside(&at()))?;
+        values.set(definition.id, checked);
+    }
+    Ok(values)
+}
+
 /// A field named twice in one payload could only be a mistake.
 fn check_fields_named_once(details: &[FieldValues]) -> Result<(), Rejection> {
-    let mut seen = HashSet::new();
+    let mut seen = Names::of(details.len());
     for (index, detail) in details.iter().enumerate() {
-        let at = format!("details[{index}].name");
+        let refused = |problem: String| Err(Rejection::invalid(format!("details[{index}].name"), problem));
         if detail.name.trim().is_empty() {
-            return Err(Rejection::invalid(
-                at,
-                "must not be blank: it is the name of a detail field",
-            ));
+            return refused("must not be blank: it is the name of a detail field".to_owned());
         }
-        if !seen.insert(text::key(&detail.name)) {
-            let problem = format!("the field {:?} is named a second time", Excerpt(&detail.name));
-            return Err(Rejection::invalid(at, problem));
+        if !seen.insert(&detail.name) {
+            return refused(format!(
+                "the field {:?} is named a second time",
+                Excerpt(&detail.name)
+            ));
         }
     }
     Ok(())

@@ -35,6 +35,9 @@ impl Values {
     }
 }
 
+/// Up to so many values of a MULTISELECT are looked for one by one.
+const FEW_CHOICES: usize = 8;
+
 impl Definition {
     /// The values as they are stored; none clear the field. Only MULTISELECT takes more than one,
     /// and collapses repeated ones.
@@ -86,17 +89,31 @@ impl Definition {
     }
 
     fn check_choices(&self, values: &[String], hint: bool) -> Result<Vec<String>, Rejection> {
-        let known: HashSet<&str> = self.options.iter().map(String::as_str).collect();
+        // A few are looked for one by one: a set of all options takes longer.
+        let all = || self.options.iter().map(String::as_str).collect();
+        let known: Option<HashSet<&str>> = (values.len() > FEW_CHOICES).then(all);
+        let find = |choice: &str| match &known {
+            Some(known) => known.get(choice).copied(),
+            None => self
+                .options
+                .iter()
+                .map(String::as_str)
+                .find(|option| *option == choice),
+        };
         let mut chosen = HashSet::new();
-        let mut stored = Vec::new();
+        let mut stored: Vec<String> = Vec::with_capacity(values.len().min(self.options.len()));
         for (index, value) in values.iter().enumerate() {
             let choice = text::nfc(value.trim());
-            let Some(choice) = known.get(choice.as_ref()) else {
+            let Some(choice) = find(&choice) else {
                 let problem = self.complaint(value, &self.no_option(&choice, hint));
                 return Err(Rejection::invalid(format!("values[{index}]"), problem));
             };
-            if chosen.insert(*choice) {
-                stored.push((*choice).to_owned());
+            let is_new = match values.len() > FEW_CHOICES {
+                true => chosen.insert(choice),
+                false => !stored.iter().any(|known| known == choice),
+            };
+            if is_new {
+                stored.push(choice.to_owned());
             }
         }
         Ok(stored)
@@ -206,10 +223,7 @@ fn date_parts(value: &str) -> Option<(i16, i8, i8)> {
 pub fn check_email(value: &str) -> Result<(), String> {
     at_most(value, EMAIL_CHARS_MAX)?;
     let example = "such as \"ann@example.com\"";
-    if value
-        .chars()
-        .any(|character| character.is_whitespace() || character.is_control())
-    {
+    if holds_spaces(value) {
         return Err(format!(
             "an email address holds no spaces or control characters; send one address, {example}"
         ));
@@ -254,14 +268,51 @@ fn check_phone(value: &str, format: PhoneFormat) -> Result<(), String> {
     }
 }
 
+/// White space or control characters.
+fn holds_spaces(value: &str) -> bool {
+    match value.is_ascii() {
+        true => value.bytes().any(|byte| !byte.is_ascii_graphic()),
+        false => value
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control()),
+    }
+}
+
+/// Whether it is an address that no rule has anything against: nearly all are, and reading them in full takes longer than
+/// all else of a value's check. Lower-case, a host of words with letters only in the last one, and a path and a query of
+/// plain characters.
+fn is_plain_url(value: &str) -> bool {
+    let Some(rest) = value
+        .strip_prefix("https://")
+        .or_else(|| value.strip_prefix("http://"))
+    else {
+        return false;
+    };
+    let end = rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let is_word = |word: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        // One that begins with xn-- is decoded.
+        word.bytes().all(is_plain) && !word.contains("--") && !word.starts_with('-') && !word.ends_with('-')
+    };
+    let is_last = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_of_path = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'?' | b'=' | b'&')
+    };
+    let mut words = host.split('.');
+    words.clone().all(|word| !word.is_empty() && is_word(word))
+        && words.next_back().is_some_and(is_last)
+        && path.bytes().all(is_of_path)
+}
+
 fn check_url(value: &str) -> Result<(), String> {
     at_most(value, URL_CHARS_MAX)?;
+    if is_plain_url(value) {
+        return Ok(());
+    }
     let example = "send an absolute http or https address, such as \"https://example.com/page\"";
     // The parser forgives these, as browsers do; a link that is stored should not need forgiveness.
-    if value
-        .chars()
-        .any(|character| character.is_whitespace() || character.is_control())
-    {
+    if holds_spaces(value) {
         return Err(format!(
             "an address holds no spaces or control characters; {example}"
         ));

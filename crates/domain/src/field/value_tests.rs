@@ -264,6 +264,36 @@ fn phones_may_have_to_be_e164() {
 }
 
 #[test]
+fn plain_addresses_are_known_at_a_glance() {
+    for plain in [
+        "https://example.com",
+        "http://www.acme-2.example/a/b_c.html?x=1&y=-2",
+        "https://a.b/",
+    ] {
+        assert!(is_plain_url(plain), "{plain}");
+    }
+    for other in [
+        "https://EXAMPLE.com",
+        "ftp://example.com",
+        "https://",
+        "https://.com",
+        "https://example.",
+        "https://1.2.3.4",
+        "https://0x7f",
+        "https://a.0xf",
+        "https://xn--abc.com",
+        "https://-a.com",
+        "https://example.com:443/",
+        "https://ann@example.com/",
+        "https://example.com/a b",
+        "https://example.com?x=1",
+        "https://exämple.com",
+    ] {
+        assert!(!is_plain_url(other), "{other}");
+    }
+}
+
+#[test]
 fn urls_are_absolute_http() {
     stores(
         FieldType::Url,
@@ -378,6 +408,18 @@ fn multiselect_keeps_the_given_order_without_repeats() {
             .unwrap_err()
             .starts_with("values[1]: Invalid detail field")
     );
+    // Many are looked for in another way.
+    let many = ["US", " EU", "US ", "AU", "EU", "US", "EU", "AU", "US", "EMEA"];
+    assert_eq!(
+        check(FieldType::MultiSelect, &many),
+        Ok(texts(&["US", "EU", "AU", "EMEA"]))
+    );
+    let wrong = [&many[..], &["Mars"]].concat();
+    assert!(
+        check(FieldType::MultiSelect, &wrong)
+            .unwrap_err()
+            .starts_with("values[10]: Invalid detail field value \"Mars\"")
+    );
     let hostile = vec!["US".to_owned(); 500_000];
     assert_eq!(
         field(FieldType::MultiSelect).check(&hostile, PhoneFormat::Lenient),
@@ -428,6 +470,21 @@ fn values_of_an_entity() {
 }
 
 proptest! {
+    /// What is let through at a glance the library takes, and what it takes of that kind is let through at a glance.
+    #[test]
+    fn a_plain_address_is_an_address(
+        host in "[a-z0-9-]{0,9}([.][a-z0-9-]{0,9}){0,3}",
+        path in "(/[A-Za-z0-9._?=&%#:@-]{0,12}){0,2}",
+        scheme in "https?",
+    ) {
+        let value = format!("{scheme}://{host}{path}");
+        if is_plain_url(&value) {
+            let url = url::Url::parse(&value).map_err(|e| TestCaseError::fail(format!("{value}: {e}")))?;
+            prop_assert_eq!(url.host_str(), Some(host.as_str()));
+        }
+    }
+
+
     #[test]
     fn what_is_stored_is_accepted_again(kind in prop::sample::select(&FieldType::ALL[..]), value in "\\PC{0,12}|[-+0-9.@a-c:/ ]{0,12}|https?://[a-c./:]{0,9}") {
         for phone in [PhoneFormat::Lenient, PhoneFormat::E164] {

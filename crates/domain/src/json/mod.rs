@@ -23,6 +23,8 @@ pub use read::{Fault, parse};
 
 /// One JSON value, as it stood in the document.
 #[derive(Clone, Debug, PartialEq)]
+// A tag of eight bytes, which takes no more room: with one of a byte values are moved from odd places, which stalls processors.
+#[repr(u64)]
 pub enum Node<'a> {
     /// `null`
     Null,

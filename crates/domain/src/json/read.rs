@@ -12,6 +12,10 @@ use std::fmt;
 /// 100,000 members does not cost the square of that.
 const SCANNED_MEMBERS_MAX: usize = 16;
 
+/// Room for so many members and items around a place, to begin with: as many as most documents have, and a kilobyte at most,
+/// beyond which allocators take longer.
+const AT_ONCE: usize = 16;
+
 /// Why and where a document is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -49,8 +53,8 @@ pub fn parse(bytes: &[u8]) -> Result<Node<'_>, Fault> {
     let mut reader = Reader {
         text,
         position: 0,
-        members: Vec::new(),
-        items: Vec::new(),
+        members: Vec::with_capacity(AT_ONCE),
+        items: Vec::with_capacity(AT_ONCE),
     };
     reader
         .document()
