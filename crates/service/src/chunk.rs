@@ -10,7 +10,7 @@ use guildhall_domain::bulk::{Change, Checked, Decision, Facts, Item, Need};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{FieldId, SubjectKind, TenantId, Timestamp};
-use guildhall_storage::{Counter, StoreError, WriteTx};
+use guildhall_storage::{Counter, StoreError, ValuesAhead, WriteTx};
 use tokio::sync::Notify;
 
 use crate::Service;
@@ -66,6 +66,8 @@ pub(crate) struct Numbered {
 struct Ready {
     definitions: Arc<Definitions>,
     checked: Arc<[Checked]>,
+    /// Of each item what is kept of its values, if it creates something.
+    ahead: Arc<[Option<ValuesAhead>]>,
 }
 
 /// Why a chunk did not happen.
@@ -194,9 +196,17 @@ impl Service {
     fn make_ready(&self, tenant: TenantId, kind: SubjectKind, items: &[Item]) -> Option<Ready> {
         let definitions = self.definitions.last(tenant, kind.fields())?;
         let phone = self.settings.phone_format;
-        let checked = items.iter().map(|item| Checked::of(item, &definitions, phone));
+        let checked: Arc<[Checked]> = items
+            .iter()
+            .map(|item| Checked::of(item, &definitions, phone))
+            .collect();
+        let ahead = items.iter().zip(&*checked).map(|(item, checked)| {
+            let values = item.may_create().then(|| checked.values()).flatten()?;
+            ValuesAhead::of(values, Arc::clone(&definitions)).ok()
+        });
         Some(Ready {
-            checked: checked.collect(),
+            ahead: ahead.collect(),
+            checked,
             definitions,
         })
     }
@@ -264,15 +274,19 @@ impl Service {
             self.name_new_customers(tx, &mut facts, taken.clone()).await?;
         }
         let ready = ready.filter(|ready| Arc::ptr_eq(&ready.definitions, &definitions));
-        let (checked, unchecked) = (ready.map(|ready| ready.checked), Checked::default());
-        let of = |place: usize| checked.as_deref().and_then(|all| all.get(place));
+        let unchecked = Checked::default();
+        let of = |place: usize| ready.as_ref().and_then(|ready| ready.checked.get(place));
         let decisions: Vec<Decision> = items
             .iter()
             .enumerate()
             .map(|(place, item)| facts.decide(chunk.task_type, item, of(place).unwrap_or(&unchecked)))
             .collect();
-        for change in decisions.iter().flat_map(|decision| &decision.changes) {
-            self.store_change(tx, change, &definitions, numbered, now).await?;
+        for (place, decision) in decisions.iter().enumerate() {
+            let ahead = ready.as_ref().and_then(|ready| ready.ahead.get(place)?.as_ref());
+            for change in &decision.changes {
+                self.store_change(tx, change, (&definitions, ahead), numbered, now)
+                    .await?;
+            }
         }
         let free_organization = facts.free_ids.front().map(|id| id.0);
         let free_customer = facts.new_customers.front().map(|(number, _)| *number);
@@ -308,12 +322,12 @@ impl Service {
         &self,
         tx: &mut WriteTx<'_>,
         change: &Change,
-        definitions: &Definitions,
+        (definitions, ahead): (&Definitions, Option<&ValuesAhead>),
         numbered: &mut Numbered,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         match change {
-            Change::Create(subject) => tx.insert_subject(subject, definitions, now).await,
+            Change::Create(subject) => tx.insert_subject(subject, definitions, ahead, now).await,
             Change::SpendId(id) => tx.raise_counter(Counter::Organization, id.0).await,
             Change::Rename { entity, name } => tx.rename_subject(*entity, name, now).await,
             Change::PutDetails { entity, old, new } => {

@@ -12,7 +12,7 @@ use guildhall_domain::{
     Entitlement, Entity, Excerpt, Member, Organization, OrganizationId, Rejection, Subject, SubjectKind,
     TenantId, Thing, Timestamp, text,
 };
-use guildhall_storage::{Ground, Newcomers, Store, StoreError, WriteTx};
+use guildhall_storage::{Ground, Newcomers, Store, StoreError, ValuesAhead, WriteTx};
 use tokio::runtime::Handle;
 
 use crate::Error;
@@ -30,8 +30,8 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 pub(crate) struct Draft {
     pub(crate) subject: Subject,
     pub(crate) details: Vec<FieldValues>,
-    /// The values in their stored form, by these definitions, if they were right by them.
-    pub(crate) checked: Option<(Values, Arc<Definitions>)>,
+    /// The values in their stored form, if they were right by the definitions that were seen last.
+    pub(crate) checked: Option<ValuesAhead>,
     pub(crate) associated_ids: Vec<String>,
     pub(crate) product_ids: Vec<String>,
     /// The number of the subject, and a UUID for where its id is made of one.
@@ -338,7 +338,7 @@ fn decide(
         });
     }
     let values = match &draft.checked {
-        Some((values, by)) if Arc::ptr_eq(by, fields) => values.clone(),
+        Some(checked) if checked.are_by(fields) => checked.values().clone(),
         _ => check_values(fields, &draft.details, phone)?,
     };
     let kind = draft.subject.kind();
@@ -388,7 +388,9 @@ async fn insert(
 ) -> Result<(), StoreError> {
     decided.sort_by(|one, other| one.subject.key().cmp(other.subject.key()));
     for each in decided.iter() {
-        tx.insert_subject(&each.subject, fields, each.draft.now).await?;
+        let ahead = each.draft.checked.as_ref();
+        tx.insert_subject(&each.subject, fields, ahead, each.draft.now)
+            .await?;
     }
     for each in decided.iter() {
         for other in &each.associated {

@@ -10,7 +10,7 @@ use guildhall_domain::{
     Caller, Customer, Entitlement, Entity, Member, Organization, OrganizationId, Rejection, Subject,
     SubjectKind, limits, text,
 };
-use guildhall_storage::{Counter, ReadTx, StoreError};
+use guildhall_storage::{Counter, ReadTx, StoreError, ValuesAhead};
 
 use crate::accounts::{NewAccount, no_customer};
 use crate::creates::Draft;
@@ -189,7 +189,10 @@ impl Service {
         // What can be done before the transaction is.
         let last = self.definitions.last(caller.tenant, subject.kind().fields());
         let phone = self.settings.phone_format;
-        let checked = last.and_then(|last| Some((check_values(&last, &new.details, phone).ok()?, last)));
+        let checked = last.and_then(|last| {
+            let values = check_values(&last, &new.details, phone).ok()?;
+            ValuesAhead::of(values, last).ok()
+        });
         Ok(Draft {
             number: self.numbers.take(caller.tenant, counter, 1).await?,
             uuid: self.new_uuid(),

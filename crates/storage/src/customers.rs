@@ -3,7 +3,7 @@
 use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{Customer, Timestamp, text};
 
-use crate::details::{from_text, to_text};
+use crate::details::{NewValues, from_text, to_text};
 use crate::driver::Row;
 use crate::error::StoreError;
 use crate::sweep::Sweep;
@@ -58,11 +58,21 @@ impl WriteTx<'_> {
         definitions: &Definitions,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let values = NewValues::of(&customer.details, definitions)?;
+        self.insert_customer_with(customer, &values, now).await
+    }
+
+    /// Adds a customer; its values are these.
+    pub(crate) async fn insert_customer_with(
+        &mut self,
+        customer: &Customer,
+        values: &NewValues,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO customer (tenant_id, number, id, email, email_key, display_name, \
              name_key, details, created_at, updated_at) SELECT $1, r.number, r.id, r.email, r.email_key, \
              r.display_name, r.name_key, r.details, r.now, r.now FROM EACH_ROW(number $2, id $3, email $4, \
              email_key $5, display_name $6, name_key $7, details $8, now $9)";
-        let details = to_text(&customer.details)?;
         self.execute_one_on(
             Touched::Customer(customer.number),
             SQL,
@@ -73,18 +83,13 @@ impl WriteTx<'_> {
                 (&customer.email_key).into(),
                 (&customer.display_name).into(),
                 (&text::key(&customer.display_name)).into(),
-                (&details).into(),
+                (&values.text).into(),
                 now.0.into(),
             ],
         )
         .await?;
-        self.index_new_values(
-            EntityKind::Customer,
-            customer.number,
-            &customer.details,
-            definitions,
-        )
-        .await
+        self.index_new_values(EntityKind::Customer, customer.number, values)
+            .await
     }
 
     /// Changes the name shown.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ptr;
+use std::sync::Arc;
 
 use guildhall_domain::{Definition, Definitions, EntityKind, FieldId, Values, value_key};
 use serde::Deserializer;
@@ -110,6 +112,69 @@ fn keys(definition: &Definition, values: &[String]) -> BTreeSet<String> {
     keys.collect()
 }
 
+/// The values of a new entity as they are kept: the text of its row, and the keys of its entries.
+#[derive(Clone, Debug)]
+pub(crate) struct NewValues {
+    pub(crate) text: String,
+    keys: Vec<(FieldId, Arc<str>)>,
+}
+
+impl NewValues {
+    pub(crate) fn of(values: &Values, definitions: &Definitions) -> Result<Self, StoreError> {
+        let mut all = Vec::with_capacity(values.0.len());
+        for definition in definitions.iter() {
+            match values.get(definition.id) {
+                [] => {}
+                [value] => all.push((definition.id, value_key(definition.field_type, value).into())),
+                many => all.extend(
+                    keys(definition, many)
+                        .into_iter()
+                        .map(|key| (definition.id, key.into())),
+                ),
+            }
+        }
+        Ok(Self {
+            text: to_text(values)?,
+            keys: all,
+        })
+    }
+}
+
+/// Values that a new entity will probably have, as they will be kept: made before the transaction, since on SQLite it is the
+/// writer for whom all wait.
+#[derive(Clone, Debug)]
+pub struct ValuesAhead {
+    values: Values,
+    definitions: Arc<Definitions>,
+    kept: NewValues,
+}
+
+impl ValuesAhead {
+    /// These, by these definitions.
+    pub fn of(values: Values, definitions: Arc<Definitions>) -> Result<Self, StoreError> {
+        Ok(Self {
+            kept: NewValues::of(&values, &definitions)?,
+            values,
+            definitions,
+        })
+    }
+
+    /// The values.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Whether they were made by these definitions, of which there is one copy in memory.
+    pub fn are_by(&self, definitions: &Definitions) -> bool {
+        ptr::eq(Arc::as_ptr(&self.definitions), definitions)
+    }
+
+    /// What is kept, if it is of just these values.
+    pub(crate) fn kept(&self, values: &Values, definitions: &Definitions) -> Option<&NewValues> {
+        (self.are_by(definitions) && self.values == *values).then_some(&self.kept)
+    }
+}
+
 impl WriteTx<'_> {
     /// Adds the entries of a new entity, whose own row is written beside. Its number is new, so there are none
     /// yet: PostgreSQL takes a third less time for an entry that it need not look for first.
@@ -117,17 +182,14 @@ impl WriteTx<'_> {
         &mut self,
         kind: EntityKind,
         entity_number: i64,
-        values: &Values,
-        definitions: &Definitions,
+        values: &NewValues,
     ) -> Result<(), StoreError> {
         const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
              SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
              FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5)";
         let of = (kind, entity_number);
-        for definition in definitions.iter() {
-            for key in keys(definition, values.get(definition.id)) {
-                self.index(INSERT, of, definition.id, key, true).await?;
-            }
+        for (field, key) in &values.keys {
+            self.index(INSERT, of, *field, key, true).await?;
         }
         Ok(())
     }
@@ -154,10 +216,10 @@ impl WriteTx<'_> {
             come.extend(new.difference(&old).map(|key| (definition.id, key.clone())));
         }
         for (field, key) in gone {
-            self.index(DELETE_ENTRY, of, field, key, false).await?;
+            self.index(DELETE_ENTRY, of, field, &key.into(), false).await?;
         }
         for (field, key) in come {
-            self.index(INSERT_ENTRY, of, field, key, true).await?;
+            self.index(INSERT_ENTRY, of, field, &key.into(), true).await?;
         }
         Ok(())
     }
@@ -168,7 +230,7 @@ impl WriteTx<'_> {
         sql: &'static str,
         (kind, number): (EntityKind, i64),
         field: FieldId,
-        key: String,
+        key: &Arc<str>,
         is_there: bool,
     ) -> Result<(), StoreError> {
         let tenant = self.tenant();
@@ -177,7 +239,7 @@ impl WriteTx<'_> {
                 tenant,
                 kind,
                 field,
-                key: key.as_str().into(),
+                key: Arc::clone(key),
                 number,
             },
             is_there,
@@ -188,7 +250,7 @@ impl WriteTx<'_> {
         let params = [
             kind_text(kind).into(),
             field.0.into(),
-            (&key).into(),
+            (&**key).into(),
             number.into(),
         ];
         self.execute_any_on(Touched::Nothing, sql, &params).await

@@ -62,7 +62,7 @@ use tokio::sync::oneshot;
 pub use connections::ConnectionRow;
 pub use connector_people::{ConnectorUser, PersonRow};
 pub use copy::{CopiedTable, CopyProgress};
-pub use details::StoredValues;
+pub use details::{StoredValues, ValuesAhead};
 pub use error::{OpenError, StoreError};
 pub use glances::{Glance, Links, SeenEntitlement, SeenLinks, SeenOrganization};
 pub use lists::{Gather, Linked, Walk};

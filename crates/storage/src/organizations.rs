@@ -3,7 +3,7 @@
 use guildhall_domain::field::{Definitions, EntityKind, Values};
 use guildhall_domain::{Organization, OrganizationId, Timestamp};
 
-use crate::details::{from_text, to_text};
+use crate::details::{NewValues, from_text, to_text};
 use crate::driver::Row;
 use crate::error::StoreError;
 use crate::sweep::Sweep;
@@ -63,10 +63,20 @@ impl WriteTx<'_> {
         definitions: &Definitions,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let values = NewValues::of(&organization.details, definitions)?;
+        self.insert_organization_with(organization, &values, now).await
+    }
+
+    /// Adds an organization; its values are these.
+    pub(crate) async fn insert_organization_with(
+        &mut self,
+        organization: &Organization,
+        values: &NewValues,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO organization (tenant_id, id, name, name_key, details, created_at, \
              updated_at) SELECT $1, r.id, r.name, r.name_key, r.details, r.now, r.now \
              FROM EACH_ROW(id $2, name $3, name_key $4, details $5, now $6)";
-        let details = to_text(&organization.details)?;
         self.execute_one_on(
             Touched::NewOrganization(organization.id.0),
             SQL,
@@ -74,14 +84,13 @@ impl WriteTx<'_> {
                 organization.id.0.into(),
                 (&organization.name).into(),
                 (&organization.name_key).into(),
-                (&details).into(),
+                (&values.text).into(),
                 now.0.into(),
             ],
         )
         .await?;
         let kind = EntityKind::Organization;
-        self.index_new_values(kind, organization.id.0, &organization.details, definitions)
-            .await
+        self.index_new_values(kind, organization.id.0, values).await
     }
 
     /// Changes an organization's name.

@@ -642,32 +642,34 @@ impl Connection {
         Ok(())
     }
 
-    /// What was to be committed has been, or not.
-    pub(crate) fn brought_in(&mut self, bringing: Option<Bringing>, is_committed: bool) {
-        let (Some(keeper), Some(bringing)) = (self.keeper(), bringing) else {
-            return;
-        };
+    /// What was to be committed has been, or not. Returns a batch that has come to its end, which takes long to be freed.
+    pub(crate) fn brought_in(
+        &mut self,
+        bringing: Option<Bringing>,
+        is_committed: bool,
+    ) -> Option<Arc<Batch>> {
+        let (keeper, bringing) = (self.keeper()?, bringing?);
         keeper.end();
         if !is_committed {
             if let Some(last) = keeper.batches.back() {
                 last.batch.set_back(&bringing.changes, &bringing.before);
             }
             keeper.brought = bringing.brought;
-            return;
+            return None;
         }
         if let Some(last) = keeper.batches.back_mut() {
             last.weight += bringing.weight;
             last.rows.extend(bringing.rows);
         }
-        if bringing.has_ended {
-            keeper.brought = None;
-            let ended = keeper.batches.pop_front();
-            if let Some(first) = keeper.batches.front() {
-                // The old one is freed when nobody waits for the lock any more.
-                let _ended = std::mem::replace(&mut *keeper.pending.oldest(), Arc::clone(&first.batch));
-            }
-            drop(ended);
+        if !bringing.has_ended {
+            return None;
         }
+        keeper.brought = None;
+        let ended = keeper.batches.pop_front();
+        if let Some(first) = keeper.batches.front() {
+            *keeper.pending.oldest() = Arc::clone(&first.batch);
+        }
+        ended.map(|ended| ended.batch)
     }
 }
 

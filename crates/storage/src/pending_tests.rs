@@ -42,7 +42,7 @@ fn commit(connection: &mut Connection, share: Share, fails: bool) {
     let bringing = connection.bring_in(share).unwrap();
     let end = if fails { "ROLLBACK" } else { "COMMIT" };
     connection.statement(end).unwrap();
-    connection.brought_in(bringing, !fails);
+    let _ended = connection.brought_in(bringing, !fails);
 }
 
 #[test]

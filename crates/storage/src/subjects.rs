@@ -4,20 +4,30 @@
 use guildhall_domain::field::{Definitions, Values};
 use guildhall_domain::{Entity, Subject, Timestamp, text};
 
+use crate::details::{NewValues, ValuesAhead};
 use crate::error::StoreError;
 use crate::tx::WriteTx;
 
 impl WriteTx<'_> {
-    /// Adds an organization or a customer with its values.
+    /// Adds an organization or a customer with its values; what was made ahead of them is used if it is of them.
     pub async fn insert_subject(
         &mut self,
         subject: &Subject,
         definitions: &Definitions,
+        ahead: Option<&ValuesAhead>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let made;
+        let values = match ahead.and_then(|ahead| ahead.kept(subject.details(), definitions)) {
+            Some(values) => values,
+            None => {
+                made = NewValues::of(subject.details(), definitions)?;
+                &made
+            }
+        };
         match subject {
-            Subject::Organization(new) => self.insert_organization(new, definitions, now).await,
-            Subject::Customer(new) => self.insert_customer(new, definitions, now).await,
+            Subject::Organization(new) => self.insert_organization_with(new, values, now).await,
+            Subject::Customer(new) => self.insert_customer_with(new, values, now).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What of an item can be decided before its turn: its values, from the definitions alone. They are checked where nobody
 //! waits, and taken where the item is decided if the definitions are still the same.
 
-use crate::field::{Definitions, PhoneFormat};
+use crate::field::{Definitions, PhoneFormat, Values};
 use crate::id::FieldId;
 
 use super::{Edit, Item};
@@ -37,6 +37,16 @@ impl Checked {
             }
             Item::Definition(_) => Vec::new(),
         })
+    }
+
+    /// All values, if all were right: those that an item has if it creates something.
+    pub fn values(&self) -> Option<Values> {
+        let mut all = Values::default();
+        for checked in &self.0 {
+            let (field, values) = checked.as_ref()?;
+            all.set(*field, values.clone());
+        }
+        Some(all)
     }
 
     /// The field and the stored values of the detail at this place.

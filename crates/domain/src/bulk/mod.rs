@@ -275,6 +275,11 @@ impl Item {
         }
     }
 
+    /// Whether it may create an organization or a customer.
+    pub fn may_create(&self) -> bool {
+        matches!(self, Self::Manage(item) if item.operation != Manage::Update)
+    }
+
     /// The operation that a failure of the whole item names.
     pub fn operation(&self) -> &'static str {
         match self {

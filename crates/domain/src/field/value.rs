@@ -367,7 +367,10 @@ pub fn value_key(field_type: FieldType, value: &str) -> String {
         _ => None,
     };
     let mut key = exact.unwrap_or_else(|| text::key(value));
-    if let Some((end, _)) = key.char_indices().nth(VALUE_KEY_CHARS_MAX) {
+    // A character has a byte at least.
+    if key.len() > VALUE_KEY_CHARS_MAX
+        && let Some((end, _)) = key.char_indices().nth(VALUE_KEY_CHARS_MAX)
+    {
         key.truncate(end);
     }
     key

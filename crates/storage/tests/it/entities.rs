@@ -2,13 +2,14 @@
 //! thing has short cases on the same few samples.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use guildhall_domain::bulk::Need;
 use guildhall_domain::{
-    Customer, Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, SubjectKind, Values,
-    value_key,
+    Customer, Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Subject, SubjectKind,
+    Values, value_key,
 };
-use guildhall_storage::{Newcomers, StoreError};
+use guildhall_storage::{Newcomers, StoreError, ValuesAhead, Walk};
 
 use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
@@ -67,6 +68,63 @@ pub async fn organizations(open: Open<'_>) {
         .read(one, async |tx| tx.organization_by_key(&key).await)
         .await;
     assert_eq!(old_name, Ok(None));
+}
+
+pub async fn values_made_ahead_count_only_if_they_are_the_same(open: Open<'_>) {
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    let fields = [
+        field(7, "Region", FieldType::Text),
+        field(8, "Tags", FieldType::MultiSelect),
+    ];
+    let other_copy = Arc::new(definitions(&fields));
+    let fields = Arc::new(definitions(&fields));
+    let given = values(&[(7, &["EU"]), (8, &["b", "A"])]);
+    let others = values(&[(7, &["US"])]);
+    let ahead =
+        |values: &Values, by: &Arc<Definitions>| ValuesAhead::of(values.clone(), Arc::clone(by)).unwrap();
+    let all = [
+        None,
+        Some(ahead(&given, &fields)),
+        Some(ahead(&others, &fields)),
+        Some(ahead(&given, &other_copy)),
+    ];
+    for (number, ahead) in (1..).zip(all) {
+        let mut new = organization(number, &format!("O{number}"));
+        new.details = given.clone();
+        let mut person = customer(number);
+        person.details = given.clone();
+        let fields = Arc::clone(&fields);
+        write(&store, one, async move |tx| {
+            for subject in [Subject::Organization(new), Subject::Customer(person)] {
+                tx.insert_subject(&subject, &fields, ahead.as_ref(), NOW).await?;
+            }
+            Ok(())
+        })
+        .await;
+    }
+    for kind in [EntityKind::Organization, EntityKind::Customer] {
+        for (field, key, found) in [
+            (7, "eu", vec![1, 2, 3, 4]),
+            (8, "a", vec![1, 2, 3, 4]),
+            (8, "b", vec![1, 2, 3, 4]),
+            (7, "us", Vec::new()),
+        ] {
+            let walk = Walk::Key(kind, FieldId(field), key);
+            let numbers = store
+                .read(one, async |tx| tx.list_walk(walk, None, false, 10).await)
+                .await
+                .unwrap();
+            let numbers: Vec<i64> = numbers.iter().map(|position| position.number).collect();
+            assert_eq!(numbers, found, "{kind:?} {field} {key}");
+        }
+    }
+    for number in 1..=4 {
+        let read = store
+            .read(one, async |tx| tx.organization(OrganizationId(number)).await)
+            .await;
+        assert_eq!(read.unwrap().unwrap().details, given);
+    }
 }
 
 pub async fn organization_ids_stay_spent(open: Open<'_>) {

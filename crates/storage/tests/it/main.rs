@@ -33,6 +33,7 @@ macro_rules! conformance {
             counters::a_raised_counter_skips_what_was_given,
             counters::concurrent_takers_get_different_numbers,
             entities::organizations,
+            entities::values_made_ahead_count_only_if_they_are_the_same,
             entities::organization_ids_stay_spent,
             entities::customers,
             entities::products_in_pages,

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use rusqlite::hooks::Wal;
 use super::connection::{Connection, Use, store_error};
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
+use crate::pending::Batch;
 
 /// So many pages (8 MiB) that were not moved are worth a run of the thread.
 const RUN_PAGES: u32 = 2_048;
@@ -113,10 +114,19 @@ impl Shared {
     }
 }
 
+/// What the thread is to do.
+enum Work {
+    /// Move pages.
+    Run,
+    /// Free what nobody looks into any more: with a hundred thousand entries it takes tens of milliseconds, for which no commit
+    /// shall wait.
+    Free(Arc<Batch>),
+}
+
 pub(super) struct Checkpointer {
     shared: Arc<Shared>,
     plan: Plan,
-    wake: Option<SyncSender<()>>,
+    works: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -124,7 +134,7 @@ impl Drop for Checkpointer {
     /// Waits for the thread, so that the last connection closes when the store does: SQLite then
     /// moves what is left into the database and removes the write-ahead file.
     fn drop(&mut self) {
-        drop(self.wake.take());
+        drop(self.works.take());
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was logged where it happened.
             let _ended = thread.join();
@@ -141,11 +151,12 @@ impl Checkpointer {
     ) -> Result<Self, OpenError> {
         let connection = Connection::open(path, Use::Write)?;
         let shared = Arc::new(Shared::default());
-        let (wake, woken) = sync_channel(1);
+        // It holds one run at most, and as many batches as are brought in meanwhile.
+        let (works, to_do) = channel();
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || run(connection, &woken, &of_thread, &broken, &on_fatal))
+            .spawn(move || run(connection, &to_do, &of_thread, &broken, &on_fatal))
             .map_err(|e| OpenError(format!("cannot start the checkpoint thread: {e}")))?;
         let of_writer = Arc::clone(&shared);
         writer
@@ -160,9 +171,17 @@ impl Checkpointer {
         Ok(Self {
             shared,
             plan: Plan::default(),
-            wake: Some(wake),
+            works: Some(works),
             thread: Some(thread),
         })
+    }
+
+    /// Frees a batch, unless somebody has a hold on it still, who frees it then.
+    pub(super) fn free(&self, batch: Arc<Batch>) {
+        if let Some(works) = &self.works {
+            // Where the thread has ended it is freed here.
+            let _ended = works.send(Work::Free(batch));
+        }
     }
 
     /// Called by the writer after each commit.
@@ -175,10 +194,10 @@ impl Checkpointer {
             moved.load(Ordering::Relaxed),
             is_running,
         );
-        match (next, &self.wake) {
-            (Next::Run, Some(wake)) => {
+        match (next, &self.works) {
+            (Next::Run, Some(works)) => {
                 shared.is_running.store(true, Ordering::Release);
-                if wake.try_send(()).is_err() {
+                if works.send(Work::Run).is_err() {
                     shared.is_running.store(false, Ordering::Release);
                 }
             }
@@ -191,12 +210,19 @@ impl Checkpointer {
 
 fn run(
     mut connection: Connection,
-    woken: &Receiver<()>,
+    to_do: &Receiver<Work>,
     shared: &Shared,
     broken: &AtomicBool,
     on_fatal: &OnFatal,
 ) {
-    while woken.recv().is_ok() {
+    while let Ok(work) = to_do.recv() {
+        match work {
+            Work::Run => {}
+            Work::Free(batch) => {
+                drop(batch);
+                continue;
+            }
+        }
         if broken.load(Ordering::Acquire) {
             break;
         }

@@ -232,7 +232,9 @@ impl Room {
         let committed = self.connection.statement("COMMIT");
         self.commit_took = began.elapsed();
         commit.end();
-        self.connection.brought_in(bringing, committed.is_ok());
+        if let Some(ended) = self.connection.brought_in(bringing, committed.is_ok()) {
+            self.checkpointer.free(ended);
+        }
         committed
     }
 

@@ -13,6 +13,7 @@ use guildhall_domain::{
     Customer, Entity, FieldId, Organization, OrganizationId, Product, SubjectKind, TenantId, Timestamp,
 };
 
+use crate::details::NewValues;
 use crate::glances::Links;
 use crate::{
     Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, Newcomers, ObjectId, StoreError,
@@ -95,7 +96,8 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
         tx.load_facts(&need, 1..2).await?;
     }
     let of = EntityKind::Organization;
-    tx.index_new_values(of, 9, &some, &fields).await?;
+    tx.index_new_values(of, 9, &NewValues::of(&some, &fields)?)
+        .await?;
     tx.index_values(of, 9, &some, &none, &fields).await?;
     grounds(tx).await?;
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
