@@ -55,6 +55,8 @@ impl Span {
 pub enum Pace {
     /// The next request follows the answer.
     Closed,
+    /// The same of so many connections that some may be refused.
+    Crowd,
     /// So many requests a second over all clients, whether or not there was an answer. Latencies count from the
     /// moment when a request was due.
     Open(f64),
@@ -132,7 +134,7 @@ impl Measured {
 ///
 /// # Errors
 ///
-/// An answer that is not 200 (but 503 with `Retry-After` when the pace is open), or a connection that broke.
+/// An answer that is not 200 (but 503 with `Retry-After`, unless the pace is [`Pace::Closed`]), or a connection that broke.
 pub fn drive(addr: SocketAddr, clients: Vec<Next>, pace: Pace, span: Span) -> Outcome<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -145,13 +147,14 @@ pub fn drive(addr: SocketAddr, clients: Vec<Next>, pace: Pace, span: Span) -> Ou
         let mut running = JoinSet::new();
         for (index, next) in clients.into_iter().enumerate() {
             let due = match pace {
-                Pace::Closed => None,
+                Pace::Closed | Pace::Crowd => None,
                 Pace::Open(rate) => {
                     let period = Duration::from_secs_f64(count as f64 / rate);
                     Some((begin + period.mul_f64(index as f64 / count as f64), period))
                 }
             };
-            running.spawn(client(addr, next, due, from, until));
+            let may_be_refused = !matches!(pace, Pace::Closed);
+            running.spawn(client(addr, next, (due, may_be_refused), from, until));
         }
         let mut all = Measured::default();
         let mut last = from;
@@ -181,11 +184,12 @@ struct Log {
     last: Option<Instant>,
 }
 
-/// One client. `due` has the moment of its first request and the time between two, when its pace is open.
+/// One client. `due` has the moment of its first request and the time between two, when its pace is open, and whether it may
+/// be refused.
 async fn client(
     addr: SocketAddr,
     mut next: Next,
-    mut due: Option<(Instant, Duration)>,
+    (mut due, may_be_refused): (Option<(Instant, Duration)>, bool),
     from: Instant,
     until: Instant,
 ) -> Outcome<Log> {
@@ -216,7 +220,7 @@ async fn client(
         let end = Instant::now();
         let shed = match answer {
             Answer::Done => false,
-            Answer::Shed if due.is_some() => true,
+            Answer::Shed if may_be_refused => true,
             Answer::Shed | Answer::Other => return Err(problem(connection.said(&request))),
         };
         if connection.closes {
