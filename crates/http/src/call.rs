@@ -196,22 +196,23 @@ impl Call {
 
     /// The page of organizations or customers that the query asks for: the one that was made earlier, if nothing of the tenant
     /// has changed since, or else what `make` makes. Only for pages that are the same to every caller who is let through
-    /// to them, and show nothing but what [`guildhall_service::Service::contents_version`] is of.
+    /// to them, and show nothing but what [`guildhall_service::Service::contents_version`] is of. `make` says too whether its
+    /// page may be kept.
     pub async fn kept_page(
         &self,
         kind: ListKind,
-        make: impl AsyncFnOnce(&Self) -> Result<Reply, ApiError>,
+        make: impl AsyncFnOnce(&Self) -> Result<(Reply, bool), ApiError>,
     ) -> Result<Reply, ApiError> {
         // The version comes first: what is read after it is as new, or newer.
         let Some(version) = self.service.contents_version(self.caller()) else {
-            return make(self).await;
+            return Ok(make(self).await?.0);
         };
         let key = PageKey::new(self.caller().tenant, kind, &self.query);
         if let Some(body) = self.kept.find_page(key, version) {
             return Ok(Reply::content(JSON, body));
         }
-        let reply = make(self).await?;
-        if let Some((JSON, body)) = &reply.content {
+        let (reply, may_be_kept) = make(self).await?;
+        if let (Some((JSON, body)), true) = (&reply.content, may_be_kept) {
             self.kept.keep_page(key, version, body);
         }
         Ok(reply)

@@ -214,14 +214,18 @@ impl<T: Schema> Schema for &[T] {
     }
 }
 
+/// Room for so many items of an array is made at once.
+const AT_ONCE: usize = 256;
+
 impl<T: In> In for Vec<T> {
     const EXPECTED: &'static str = "an array";
 
     fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
         match node {
             Node::Array(items) => {
-                // As long as it will be: collecting what may fail grows by and by.
-                let mut all = Vec::with_capacity(items.len());
+                // As long as it will be, since collecting what may fail grows by and by; but not for millions of items of which the
+                // first is refused.
+                let mut all = Vec::with_capacity(items.len().min(AT_ONCE));
                 for (index, item) in items.iter().enumerate() {
                     all.push(T::read(item, &at.index(index))?);
                 }

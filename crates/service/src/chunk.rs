@@ -200,8 +200,10 @@ impl Service {
             .iter()
             .map(|item| Checked::of(item, &definitions, phone))
             .collect();
+        // Elsewhere nobody waits for the transaction but those who wait for the task.
+        let gains = self.store.is_for_one_server();
         let ahead = items.iter().zip(&*checked).map(|(item, checked)| {
-            let values = item.may_create().then(|| checked.values()).flatten()?;
+            let values = (gains && item.may_create()).then(|| checked.values()).flatten()?;
             ValuesAhead::of(values, Arc::clone(&definitions)).ok()
         });
         Some(Ready {

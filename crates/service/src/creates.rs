@@ -70,7 +70,9 @@ impl Draft {
 
     /// About how many bytes it holds.
     fn weight(&self) -> usize {
+        // As given, as stored, and as kept.
         let values = self.details.iter().flat_map(|detail| &detail.values);
+        let values = values.clone().chain(values.clone()).chain(values);
         let texts = values.chain(&self.associated_ids).chain(&self.product_ids);
         256 + texts.map(|text| text.len() + 64).sum::<usize>()
     }

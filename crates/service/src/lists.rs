@@ -31,6 +31,9 @@ pub struct ListPage<T> {
     pub next: Option<String>,
     /// How many rows the whole list has, where that was asked.
     pub total: Option<Total>,
+    /// Whether it ended early or was not counted to the end, because only so many rows are looked at. How many those are may
+    /// change with what is swept, or brought into an index, which changes nothing else of the page.
+    pub is_cut: bool,
 }
 
 /// A row of a list. It may be one that an earlier list had, if nothing of it has changed since.
@@ -332,6 +335,7 @@ impl Service {
                 count: 0,
                 exact: true,
             }),
+            is_cut: false,
         };
         // Nothing is linked to what does not exist.
         let Some(links) = find_links(tx, &query.links).await? else {
@@ -357,6 +361,8 @@ impl Service {
         let (rows, next) = search
             .page::<T>(tx, &source, asked.after.clone(), asked.limit)
             .await?;
+        let ended_early = next.is_some() && rows.len() < asked.limit;
+        page.is_cut = ended_early || page.total.is_some_and(|total| !total.exact);
         page.rows = rows;
         page.next = next.map(|position| cursor::write(query, tx.tenant(), &position));
         Ok(Some(page))

@@ -213,7 +213,7 @@ impl Store {
 
     /// The version of all organizations and customers of a tenant together, with what they are linked to: what is read of
     /// them next, be it many, may be kept under it, and is as good as new as long as this is the same. It changes with each
-    /// write. `None` as for [`Self::version`], and always on PostgreSQL, where servers do not tell each other of what is new.
+    /// write to any of them. `None` as for [`Self::version`], and always on PostgreSQL, where servers do not tell each other of what is new.
     pub fn contents_version(&self, tenant: TenantId) -> Option<Version> {
         match self.is_for_one_server() {
             true => self.versions()?.contents(tenant),

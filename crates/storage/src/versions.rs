@@ -29,7 +29,7 @@ pub(crate) enum Touched {
     NewOrganization(i64),
     /// One organization: its name, values, members or entitlements.
     Organization(i64),
-    /// One customer: its names, email or values.
+    /// One customer: its names, email, values or new entitlements.
     Customer(i64),
     /// Anything of the tenant.
     Tenant,

@@ -212,14 +212,15 @@ pub async fn organizations(call: Call) -> Result<Reply, ApiError> {
             Ok(Written::again(text))
         });
         let organizations = rows.collect::<Result<Vec<_>, ApiError>>()?;
-        Reply::json_of(
+        let reply = Reply::json_of(
             room(&organizations),
             &OrganizationListOut {
                 organizations,
                 next_cursor: page.next.as_deref(),
                 total: total(page.total),
             },
-        )
+        )?;
+        Ok((reply, !page.is_cut))
     })
     .await
 }
@@ -238,14 +239,15 @@ pub async fn customers(call: Call) -> Result<Reply, ApiError> {
             Ok(Written::again(text))
         });
         let customers = rows.collect::<Result<Vec<_>, ApiError>>()?;
-        Reply::json_of(
+        let reply = Reply::json_of(
             room(&customers),
             &CustomerListOut {
                 customers,
                 next_cursor: page.next.as_deref(),
                 total: total(page.total),
             },
-        )
+        )?;
+        Ok((reply, !page.is_cut))
     })
     .await
 }

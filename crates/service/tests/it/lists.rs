@@ -509,6 +509,7 @@ struct Page {
     ids: Vec<String>,
     next: Option<String>,
     total: Option<Total>,
+    is_cut: bool,
 }
 
 fn ids<T: Listable>(page: ListPage<T>, id: fn(&T) -> String) -> Page {
@@ -516,6 +517,7 @@ fn ids<T: Listable>(page: ListPage<T>, id: fn(&T) -> String) -> Page {
         ids: page.rows.iter().map(|row| id(&row.thing)).collect(),
         next: page.next,
         total: page.total,
+        is_cut: page.is_cut,
     }
 }
 
@@ -577,7 +579,7 @@ async fn filled(seed: u64, rounds: usize) -> Run {
 async fn filters_and_orders_are_those_of_a_naive_look() {
     let run = filled(11, 25).await;
     let services = [10_000, 12, 5, 1].map(|rows| (rows, looking_at(&run.world, rows)));
-    let (mut found_some, mut early) = (0, 0);
+    let (mut found_some, mut early, mut cut) = (0, 0, 0);
     for question in 0..240 {
         let kind = KINDS[question % 4];
         let (mut asked, meanings) = run.question(kind);
@@ -599,6 +601,13 @@ async fn filters_and_orders_are_those_of_a_naive_look() {
                 ),
             }
             assert!(page.ids.len() <= limit as usize);
+            // What is not cut is what it would be however many rows were looked at: only that may be kept.
+            let all_of_it = &wanted[found.len()..wanted.len().min(found.len() + limit as usize)];
+            match page.is_cut {
+                true => assert!(*rows_max < 100, "{kind:?} {asked:?}"),
+                false => assert!(total.exact && page.ids == all_of_it, "{kind:?} {asked:?}"),
+            }
+            cut += usize::from(page.is_cut);
             early += usize::from(page.next.is_some() && page.ids.len() < limit as usize);
             found.extend(page.ids);
             pages += 1;
@@ -615,8 +624,8 @@ async fn filters_and_orders_are_those_of_a_naive_look() {
         assert_eq!(found, wanted, "{kind:?} {asked:?} with {rows_max} rows a page");
     }
     assert!(
-        found_some > 80 && early > 20,
-        "{found_some} found something, {early} pages ended early"
+        found_some > 80 && early > 20 && cut > early,
+        "{found_some} found something, {early} pages ended early, {cut} were cut"
     );
 }
 
