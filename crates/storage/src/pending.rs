@@ -42,7 +42,8 @@ use crate::versions::Touched;
 
 /// What gathers before it is brought in, unless nothing is written for a while: 100,000 entries, which are those of some
 /// seven thousand organizations that are created one by one and of eight thousand that come many at a time. They take some
-/// 12 MB of memory, and twice as many are kept at most, but for those that wait to be freed while a checkpoint runs. The more there are, the more of them share a page.
+/// 12 MB of memory, and twice as many are kept at most, but for those that wait to be freed while a checkpoint runs. The more
+/// there are, the more of them share a page.
 ///
 /// An entry weighs one, and one more for each [`KEY_BYTES`] of its key; a row of `detail_pending` weighs [`ROW_WEIGHT`].
 pub const PENDING_ENTRIES: usize = 100_000;

@@ -136,7 +136,7 @@ impl Facts {
         making: &mut Making,
     ) -> Result<Entity, String> {
         let missing = Rejection::not_found(kind.thing(), item.called());
-        if item.operation == Manage::Update {
+        if !item.may_create() {
             return Err(missing.to_string());
         }
         let Some(handle) = &item.handle else {

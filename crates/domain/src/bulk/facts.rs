@@ -12,7 +12,7 @@ use crate::subject::{Subject, SubjectKind};
 use crate::task::Receipt;
 use crate::text;
 
-use super::{Item, Manage};
+use super::Item;
 
 /// What must be loaded before the items of a chunk can be decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Need {
                     need.associated_ids.extend(item.associated_ids.iter().cloned());
                     need.product_ids
                         .extend(item.product_ids.iter().map(|id| id.to_ascii_lowercase()));
-                    if item.operation != Manage::Update {
+                    if item.may_create() {
                         need.creations += 1;
                         if kind == SubjectKind::Organization {
                             need.wishes.extend(item.id.as_deref().and_then(number_of));

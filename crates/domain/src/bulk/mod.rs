@@ -15,8 +15,7 @@ mod names;
 
 use serde::{Deserialize, Serialize};
 
-use crate::field::NewDefinition;
-use crate::field::{Definitions, PhoneFormat, Values};
+use crate::field::{Definitions, NewDefinition, PhoneFormat, Values};
 use crate::subject::SubjectKind;
 use crate::{Excerpt, Rejection, limits, text};
 
@@ -127,6 +126,11 @@ pub struct ManageItem {
 }
 
 impl ManageItem {
+    /// Whether it may create an organization or a customer.
+    pub fn may_create(&self) -> bool {
+        self.operation != Manage::Update
+    }
+
     /// Checks the form: identification, names, and each field named once. Paths are relative to the
     /// item: `payload.name`.
     pub fn check(mut self, kind: SubjectKind) -> Result<Self, Rejection> {
@@ -277,7 +281,7 @@ impl Item {
 
     /// Whether it may create an organization or a customer.
     pub fn may_create(&self) -> bool {
-        matches!(self, Self::Manage(item) if item.operation != Manage::Update)
+        matches!(self, Self::Manage(item) if item.may_create())
     }
 
     /// The operation that a failure of the whole item names.
