@@ -147,6 +147,15 @@ pub(crate) struct Batch {
     next: OnceLock<Arc<Batch>>,
 }
 
+impl From<Entries> for Batch {
+    fn from(entries: Entries) -> Self {
+        Self {
+            entries: RwLock::new(entries),
+            next: OnceLock::new(),
+        }
+    }
+}
+
 impl Batch {
     fn entries(&self) -> RwLockReadGuard<'_, Entries> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
@@ -287,14 +296,19 @@ struct Changed<'k> {
     kind: &'k str,
     number: i64,
     is_there: bool,
-    keys: Vec<(i64, Cow<'k, str>)>,
+    #[serde(borrow)]
+    keys: Vec<(i64, Key<'k>)>,
 }
+
+/// A key, borrowed from the text where it has no escapes.
+#[derive(Serialize, Deserialize)]
+struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
 
 /// Changes of one tenant as one text.
 fn to_text(changes: &[Change]) -> Result<String, StoreError> {
     let mut all: Vec<Changed<'_>> = Vec::new();
     for Change { entry, is_there } in changes {
-        let key = (entry.field.0, Cow::Borrowed(&*entry.key));
+        let key = (entry.field.0, Key(Cow::Borrowed(&*entry.key)));
         let (kind, number, is_there) = (kind_text(entry.kind), entry.number, *is_there);
         match all.last_mut() {
             Some(last) if (last.kind, last.number, last.is_there) == (kind, number, is_there) => {
@@ -323,12 +337,12 @@ fn from_text(tenant: TenantId, text: &str) -> Result<Vec<Change>, StoreError> {
     } in all
     {
         let kind = kind_of(kind)?;
-        changes.extend(keys.into_iter().map(|(field, key)| Change {
+        changes.extend(keys.into_iter().map(|(field, Key(key))| Change {
             entry: Entry {
                 tenant,
                 kind,
                 field: FieldId(field),
-                key: key.as_ref().into(),
+                key: key.into(),
                 number,
             },
             is_there,
@@ -430,14 +444,24 @@ impl Keeper {
     /// Reads what is pending in a database that nobody else serves.
     pub(crate) fn read(connection: &mut Connection, weight_max: usize) -> Result<Self, StoreError> {
         let (mut first, mut next_row) = (Gathered::default(), 1);
+        let mut fields: BTreeMap<Place, Vec<(Value, bool)>> = BTreeMap::new();
         let mut tx = SystemTx::new(Session::Sqlite(connection));
         let read = tx.pending(|tenant, row, changes| {
-            first.batch.set(&changes);
             first.rows.insert(tenant.0, row);
             first.weight += ROW_WEIGHT + changes.iter().map(Change::weight).sum::<usize>();
             next_row = next_row.max(row + 1);
+            for Change { entry, is_there } in changes {
+                let field = fields.entry(entry.place()).or_default();
+                field.push(((entry.key, entry.number), is_there));
+            }
         });
         ready_now(read)?;
+        // Sorted once for each field, which takes half as long as one by one. Of an entry that stands there twice the last one counts.
+        let fields = fields
+            .into_iter()
+            .map(|(place, entries)| (place, entries.into_iter().collect()))
+            .collect();
+        first.batch = Arc::new(Batch::from(Entries { fields }));
         Ok(Self {
             pending: Arc::new(Pending {
                 oldest: Mutex::new(Arc::clone(&first.batch)),
