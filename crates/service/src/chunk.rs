@@ -9,7 +9,7 @@ use futures_util::future::join;
 use guildhall_domain::bulk::{Change, Checked, Decision, Facts, Item, Need};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
-use guildhall_domain::{FieldId, SubjectKind, TenantId, Timestamp};
+use guildhall_domain::{Entity, FieldId, SubjectKind, TenantId, Timestamp};
 use guildhall_storage::{Counter, StoreError, ValuesAhead, WriteTx};
 use tokio::sync::Notify;
 
@@ -59,6 +59,14 @@ pub(crate) struct Numbered {
     entitlements: i64,
     /// The greatest id that an organization got from elsewhere.
     greatest_given: Option<i64>,
+}
+
+/// What an item has made, and how many links that has so far: nobody else can have given it any.
+#[derive(Default)]
+struct Made {
+    entity: Option<Entity>,
+    members: i64,
+    entitlements: i64,
 }
 
 /// What was decided of a chunk's items before its transaction: their values, by the definitions that were known then.
@@ -285,8 +293,9 @@ impl Service {
             .collect();
         for (place, decision) in decisions.iter().enumerate() {
             let ahead = ready.as_ref().and_then(|ready| ready.ahead.get(place)?.as_ref());
+            let mut made = Made::default();
             for change in &decision.changes {
-                self.store_change(tx, change, (&definitions, ahead), numbered, now)
+                self.store_change(tx, change, (&definitions, ahead), (&mut made, numbered), now)
                     .await?;
             }
         }
@@ -325,11 +334,14 @@ impl Service {
         tx: &mut WriteTx<'_>,
         change: &Change,
         (definitions, ahead): (&Definitions, Option<&ValuesAhead>),
-        numbered: &mut Numbered,
+        (made, numbered): (&mut Made, &mut Numbered),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         match change {
-            Change::Create(subject) => tx.insert_subject(subject, definitions, ahead, now).await,
+            Change::Create(subject) => {
+                made.entity = Some(subject.entity());
+                tx.insert_subject(subject, definitions, ahead, now).await
+            }
             Change::SpendId(id) => tx.raise_counter(Counter::Organization, id.0).await,
             Change::Rename { entity, name } => tx.rename_subject(*entity, name, now).await,
             Change::PutDetails { entity, old, new } => {
@@ -338,12 +350,28 @@ impl Service {
             Change::AddMember {
                 organization,
                 customer,
+            } if made.entity == Some(Entity::Organization(*organization)) => {
+                made.members += 1;
+                tx.add_member_of_new(*organization, *customer, made.members).await
+            }
+            Change::AddMember {
+                organization,
+                customer,
             } => tx.add_member(*organization, *customer).await,
             Change::AddEntitlement { entity, product } => {
-                let number = numbered.first_entitlement + numbered.entitlements;
+                let (number, id) = (
+                    numbered.first_entitlement + numbered.entitlements,
+                    self.new_uuid(),
+                );
                 numbered.entitlements += 1;
-                tx.insert_entitlement(number, &self.new_uuid(), *entity, *product, now)
-                    .await
+                if made.entity == Some(*entity) {
+                    made.entitlements += 1;
+                    let position = made.entitlements;
+                    return tx
+                        .insert_entitlement_of_new((number, &id), *entity, position, *product, now)
+                        .await;
+                }
+                tx.insert_entitlement(number, &id, *entity, *product, now).await
             }
         }
     }

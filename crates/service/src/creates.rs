@@ -395,17 +395,17 @@ async fn insert(
             .await?;
     }
     for each in decided.iter() {
-        for other in &each.associated {
+        for (position, other) in (1..).zip(&each.associated) {
             match each.subject.entity() {
-                Entity::Organization(id) => tx.add_member(id, other.number).await?,
+                Entity::Organization(id) => tx.add_member_of_new(id, other.number, position).await?,
                 Entity::Customer(number) => tx.add_member(OrganizationId(other.number), number).await?,
             }
         }
     }
     for each in decided.iter() {
-        for (product, (number, id)) in each.products.iter().zip(each.entitlements()) {
+        for (position, (product, new)) in (1..).zip(each.products.iter().zip(each.entitlements())) {
             let (entity, now) = (each.subject.entity(), each.draft.now);
-            tx.insert_entitlement(number, id, entity, product.number, now)
+            tx.insert_entitlement_of_new(new, entity, position, product.number, now)
                 .await?;
         }
     }
@@ -414,8 +414,9 @@ async fn insert(
 
 impl Decided<'_> {
     /// The numbers and ids of its entitlements, in the order of its products.
-    fn entitlements(&self) -> impl Iterator<Item = (i64, &String)> {
-        (self.draft.entitlement..).zip(&self.draft.entitlement_ids)
+    fn entitlements(&self) -> impl Iterator<Item = (i64, &str)> {
+        let ids = self.draft.entitlement_ids.iter().map(String::as_str);
+        (self.draft.entitlement..).zip(ids)
     }
 
     /// The profile that was made, of an organization or of one without links.
@@ -424,7 +425,7 @@ impl Decided<'_> {
         let entitlements = self.products.iter().zip(self.entitlements());
         let entitlements = entitlements.map(|(product, (number, id))| Entitlement {
             number,
-            id: id.clone(),
+            id: id.to_owned(),
             entity,
             entity_id: entity_id.clone(),
             product_id: product.id.clone(),

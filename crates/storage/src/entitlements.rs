@@ -22,6 +22,14 @@ pub(crate) fn entity_key(entity: Entity) -> (&'static str, i64) {
     }
 }
 
+/// What a change of an entity's entitlements touches.
+fn touched(entity: Entity) -> Touched {
+    match entity {
+        Entity::Organization(id) => Touched::Organization(id.0),
+        Entity::Customer(number) => Touched::Customer(number),
+    }
+}
+
 pub(crate) fn row(row: &Row<'_>) -> Result<Entitlement, StoreError> {
     let (kind, number) = (row.text(2)?, row.int(3)?);
     let (entity, entity_id) = match (kind.as_str(), row.opt_text(4)?) {
@@ -151,20 +159,46 @@ impl WriteTx<'_> {
              SELECT $1, r.number, r.id, r.kind, r.entity, PLACE_IN(r.kind, r.entity) + COALESCE((SELECT MAX(position) \
                  FROM entitlement WHERE tenant_id = $1 AND entity_kind = r.kind AND entity_number = r.entity), 0), \
                  r.product, '{}', r.now, r.now \
-             FROM EACH_ROW(number $2, id $3, kind $4, entity $5, product $6, now $7)";
+             FROM EACH_ROW(entity $2, kind $3, number $4, id $5, product $6, now $7)";
         let (kind, entity_number) = entity_key(entity);
-        let touched = match entity {
-            Entity::Organization(id) => Touched::Organization(id.0),
-            Entity::Customer(number) => Touched::Customer(number),
-        };
         self.execute_one_on(
-            touched,
+            touched(entity),
             SQL,
             &[
+                entity_number.into(),
+                kind.into(),
                 number.into(),
                 id.into(),
-                kind.into(),
+                product_number.into(),
+                now.0.into(),
+            ],
+        )
+        .await
+    }
+
+    /// The same of an entity that this transaction has made, as the one at this position, from 1: nothing can be there.
+    pub async fn insert_entitlement_of_new(
+        &mut self,
+        (number, id): (i64, &str),
+        entity: Entity,
+        position: i64,
+        product_number: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO entitlement (tenant_id, number, id, entity_kind, entity_number, position, \
+             product_number, details, created_at, updated_at) \
+             SELECT $1, r.number, r.id, r.kind, r.entity, r.position, r.product, '{}', r.now, r.now \
+             FROM EACH_ROW(entity $2, kind $3, number $4, id $5, position $6, product $7, now $8)";
+        let (kind, entity_number) = entity_key(entity);
+        self.execute_one_on(
+            touched(entity),
+            SQL,
+            &[
                 entity_number.into(),
+                kind.into(),
+                number.into(),
+                id.into(),
+                position.into(),
                 product_number.into(),
                 now.0.into(),
             ],

@@ -61,6 +61,24 @@ impl WriteTx<'_> {
         .await
     }
 
+    /// Adds a customer to an organization that this transaction has made, as the one at this position, from 1: nobody can be there.
+    pub async fn add_member_of_new(
+        &mut self,
+        organization: OrganizationId,
+        customer_number: i64,
+        position: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO membership (tenant_id, organization_id, customer_number, position) \
+             SELECT $1, r.organization_id, r.customer_number, r.position \
+             FROM EACH_ROW(organization_id $2, customer_number $3, position $4)";
+        self.execute_one_on(
+            Touched::Organization(organization.0),
+            SQL,
+            &[organization.0.into(), customer_number.into(), position.into()],
+        )
+        .await
+    }
+
     /// Removes a customer from an organization; whether it was a member.
     pub async fn remove_member(
         &mut self,

@@ -9,7 +9,7 @@ use guildhall_domain::{
     Customer, Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Subject, SubjectKind,
     Values, value_key,
 };
-use guildhall_storage::{Newcomers, StoreError, ValuesAhead, Walk};
+use guildhall_storage::{Newcomers, StoreError, ValuesAhead, Walk, WriteTx};
 
 use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
@@ -315,6 +315,64 @@ pub async fn memberships(open: Open<'_>) {
         "a deleted customer is out of sight before any sweep"
     );
     assert_eq!(of(8).await, ["1 O1", "3 O3"], "and so is a deleted organization");
+}
+
+/// Links of what a transaction makes have their places from the start; those that come later stand behind them, whatever
+/// else the transaction links meanwhile.
+pub async fn links_of_what_is_new(open: Open<'_>) {
+    let store = open().await;
+    let one = tenant(&store, "one").await;
+    let [old, new, newer] = [1, 2, 3].map(OrganizationId);
+    let add = async |tx: &mut WriteTx<'_>, id: OrganizationId| {
+        let row = organization(id.0, &format!("O{id}"));
+        tx.insert_organization(&row, &Definitions::default(), NOW).await
+    };
+    write(&store, one, async move |tx| {
+        for number in 6..=9 {
+            tx.insert_customer(&customer(number), &Definitions::default(), NOW)
+                .await?;
+            tx.insert_product(&product(number), NOW).await?;
+        }
+        add(tx, old).await?;
+        tx.add_member(old, 9).await?;
+        let entity = Entity::Organization(old);
+        tx.insert_entitlement(10, "e10", entity, 9, NOW).await
+    })
+    .await;
+    write(&store, one, async move |tx| {
+        for (id, first) in [(new, 20), (newer, 30)] {
+            add(tx, id).await?;
+            let entity = Entity::Organization(id);
+            for (position, customer) in (1..).zip([8, 7]) {
+                tx.add_member_of_new(id, customer, position).await?;
+                tx.add_member(old, customer).await?;
+                let number = first - position;
+                tx.insert_entitlement_of_new((number, &format!("e{number}")), entity, position, 6, NOW)
+                    .await?;
+                let number = first / 2 - position;
+                tx.insert_entitlement(number, &format!("e{number}"), Entity::Organization(old), 7, NOW)
+                    .await?;
+            }
+        }
+        // As an item that finds what the one before it made.
+        tx.add_member(new, 6).await?;
+        tx.add_member(new, 7).await?;
+        tx.insert_entitlement(1, "e1", Entity::Organization(new), 8, NOW)
+            .await
+    })
+    .await;
+    let links = async |id| {
+        let read = store.read(one, async |tx| tx.entitlements_and_members(id).await);
+        let (entitlements, members) = read.await.unwrap();
+        let entitlements = entitlements.iter().map(|one| one.number);
+        (
+            members.iter().map(|member| member.number).collect::<Vec<_>>(),
+            entitlements.collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(links(new).await, (vec![8, 7, 6], vec![19, 18, 1]));
+    assert_eq!(links(newer).await, (vec![8, 7], vec![29, 28]));
+    assert_eq!(links(old).await, (vec![9, 8, 7], vec![10, 9, 8, 14, 13]));
 }
 
 /// Links have an order, and two that come at once are both there.

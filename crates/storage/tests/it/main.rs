@@ -38,6 +38,7 @@ macro_rules! conformance {
             entities::customers,
             entities::products_in_pages,
             entities::memberships,
+            entities::links_of_what_is_new,
             entities::members_added_at_once_are_all_there,
             entities::entitlements,
             entities::fields_and_their_stamp,

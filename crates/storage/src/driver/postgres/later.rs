@@ -77,8 +77,15 @@ impl Write {
     }
 
     /// Whether it comes to the same if this row of the same table is written before: both remove or add rows by
-    /// the same columns, the keys, and this is none of them.
+    /// the same columns, the keys, and this is none of them; or both add rows of things, which come first, and this is of another thing.
     fn commutes(&self, sql: &str, row: &[Value]) -> bool {
+        let is_of_another = || self.rows.iter().all(|each| each.get(1) != row.get(1));
+        if self.sql != sql
+            && adds_to(self.sql).is_some_and(|thing| adds_to(sql) == Some(thing))
+            && is_of_another()
+        {
+            return true;
+        }
         // From the end, where rows differ most.
         let is_there = || {
             self.rows
@@ -212,6 +219,12 @@ fn columns(sql: &str) -> Option<&str> {
     list.split_once(')').map(|(columns, _)| columns)
 }
 
+/// The first column of the rows that a statement adds, where it does so.
+fn adds_to(sql: &str) -> Option<&str> {
+    let columns = columns(sql).filter(|_| sql.starts_with("INSERT "))?;
+    columns.split(' ').next()
+}
+
 /// The table that a statement writes.
 fn table(sql: &str) -> &str {
     let mut words = sql.split(' ');
@@ -341,6 +354,26 @@ mod tests {
         later.add(ADD, &row(2, 1), true);
         later.add(KEEP, &row(2, 1), false);
         assert_eq!(shape(&mut later), [(KEEP, 1), (ADD, 1), (KEEP, 1)]);
+    }
+
+    /// As links of what is new and links of what is there already.
+    #[test]
+    fn rows_of_different_things_pass_each_other_and_those_of_one_do_not() {
+        const AT: &str =
+            "INSERT INTO c (tenant_id, x, y, z) SELECT $1, r.x, r.y, r.z FROM EACH_ROW(x $2, y $3, z $4)";
+        let at = |x, y, z| [Param::Int(7), Param::Int(x), Param::Int(y), Param::Int(z)];
+        let mut later = Later::default();
+        for x in [1, 3, 5] {
+            later.add(AT, &at(x, 1, 1), true);
+            later.add(AT, &at(x, 2, 2), true);
+            later.add(ADD, &row(x + 1, 1), true);
+        }
+        assert_eq!(shape(&mut later), [(AT, 6), (ADD, 3)]);
+        later.add(ADD, &row(2, 1), true);
+        later.add(AT, &at(1, 1, 1), true);
+        // Behind the ones of the same thing, though it could be among the first statement's.
+        later.add(ADD, &row(1, 2), true);
+        assert_eq!(shape(&mut later), [(ADD, 1), (AT, 1), (ADD, 1)]);
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     tx.change_customer_email(1, "d", "d", NOW).await?;
     tx.add_member(organization.id, 1).await?;
     tx.remove_member(organization.id, 1).await?;
+    tx.add_member_of_new(organization.id, 1, 1).await?;
+    tx.remove_member(organization.id, 1).await?;
     tx.members(organization.id).await?;
     tx.organizations_of(1).await?;
 
@@ -79,6 +81,8 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
     tx.lock_product("p1").await?;
     tx.share_product("p1").await?;
     tx.insert_entitlement(1, "e1", Entity::Customer(1), 1, NOW)
+        .await?;
+    tx.insert_entitlement_of_new((3, "e3"), Entity::Customer(1), 2, 1, NOW)
         .await?;
     tx.put_entitlement_details(1, &none, &some, &fields, NOW).await?;
     tx.entitlement("e1").await?;
