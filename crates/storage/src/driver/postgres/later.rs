@@ -49,6 +49,7 @@ impl From<&Param<'_>> for Value {
 #[derive(Debug)]
 pub(super) struct Write {
     sql: &'static str,
+    table: &'static str,
     rows: Vec<Vec<Value>>,
     one: bool,
 }
@@ -175,16 +176,18 @@ pub(super) struct Later {
 impl Later {
     pub(super) fn add(&mut self, sql: &'static str, params: &[Param<'_>], one: bool) {
         let row: Vec<Value> = params.iter().map(Value::from).collect();
+        let table = table(sql);
         self.rows += 1;
         let mut earlier = self.writes.iter_mut().rev();
         let place = earlier.find(|write| {
-            let is_passed = table(write.sql) != table(sql) || write.commutes(sql, &row);
+            let is_passed = write.table != table || write.commutes(sql, &row);
             !is_passed || write.takes(sql, &row)
         });
         match place {
             Some(write) if write.takes(sql, &row) => write.rows.push(row),
             _ => self.writes.push(Write {
                 sql,
+                table,
                 rows: vec![row],
                 one,
             }),
@@ -226,7 +229,7 @@ fn adds_to(sql: &str) -> Option<&str> {
 }
 
 /// The table that a statement writes.
-fn table(sql: &str) -> &str {
+fn table(sql: &'static str) -> &'static str {
     let mut words = sql.split(' ');
     match words.next() {
         Some("UPDATE") => words.next().unwrap_or_default(),
