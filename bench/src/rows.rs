@@ -1,6 +1,7 @@
 //! What a work left in the database, row by row, whatever tables there are: the difference between two states of an
-//! SQLite file. The bare engines are then made to do exactly these changes, so they write the same rows and the
-//! same index entries as the server did, also when tables are added.
+//! SQLite file, or, where it is too large for that, what new organizations have. The bare engines are then made to do
+//! exactly these changes, so they write the same rows and the same index entries as the server did, also when tables
+//! are added.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,9 +73,9 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// All rows of organizations with numbers greater than this one, as if they were new: for databases that are too large to be
-    /// compared. Rows that belong to none are left out.
-    pub fn of_new(path: &Path, after: i64) -> Outcome<Self> {
+    /// All rows of a tenant's organizations with numbers greater than this one, as if they were new: for databases that are too large
+    /// to be compared. Rows that belong to none are left out.
+    pub fn of_new(path: &Path, tenant: i64, after: i64) -> Outcome<Self> {
         let connection = Connection::open(path)?;
         let tables = tables(&connection)?;
         let mut items: BTreeMap<i64, Vec<Change>> = BTreeMap::new();
@@ -88,9 +89,12 @@ impl Changes {
             if !is_organizations {
                 continue;
             }
-            let sql = format!("SELECT * FROM {} WHERE {column} > ?1", table.name);
+            let sql = format!(
+                "SELECT * FROM {} WHERE tenant_id = ?1 AND {column} > ?2",
+                table.name
+            );
             let mut statement = connection.prepare(&sql)?;
-            let mut cursor = statement.query([after])?;
+            let mut cursor = statement.query([tenant, after])?;
             while let Some(row) = cursor.next()? {
                 let change = Change {
                     table: index,
@@ -256,11 +260,12 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         let batch = "CREATE TABLE organization (tenant_id BIGINT, id BIGINT, PRIMARY KEY (tenant_id, id));
              CREATE TABLE connection (tenant_id BIGINT, id BIGINT, PRIMARY KEY (tenant_id, id));
-             CREATE TABLE membership (organization_id BIGINT, position BIGINT, PRIMARY KEY (organization_id, position));
-             INSERT INTO organization VALUES (1, 1), (1, 2), (1, 3); INSERT INTO connection VALUES (1, 9);
-             INSERT INTO membership VALUES (1, 5), (3, 7), (3, 8);";
+             CREATE TABLE membership (tenant_id BIGINT, organization_id BIGINT, position BIGINT,
+                 PRIMARY KEY (tenant_id, organization_id, position));
+             INSERT INTO organization VALUES (1, 1), (1, 2), (1, 3), (2, 3); INSERT INTO connection VALUES (1, 9);
+             INSERT INTO membership VALUES (1, 1, 5), (1, 3, 7), (1, 3, 8), (2, 3, 7);";
         connection.execute_batch(batch).unwrap();
-        let changes = Changes::of_new(&path, 1).unwrap();
+        let changes = Changes::of_new(&path, 1, 1).unwrap();
         let tables = |item: &Vec<Change>| -> Vec<&str> {
             let names = item.iter().map(|c| changes.tables[c.table].name.as_str());
             names.collect()

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use guildhall_testkit::Server;
 
 use super::Bench;
-use super::reads::{IDS, MILLION};
+use super::reads::{IDS, MILLION, TENANT};
 use crate::load::{CONNECTIONS, Pace, Span, drive};
 use crate::place::{Database, Store};
 use crate::report::{Pairs, Row};
 use crate::rows::Changes;
 use crate::site::{Pool, SITE, Site};
-use crate::{Outcome, engine};
+use crate::{Outcome, engine, problem};
 
 /// Where growth begins.
 const SMALL: u64 = 10_000;
@@ -45,7 +45,8 @@ pub fn growth(bench: &Bench) -> Outcome<Vec<Row>> {
             .walkers("/api/v1/organization/profile/", &world.ids, CONNECTIONS);
         drive(world.site.addr, clients, Pace::Closed, Span::to_the_end())?;
     }
-    let added = bench.place.store.bulk_run();
+    // All runs add to the same databases, so the small one must not become several times as large.
+    let added = bench.place.store.bulk_run() / 2;
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     let (mut gets, mut bulk) = (Pairs::default(), Pairs::default());
     for run in 0..bench.arguments.runs as u64 {
@@ -103,31 +104,48 @@ pub fn growth(bench: &Bench) -> Outcome<Vec<Row>> {
         Row::new("growth", "bulk rate", store).pairs(&bulk).note(&words),
     ];
     if matches!(bench.place.store, Store::Sqlite) {
-        let engine = Pairs {
-            ceiling: alone(bench, small, SMALL, added)?,
-            ours: alone(bench, large, organizations, added)?,
-            ..Pairs::default()
-        };
+        let small = Engine::after(bench, small, SMALL)?;
+        let large = Engine::after(bench, large, organizations)?;
+        let mut engine = Pairs::default();
+        for run in 0..bench.arguments.runs {
+            engine.ceiling.push(small.add(run, added)?);
+            engine.ours.push(large.add(run, added)?);
+        }
         let row = Row::new("growth", "the bare engine's bulk rate", store);
         rows.push(row.pairs(&engine).note(&words));
     }
     Ok(rows)
 }
 
-/// The bare engine's rates where it does what the runs of the server did, on a fresh copy.
-fn alone(bench: &Bench, mut world: World, organizations: u64, added: u64) -> Outcome<Vec<f64>> {
-    world.server.terminate()?;
-    let last = world.ids.iter().max().copied().unwrap_or_default();
-    let mut changes = Changes::of_new(&world.database.path(), last)?;
-    drop(world);
-    let database = bench.place.database(organizations)?;
-    let mut rates = Vec::new();
-    for _ in 0..bench.arguments.runs {
-        let later = changes.items.split_off(changes.items.len().min(added as usize));
-        rates.push(engine::apply(&database.path(), &changes)?);
-        changes.items = later;
+/// The bare engine on a fresh copy of a data set, and what the server added to another.
+struct Engine {
+    database: Database,
+    changes: Changes,
+}
+
+impl Engine {
+    /// Ends the server.
+    fn after(bench: &Bench, mut world: World, organizations: u64) -> Outcome<Self> {
+        world.server.terminate()?;
+        let tenants = world.database.numbers(TENANT)?;
+        let (Some(tenant), Some(last)) = (tenants.first(), world.ids.iter().max()) else {
+            return Err(problem("the data set is empty"));
+        };
+        let changes = Changes::of_new(&world.database.path(), *tenant, *last)?;
+        drop(world);
+        let database = bench.place.database(organizations)?;
+        Ok(Self { database, changes })
     }
-    Ok(rates)
+
+    /// Adds what a run added.
+    fn add(&self, run: usize, added: u64) -> Outcome<f64> {
+        let items = self.changes.items.chunks(added as usize).nth(run);
+        let changes = Changes {
+            tables: self.changes.tables.clone(),
+            items: items.unwrap_or_default().to_vec(),
+        };
+        engine::apply(&self.database.path(), &changes)
+    }
 }
 
 fn open(bench: &Bench, organizations: u64) -> Outcome<World> {

@@ -20,6 +20,9 @@ pub const MILLION: u64 = 1_000_000;
 pub const IDS: &str = "SELECT o.id FROM organization o JOIN tenant t ON t.tenant_id = o.tenant_id \
     WHERE t.name = 'Site' ORDER BY o.id";
 
+/// The number of their tenant.
+pub const TENANT: &str = "SELECT tenant_id FROM tenant WHERE name = 'Site'";
+
 /// Profiles: any of them, and some that are hot.
 pub fn profile_get(bench: &Bench) -> Outcome<Vec<Row>> {
     let mut rows = get(

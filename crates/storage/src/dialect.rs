@@ -12,7 +12,8 @@
 //!   table made for the run, which costs as much as the row;
 //! * `INSERT … SELECT $1, r.a, r.b FROM EACH_ROW(a $2, b $3)`: one row on SQLite; on PostgreSQL as many
 //!   as were written before it was sent, each parameter but the tenant an array. So what it conflicts
-//!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement;
+//!   with may be left (`DO NOTHING`), not updated, and no row rests on another of the same statement. Where several such statements
+//!   add to one table the first column says to what a row belongs, and what it rests on or conflicts with belongs to the same;
 //! * `UPDATE t SET c = r.c FROM EACH_ROW(a $2, c $3) WHERE t.tenant_id = $1 AND t.a = r.a`, `DELETE FROM t USING
 //!   EACH_ROW(a $2) WHERE …`: the same; the first column of an update is the key, of a delete all are;
 //! * `PLACE_IN(r.a)`: which row it is of those with this `a`, from 1;

@@ -1,7 +1,7 @@
 //! Writes that nobody waits for yet, and how statements are sent without waiting for each other.
 //!
-//! A statement over `EACH_ROW` that comes again before it was sent, and before another one wrote the same
-//! table, is one statement with a row more: so a unit of work writes its rows set by set, however the code
+//! A statement over `EACH_ROW` that comes again before it was sent, and before one wrote the same table that it may not
+//! pass, is one statement with a row more: so a unit of work writes its rows set by set, however the code
 //! above it is written.
 
 use std::future::poll_fn;
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(shape(&mut later), [(AT, 6), (ADD, 3)]);
         later.add(ADD, &row(2, 1), true);
         later.add(AT, &at(1, 1, 1), true);
-        // Behind the ones of the same thing, though it could be among the first statement's.
+        // Of the same thing: it may not join the first statement, which comes before the second one.
         later.add(ADD, &row(1, 2), true);
         assert_eq!(shape(&mut later), [(ADD, 1), (AT, 1), (ADD, 1)]);
     }
