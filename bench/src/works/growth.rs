@@ -17,7 +17,7 @@ use crate::{Outcome, engine, problem};
 
 /// Where growth begins.
 const SMALL: u64 = 10_000;
-/// On SQLite the server brings in all entries that are pending when nothing was written for so long.
+/// On SQLite the server brings in all entries that are pending when nothing was written for so long (of that name in its writer).
 const IDLE_AFTER: Duration = Duration::from_millis(500);
 
 /// A data set with its server. The server ends before the database goes.

@@ -147,15 +147,6 @@ pub(crate) struct Batch {
     next: OnceLock<Arc<Batch>>,
 }
 
-impl From<Entries> for Batch {
-    fn from(entries: Entries) -> Self {
-        Self {
-            entries: RwLock::new(entries),
-            next: OnceLock::new(),
-        }
-    }
-}
-
 impl Batch {
     fn entries(&self) -> RwLockReadGuard<'_, Entries> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
@@ -456,12 +447,19 @@ impl Keeper {
             }
         });
         ready_now(read)?;
-        // Sorted once for each field, which takes half as long as one by one. Of an entry that stands there twice the last one counts.
-        let fields = fields
-            .into_iter()
-            .map(|(place, entries)| (place, entries.into_iter().collect()))
-            .collect();
-        first.batch = Arc::new(Batch::from(Entries { fields }));
+        // Sorted once for each field, which takes half as long as one by one.
+        let sorted = |(place, mut entries): (Place, Vec<(Value, bool)>)| {
+            // What was said last of an entry counts: it comes first, since the sort is stable, and the others go.
+            entries.reverse();
+            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+            entries.dedup_by(|(later, _), (kept, _)| later == kept);
+            (place, entries.into_iter().collect())
+        };
+        let fields = fields.into_iter().map(sorted).collect();
+        first.batch = Arc::new(Batch {
+            entries: RwLock::new(Entries { fields }),
+            next: OnceLock::new(),
+        });
         Ok(Self {
             pending: Arc::new(Pending {
                 oldest: Mutex::new(Arc::clone(&first.batch)),
