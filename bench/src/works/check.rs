@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use guildhall_domain::bulk::{check_parts, check_values};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition, PhoneFormat};
-use guildhall_domain::json::{self, At};
 use guildhall_domain::{FieldId, SubjectKind};
 use guildhall_http::api::profiles::{CreateOrganizationProfileRequest, values};
-use guildhall_http::wire::In;
+use guildhall_http::wire;
 use guildhall_testkit::world::FIELDS;
 use serde_json::json;
 
@@ -70,8 +69,8 @@ pub fn check(bench: &Bench) -> Outcome<Vec<Row>> {
 /// How many values are stored of a body.
 fn stored(body: &[u8], definitions: &Definitions) -> Outcome<usize> {
     let refused = |why: &dyn std::fmt::Display| problem(format!("a profile is refused: {why}"));
-    let node = json::parse(body).map_err(|fault| refused(&fault))?;
-    let request = CreateOrganizationProfileRequest::read(&node, &At::root()).map_err(|why| refused(&why))?;
+    let request: CreateOrganizationProfileRequest =
+        wire::taken(body).ok_or_else(|| refused(&"its body is not as it should be"))?;
     let details = values(request.details.unwrap_or_default());
     let customers = request
         .customers

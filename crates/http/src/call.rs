@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::kept::{KeptAnswers, PageKey, Shown};
-use crate::wire::In;
+use crate::wire::{self, In};
 
 /// The type of the answers of operations.
 const JSON: &str = "application/json";
@@ -228,7 +228,10 @@ impl Call {
 
     /// The body as the operation wants it.
     pub fn body<T: In>(&self) -> Result<T, ApiError> {
-        self.with_body(|node| T::read(node, &At::root()))
+        match wire::taken(&self.body) {
+            Some(body) => Ok(body),
+            None => self.with_body(|node| T::read(node, &At::root())),
+        }
     }
 
     /// What `read` makes of the body's JSON.

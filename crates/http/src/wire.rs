@@ -1,10 +1,11 @@
 //! Wire types: how JSON comes in and goes out, and what the OpenAPI document says of it. Both come
 //! from one declaration, `body!` or `answer!`, so that they cannot disagree.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use guildhall_domain::json::{At, Members, Node};
+use guildhall_domain::json::{At, Members, Node, Stream};
 use guildhall_domain::{Excerpt, Rejection, text};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -36,10 +37,20 @@ pub trait In: Sized + Schema {
     /// Reads it, or says what is wrong and where.
     fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection>;
 
+    /// Reads it as it comes, where it is as it should be and all is known of it; `None` means that [`In::read`] is to be asked.
+    /// What it makes is what that makes of the same text.
+    fn take(stream: &mut Stream<'_>) -> Option<Self>;
+
     /// What an absent member means; `None` where it must be present.
     fn absent() -> Option<Self> {
         None
     }
+}
+
+/// What a body says, if all of it is as it should be: without a tree. Else it is to be parsed and read, which has the words
+/// for what is wrong.
+pub fn taken<T: In>(body: &[u8]) -> Option<T> {
+    Stream::document(body, T::take)
 }
 
 /// The refusal of a value of the wrong type.
@@ -94,6 +105,10 @@ impl In for String {
             Node::Text(text) => Ok(text.to_string()),
             other => Err(wrong_type(Self::EXPECTED, other, at)),
         }
+    }
+
+    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+        stream.text().map(Cow::into_owned)
     }
 }
 
@@ -197,6 +212,13 @@ impl<T: In> In for Option<T> {
         }
     }
 
+    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+        match stream.null() {
+            true => Some(None),
+            false => T::take(stream).map(Some),
+        }
+    }
+
     fn absent() -> Option<Self> {
         Some(None)
     }
@@ -238,6 +260,15 @@ impl<T: In> In for Vec<T> {
             )),
         }
     }
+
+    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+        let mut all = Vec::new();
+        stream.array(|stream| {
+            all.push(T::take(stream)?);
+            Some(())
+        })?;
+        Some(all)
+    }
 }
 
 /// Declares an object of a request: the struct, how it is read, and its schema.
@@ -267,6 +298,24 @@ macro_rules! body {
             ) -> Result<Self, guildhall_domain::Rejection> {
                 let members = crate::wire::members(node, at)?;
                 Ok(Self { $( $field: crate::wire::member(members, at, $member)? ),* })
+            }
+
+            fn take(stream: &mut guildhall_domain::json::Stream<'_>) -> Option<Self> {
+                $( let mut $field: Option<$type> = None; )*
+                stream.object(|stream, name| {
+                    match name {
+                        $( $member if $field.is_none() => $field = Some(<$type as crate::wire::In>::take(stream)?), )*
+                        // One that we do not know, or that comes a second time.
+                        _ => return None,
+                    }
+                    Some(())
+                })?;
+                Some(Self {
+                    $( $field: match $field {
+                        Some(member) => member,
+                        None => <$type as crate::wire::In>::absent()?,
+                    } ),*
+                })
             }
         }
     };
@@ -328,3 +377,7 @@ pub fn object_schema<const N: usize>(
     all.insert(name.to_owned(), schema);
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

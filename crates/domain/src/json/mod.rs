@@ -7,10 +7,12 @@
 //! is not `1.0000000000000000001`); and faults with a line and a column, in words that teach.
 //! Strings without escapes are borrowed from the body.
 //!
-//! [`parse`] reads, [`Node`] is what it read, [`At`] says where in the document a reader is.
+//! [`parse`] reads, [`Node`] is what it read, [`At`] says where in the document a reader is. [`Stream`] reads the same
+//! without a tree.
 
 mod at;
 mod read;
+mod stream;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ use std::fmt::Write as _;
 
 pub use at::At;
 pub use read::{Fault, parse};
+pub use stream::Stream;
 
 /// One JSON value, as it stood in the document.
 #[derive(Clone, Debug, PartialEq)]

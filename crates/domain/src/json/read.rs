@@ -51,10 +51,9 @@ pub fn parse(bytes: &[u8]) -> Result<Node<'_>, Fault> {
         )
     })?;
     let mut reader = Reader {
-        text,
-        position: 0,
         members: Vec::with_capacity(AT_ONCE),
         items: Vec::with_capacity(AT_ONCE),
+        ..Reader::new(text)
     };
     reader
         .document()
@@ -97,6 +96,16 @@ pub(super) struct Reader<'a> {
 type Member<'a> = (Cow<'a, str>, Node<'a>);
 
 impl<'a> Reader<'a> {
+    /// At the beginning of a text.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            position: 0,
+            members: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
     fn document(&mut self) -> Result<Node<'a>, Stop> {
         if self.text.starts_with('\u{feff}') {
             return self.stop("the body begins with a byte order mark (U+FEFF); send plain UTF-8 without it");
@@ -223,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`, kept by its text.
-    fn number(&mut self) -> Result<&'a str, Stop> {
+    pub(super) fn number(&mut self) -> Result<&'a str, Stop> {
         let start = self.position;
         self.skip(b'-');
         if self.skip(b'0') {
@@ -294,7 +303,7 @@ impl<'a> Reader<'a> {
         self.stop(format!("expected a value, found {}{hint}", self.found()))
     }
 
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.position += 1;
         }
@@ -305,7 +314,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over `byte`, when it is next. Only for ASCII.
-    fn skip(&mut self, byte: u8) -> bool {
+    pub(super) fn skip(&mut self, byte: u8) -> bool {
         let next = self.peek() == Some(byte);
         self.position += usize::from(next);
         next

@@ -1,6 +1,6 @@
 //! Customer profiles (docs/api.md, "Customer profiles").
 
-use guildhall_domain::json::{At, Node};
+use guildhall_domain::json::{At, Node, Stream};
 use guildhall_domain::{Rejection, SubjectKind};
 use guildhall_service::{NewAccount, NewProfile, NewSubject, Profile};
 use serde_json::{Value, json};
@@ -31,6 +31,10 @@ impl In for OrganizationIdText {
             Node::Number(number) => Ok(Self(number.to_string())),
             other => Err(wrong_type(Self::EXPECTED, other, at)),
         }
+    }
+
+    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+        stream.text_or_number().map(|id| Self(id.into_owned()))
     }
 }
 

@@ -1,0 +1,109 @@
+//! Reading a document without a tree: for who knows what it expects, and makes that of the texts as they come. What is not as
+//! expected ends the reading, without a word: [`super::parse`] has the words, and what it reads is the measure. Whatever is
+//! read here, it reads too, and the same.
+
+use std::borrow::Cow;
+
+use super::read::Reader;
+
+/// A document that is read from its beginning to its end. Each step is `None` where something else stands there, which ends
+/// the reading: a part of it may have been stepped over.
+pub struct Stream<'a>(Reader<'a>);
+
+impl<'a> Stream<'a> {
+    /// What `take` makes of a whole document.
+    ///
+    /// ```
+    /// use guildhall_domain::json::Stream;
+    /// let sum = |bytes| {
+    ///     Stream::document(bytes, |stream| {
+    ///         let mut sum = 0;
+    ///         stream.array(|stream| {
+    ///             sum += stream.number()?.parse::<i64>().ok()?;
+    ///             Some(())
+    ///         })?;
+    ///         Some(sum)
+    ///     })
+    /// };
+    /// assert_eq!(sum(b"[1, 20]"), Some(21));
+    /// assert_eq!(sum(b"[1, \"20\"]"), None);
+    /// ```
+    pub fn document<T>(bytes: &'a [u8], take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let mut stream = Self(Reader::new(std::str::from_utf8(bytes).ok()?));
+        stream.0.space();
+        let taken = take(&mut stream)?;
+        stream.0.space();
+        stream.0.peek().is_none().then_some(taken)
+    }
+
+    /// An object; `member` takes the value of each member. Whether a name is known, and comes only once, is for it to say.
+    pub fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
+        self.list((b'{', b'}'), |stream| {
+            let name = stream.text()?;
+            stream.0.space();
+            stream.step(b':')?;
+            stream.0.space();
+            member(stream, &name)
+        })
+    }
+
+    /// An array; `item` takes each of its items.
+    pub fn array(&mut self, item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.list((b'[', b']'), item)
+    }
+
+    /// What stands between two brackets, with commas between.
+    fn list(&mut self, (open, close): (u8, u8), mut each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.step(open)?;
+        self.0.space();
+        if self.0.skip(close) {
+            return Some(());
+        }
+        loop {
+            each(self)?;
+            self.0.space();
+            if self.0.skip(close) {
+                return Some(());
+            }
+            self.step(b',')?;
+            self.0.space();
+        }
+    }
+
+    /// A string, with its escapes resolved.
+    pub fn text(&mut self) -> Option<Cow<'a, str>> {
+        match self.0.peek() {
+            Some(b'"') => self.0.string("a string").ok(),
+            _ => None,
+        }
+    }
+
+    /// A number by its text.
+    pub fn number(&mut self) -> Option<&'a str> {
+        match self.0.peek() {
+            Some(b'-' | b'0'..=b'9') => self.0.number().ok(),
+            _ => None,
+        }
+    }
+
+    /// A string or a number.
+    pub fn text_or_number(&mut self) -> Option<Cow<'a, str>> {
+        match self.0.peek() {
+            Some(b'"') => self.text(),
+            _ => self.number().map(Cow::Borrowed),
+        }
+    }
+
+    /// Steps over `null`, if it stands here, and tells whether it did.
+    pub fn null(&mut self) -> bool {
+        let word = self.0.text.as_bytes()[self.0.position..].starts_with(b"null");
+        // What follows the word is looked at by who goes on.
+        self.0.position += if word { 4 } else { 0 };
+        word
+    }
+
+    /// Steps over `byte`. Only for ASCII.
+    fn step(&mut self, byte: u8) -> Option<()> {
+        self.0.skip(byte).then_some(())
+    }
+}
