@@ -3,13 +3,13 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 /// Starts the log. `level` was checked by the command line.
 pub fn start(level: &str) {
-    let filter = EnvFilter::new(level);
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(level)
         // It would say on stderr that stderr cannot be written, and panic.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
