@@ -26,7 +26,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use arguments::Arguments;
+use tikv_jemallocator::Jemalloc;
 use works::Bench;
+
+/// The server's, so that it and the ceilings differ in what they do.
+#[global_allocator]
+static MEMORY: Jemalloc = Jemalloc;
 
 /// What can go wrong here is only ever reported.
 pub type Problem = Box<dyn Error + Send + Sync>;
