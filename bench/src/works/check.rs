@@ -7,7 +7,7 @@ use std::time::Instant;
 use guildhall_domain::bulk::{check_parts, check_values};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition, PhoneFormat};
 use guildhall_domain::{FieldId, SubjectKind};
-use guildhall_http::api::profiles::{CreateOrganizationProfileRequest, values};
+use guildhall_http::api::profiles::CreateOrganizationProfileRequest;
 use guildhall_http::wire;
 use guildhall_testkit::world::FIELDS;
 use serde_json::json;
@@ -71,7 +71,7 @@ fn stored(body: &[u8], definitions: &Definitions) -> Outcome<usize> {
     let refused = |why: &dyn std::fmt::Display| problem(format!("a profile is refused: {why}"));
     let request: CreateOrganizationProfileRequest =
         wire::taken(body).ok_or_else(|| refused(&"its body is not as it should be"))?;
-    let details = values(request.details.unwrap_or_default());
+    let details = request.details.unwrap_or_default();
     let customers = request
         .customers
         .and_then(|customers| customers.ids)
@@ -83,7 +83,7 @@ fn stored(body: &[u8], definitions: &Definitions) -> Outcome<usize> {
     let kind = SubjectKind::Organization;
     check_parts(kind, &details, &customers, &products).map_err(|why| refused(&why))?;
     let values = check_values(definitions, &details, PhoneFormat::Lenient).map_err(|why| refused(&why))?;
-    Ok(values.0.len())
+    Ok(values.len())
 }
 
 /// The fields of the world, in their order.

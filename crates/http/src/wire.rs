@@ -262,7 +262,13 @@ impl<T: In> In for Vec<T> {
     }
 
     fn take(stream: &mut Stream<'_>) -> Option<Self> {
-        let mut all = Vec::new();
+        // Objects come in dozens, and texts mostly alone.
+        let room = if size_of::<T>() > size_of::<String>() {
+            12
+        } else {
+            1
+        };
+        let mut all = Vec::with_capacity(room);
         stream.array(|stream| {
             all.push(T::take(stream)?);
             Some(())
@@ -302,7 +308,7 @@ macro_rules! body {
 
             fn take(stream: &mut guildhall_domain::json::Stream<'_>) -> Option<Self> {
                 $( let mut $field: Option<$type> = None; )*
-                stream.object(|stream, name| {
+                stream.object(&[$( $member ),*], |stream, name| {
                     match name {
                         $( $member if $field.is_none() => $field = Some(<$type as crate::wire::In>::take(stream)?), )*
                         // One that we do not know, or that comes a second time.

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use guildhall_domain::field::Definitions;
+use guildhall_domain::field::{Definitions, Values};
 use guildhall_domain::list::{
     LinkFilter, LinkTo, ListQuery, Listable, Listed, Position, Sources, Span, cursor,
 };
@@ -181,12 +181,8 @@ pub(crate) trait Load: Listable + Clone {
 
 /// What a row costs in memory, about, together with the text that is shown of it.
 fn bytes_of<T: Listable>(row: &Listed<T>) -> usize {
-    let values = row
-        .thing
-        .details()
-        .into_iter()
-        .flat_map(|values| values.0.values());
-    let texts = values.flatten();
+    let values = row.thing.details().into_iter().flat_map(Values::iter);
+    let texts = values.flat_map(|(_, texts)| texts);
     ROW_OVERHEAD_BYTES
         + texts
             .map(|text| 2 * text.len() + VALUE_OVERHEAD_BYTES)

@@ -1,13 +1,14 @@
 //! Detail values: one JSON text in the entity's row, keyed by field id, and one index row a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
 use guildhall_domain::{Definition, Definitions, EntityKind, FieldId, Values, value_key};
-use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::StoreError;
@@ -19,22 +20,42 @@ const NO_VALUES: &str = "{}";
 
 /// The values as the row keeps them: `{"12":["EU"]}`.
 pub(crate) fn to_text(values: &Values) -> Result<String, StoreError> {
-    let plain: BTreeMap<i64, &Vec<String>> = values.0.iter().map(|(id, values)| (id.0, values)).collect();
-    serde_json::to_string(&plain).map_err(|e| StoreError::Failed(e.to_string()))
+    let mut text = Vec::with_capacity(64 * values.len() + NO_VALUES.len());
+    serde_json::Serializer::new(&mut text)
+        .collect_map(values.iter().map(|(id, values)| (id.0, values)))
+        .map_err(|e| StoreError::Failed(e.to_string()))?;
+    String::from_utf8(text).map_err(|e| StoreError::Failed(e.to_string()))
 }
 
 /// The values of a row.
 pub(crate) fn from_text(text: &str) -> Result<Values, StoreError> {
-    if text == NO_VALUES {
-        return Ok(Values::default());
+    fields(text).map(Values::from_iter)
+}
+
+/// The fields that a text has values of, and their values.
+fn fields<'t, V: Deserialize<'t>>(text: &'t str) -> Result<Vec<(FieldId, V)>, StoreError> {
+    struct Fields<V>(PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Fields<V> {
+        type Value = Vec<(FieldId, V)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("values by field")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::with_capacity(16);
+            while let Some((id, values)) = map.next_entry()? {
+                all.push((FieldId(id), values));
+            }
+            Ok(all)
+        }
     }
-    let plain: BTreeMap<i64, Vec<String>> = serde_json::from_str(text).map_err(|e| unreadable(&e))?;
-    Ok(Values(
-        plain
-            .into_iter()
-            .map(|(id, values)| (FieldId(id), values))
-            .collect(),
-    ))
+    if text == NO_VALUES {
+        return Ok(Vec::new());
+    }
+    serde_json::Deserializer::from_str(text)
+        .deserialize_map(Fields(PhantomData))
+        .map_err(|e| unreadable(&e))
 }
 
 /// The values of an entity as its row keeps them, for answers that only show them.
@@ -48,28 +69,7 @@ impl StoredValues {
 
     /// The fields that have values, and their values: JSON arrays of strings, as they are kept.
     pub fn fields(&self) -> Result<Vec<(FieldId, &RawValue)>, StoreError> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Vec<(FieldId, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("values by field")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::with_capacity(16);
-                while let Some((id, values)) = map.next_entry()? {
-                    all.push((FieldId(id), values));
-                }
-                Ok(all)
-            }
-        }
-        if self.0 == NO_VALUES {
-            return Ok(Vec::new());
-        }
-        serde_json::Deserializer::from_str(&self.0)
-            .deserialize_map(Fields)
-            .map_err(|e| unreadable(&e))
+        fields(&self.0)
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) struct NewValues {
 
 impl NewValues {
     pub(crate) fn of(values: &Values, definitions: &Definitions) -> Result<Self, StoreError> {
-        let mut all = Vec::with_capacity(values.0.len());
+        let mut all = Vec::with_capacity(values.len());
         for definition in definitions.iter() {
             match values.get(definition.id) {
                 [] => {}

@@ -239,7 +239,8 @@ impl WriteTx<'_> {
             return Ok(());
         };
         let mut values: Values = from_text(&text)?;
-        if values.0.remove(&field).is_some() {
+        if !values.get(field).is_empty() {
+            values.set(field, Vec::new());
             let text = to_text(&values)?;
             self.execute_one_on(Touched::Nothing, write, &[number.into(), (&text).into()])
                 .await?;

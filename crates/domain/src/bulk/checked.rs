@@ -41,7 +41,7 @@ impl Checked {
 
     /// All values, if all were right: those that an item has if it creates something.
     pub fn values(&self) -> Option<Values> {
-        let mut all = Values::default();
+        let mut all = Values::with_capacity(self.0.len());
         for checked in &self.0 {
             let (field, values) = checked.as_ref()?;
             all.set(*field, values.clone());

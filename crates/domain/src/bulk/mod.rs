@@ -352,7 +352,7 @@ pub fn check_values(
     details: &[FieldValues],
     phone: PhoneFormat,
 ) -> Result<Values, Rejection> {
-    let mut values = Values::default();
+    let mut values = Values::with_capacity(details.len());
     let mut next = 0;
     for (index, detail) in details.iter().enumerate() {
         let at = || format!("details[{index}]");

@@ -11,6 +11,8 @@ const FEW: usize = 16;
 /// stand: keys of all of them took a seventh of the check of a profile.
 pub(super) struct Names<'n> {
     few: Vec<&'n str>,
+    /// A bit for each of them, by its form: a name whose bit is not set is a new one.
+    forms: u64,
     keys: HashSet<String>,
 }
 
@@ -19,6 +21,7 @@ impl<'n> Names<'n> {
     pub(super) fn of(count: usize) -> Self {
         Self {
             few: Vec::with_capacity(count.min(FEW)),
+            forms: 0,
             keys: HashSet::new(),
         }
     }
@@ -27,13 +30,23 @@ impl<'n> Names<'n> {
     pub(super) fn insert(&mut self, name: &'n str) -> bool {
         let name = name.trim();
         if self.keys.is_empty() && name.is_ascii() && self.few.len() < FEW {
-            let is_new = !self.few.iter().any(|known| known.eq_ignore_ascii_case(name));
+            let form = form(name);
+            let is_new =
+                self.forms & form == 0 || !self.few.iter().any(|known| known.eq_ignore_ascii_case(name));
+            self.forms |= form;
             self.few.push(name);
             return is_new;
         }
         self.keys.extend(self.few.drain(..).map(text::key));
         self.keys.insert(text::key(name))
     }
+}
+
+/// One of 64 bits, the same for names that differ in the case of ASCII letters only.
+fn form(name: &str) -> u64 {
+    let lower = |byte: Option<&u8>| usize::from(byte.map_or(0, u8::to_ascii_lowercase));
+    let bytes = name.as_bytes();
+    1 << ((lower(bytes.first()) ^ (lower(bytes.last()) << 1) ^ (bytes.len() << 2)) % 64)
 }
 
 #[cfg(test)]

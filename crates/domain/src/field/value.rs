@@ -8,30 +8,66 @@ use crate::limits::{
     VALUE_KEY_CHARS_MAX,
 };
 use crate::{Excerpt, FieldId, Rejection, text};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-/// The values of one entity by field; a field without values is absent.
+/// The values of one entity by field, in the order of the fields' ids; a field without values is absent. A list, since there are
+/// few, and they mostly come in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Values(pub BTreeMap<FieldId, Vec<String>>);
+pub struct Values(Vec<(FieldId, Vec<String>)>);
 
 impl Values {
+    /// With room for so many fields.
+    pub fn with_capacity(fields: usize) -> Self {
+        Self(Vec::with_capacity(fields))
+    }
+
+    /// Where a field stands, or would.
+    fn place(&self, field: FieldId) -> Result<usize, usize> {
+        match self.0.last() {
+            Some((last, _)) if *last < field => Err(self.0.len()),
+            _ => self.0.binary_search_by_key(&field, |(field, _)| *field),
+        }
+    }
+
     /// The values of a field; none when it is unset.
     pub fn get(&self, field: FieldId) -> &[String] {
-        self.0.get(&field).map_or(&[], Vec::as_slice)
+        self.place(field).map_or(&[], |place| &self.0[place].1)
     }
 
     /// Replaces the values of a field; none unset it.
     pub fn set(&mut self, field: FieldId, values: Vec<String>) {
-        if values.is_empty() {
-            self.0.remove(&field);
-        } else {
-            self.0.insert(field, values);
+        match self.place(field) {
+            Ok(place) if values.is_empty() => drop(self.0.remove(place)),
+            Ok(place) => self.0[place].1 = values,
+            Err(_) if values.is_empty() => {}
+            Err(place) => self.0.insert(place, (field, values)),
         }
+    }
+
+    /// The fields that have values, and their values.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (FieldId, &[String])> {
+        self.0.iter().map(|(field, values)| (*field, values.as_slice()))
+    }
+
+    /// How many fields have values.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether no field has a value.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl FromIterator<(FieldId, Vec<String>)> for Values {
+    fn from_iter<I: IntoIterator<Item = (FieldId, Vec<String>)>>(all: I) -> Self {
+        let all = all.into_iter();
+        let mut values = Self::with_capacity(all.size_hint().0);
+        for (field, of_it) in all {
+            values.set(field, of_it);
+        }
+        values
     }
 }
 
@@ -163,6 +199,10 @@ impl Definition {
 }
 
 fn at_most(value: &str, max_chars: usize) -> Result<(), String> {
+    // A character has a byte at least.
+    if value.len() <= max_chars {
+        return Ok(());
+    }
     match value.chars().count() {
         chars if chars > max_chars => Err(format!(
             "must have at most {max_chars} characters, and this has {chars}"

@@ -500,3 +500,26 @@ proptest! {
         prop_assert!(value_key(kind, &value).chars().count() <= VALUE_KEY_CHARS_MAX);
     }
 }
+
+proptest! {
+    /// In whatever order fields are set and cleared, values are those of a map.
+    #[test]
+    fn values_are_a_map_by_field(changes in prop::collection::vec((0_i64..6, prop::collection::vec("[ab]", 0..3)), 0..12)) {
+        let (mut values, mut map) = (Values::default(), std::collections::BTreeMap::new());
+        for (field, of_it) in changes {
+            let field = FieldId(field);
+            values.set(field, of_it.clone());
+            match of_it.is_empty() {
+                true => map.remove(&field),
+                false => map.insert(field, of_it),
+            };
+        }
+        for field in (0..6).map(FieldId) {
+            prop_assert_eq!(values.get(field), map.get(&field).map_or(&[][..], Vec::as_slice));
+        }
+        prop_assert_eq!((values.len(), values.is_empty()), (map.len(), map.is_empty()));
+        let all: Vec<_> = values.iter().map(|(field, values)| (field, values.to_vec())).collect();
+        prop_assert_eq!(&all, &map.clone().into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(map.into_iter().rev().collect::<Values>(), values);
+    }
+}

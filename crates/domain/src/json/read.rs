@@ -42,7 +42,7 @@ impl std::error::Error for Fault {}
 /// When the bytes are not one JSON value (RFC 8259), or break one of the rules that the module's
 /// header lists.
 pub fn parse(bytes: &[u8]) -> Result<Node<'_>, Fault> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+    let text = simdutf8::compat::from_utf8(bytes).map_err(|error| {
         let end = error.valid_up_to();
         let byte = bytes.get(end).copied().unwrap_or_default();
         fault(

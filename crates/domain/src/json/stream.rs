@@ -29,7 +29,7 @@ impl<'a> Stream<'a> {
     /// assert_eq!(sum(b"[1, \"20\"]"), None);
     /// ```
     pub fn document<T>(bytes: &'a [u8], take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let mut stream = Self(Reader::new(std::str::from_utf8(bytes).ok()?));
+        let mut stream = Self(Reader::new(simdutf8::basic::from_utf8(bytes).ok()?));
         stream.0.space();
         let taken = take(&mut stream)?;
         stream.0.space();
@@ -37,14 +37,41 @@ impl<'a> Stream<'a> {
     }
 
     /// An object; `member` takes the value of each member. Whether a name is known, and comes only once, is for it to say.
-    pub fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
-        self.list((b'{', b'}'), |stream| {
-            let name = stream.text()?;
-            stream.0.space();
-            stream.step(b':')?;
-            stream.0.space();
-            member(stream, &name)
+    /// `names` are those that are expected, with nothing in them to escape, and are looked for first in this order.
+    pub fn object(
+        &mut self,
+        names: &[&str],
+        mut member: impl FnMut(&mut Self, &str) -> Option<()>,
+    ) -> Option<()> {
+        let mut expected = names.iter();
+        self.list((b'{', b'}'), |stream| match expected.next() {
+            Some(name) if stream.is_next(name) => {
+                stream.0.position += name.len() + 2;
+                stream.colon()?;
+                member(stream, name)
+            }
+            _ => {
+                let name = stream.text()?;
+                stream.colon()?;
+                member(stream, &name)
+            }
         })
+    }
+
+    /// Whether this string stands here, with nothing to resolve.
+    fn is_next(&self, text: &str) -> bool {
+        let rest = &self.0.text.as_bytes()[self.0.position..];
+        let rest = rest
+            .strip_prefix(b"\"")
+            .and_then(|rest| rest.strip_prefix(text.as_bytes()));
+        rest.is_some_and(|rest| rest.first() == Some(&b'"'))
+    }
+
+    fn colon(&mut self) -> Option<()> {
+        self.0.space();
+        self.step(b':')?;
+        self.0.space();
+        Some(())
     }
 
     /// An array; `item` takes each of its items.

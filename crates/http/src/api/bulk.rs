@@ -12,7 +12,7 @@ use guildhall_service::Submission;
 use http::{HeaderName, HeaderValue};
 
 use super::fields::CreateDetailFieldRequest;
-use super::profiles::{self, AssociateCustomers, AssociateProducts, ProfileDetailFieldValueRequest};
+use super::profiles::{AssociateCustomers, AssociateProducts};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::{In, answer, body};
@@ -25,7 +25,7 @@ body! {
         /// The organization's name: finds it when there is no id, else becomes its name.
         "name" name: Option<String>,
         /// Values to set; fields that are not named stay as they are.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
         /// Customers to add.
         "associateCustomers" customers: Option<AssociateCustomers>,
         /// Products to be entitled to; one that it is entitled to already is not added again.
@@ -142,7 +142,7 @@ impl From<BulkOrganizationProfilePayload> for Payload {
             id: payload.id,
             handle: payload.name,
             display_name: None,
-            details: payload.details.map(profiles::values).unwrap_or_default(),
+            details: payload.details.unwrap_or_default(),
             associated_ids: payload.customers.and_then(|of| of.ids).unwrap_or_default(),
             product_ids: payload.products.and_then(|of| of.ids).unwrap_or_default(),
         }

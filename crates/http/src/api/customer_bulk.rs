@@ -1,11 +1,12 @@
 //! Bulk requests about customers: their own wire types, and handlers that use what they share with those
 //! about organizations.
 
+use guildhall_domain::bulk::FieldValues;
 use guildhall_domain::task::TaskType;
 
 use super::bulk::{self, BulkDetailFieldOperation, Payload};
 use super::customer_profiles::AssociateOrganizations;
-use super::profiles::{self, AssociateProducts, ProfileDetailFieldValueRequest};
+use super::profiles::AssociateProducts;
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::body;
@@ -20,7 +21,7 @@ body! {
         /// The name to be shown; of a new customer the part of the email before the @ when absent.
         "displayName" display_name: Option<String>,
         /// Values to set; fields that are not named stay as they are.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
         /// Organizations to be added to.
         "associateOrganizations" organizations: Option<AssociateOrganizations>,
         /// Products to be entitled to; one that it is entitled to already is not added again.
@@ -100,7 +101,7 @@ impl From<BulkCustomerProfilePayload> for Payload {
             id: payload.id,
             handle: payload.email,
             display_name: payload.display_name,
-            details: payload.details.map(profiles::values).unwrap_or_default(),
+            details: payload.details.unwrap_or_default(),
             associated_ids: payload
                 .organizations
                 .map(AssociateOrganizations::ids)

@@ -1,5 +1,6 @@
 //! Customer profiles (docs/api.md, "Customer profiles").
 
+use guildhall_domain::bulk::FieldValues;
 use guildhall_domain::json::{At, Node, Stream};
 use guildhall_domain::{Rejection, SubjectKind};
 use guildhall_service::{NewAccount, NewProfile, NewSubject, Profile};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::details::{self, ProfileDetailOut, ShownValues};
 use super::organizations::OrganizationReferenceOut;
-use super::profiles::{self, AssociateProducts, ProfileDetailFieldValueRequest, ProfileEntitlementOut};
+use super::profiles::{self, AssociateProducts, ProfileEntitlementOut};
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::{In, Schema, Schemas, answer, body, wrong_type};
@@ -62,7 +63,7 @@ body! {
         /// 1 to 255 characters; the part of the email before the @ when absent.
         "displayName" display_name: Option<String>,
         /// The customer's values.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
         /// Organizations that the customer belongs to.
         "associateOrganizations" organizations: Option<AssociateOrganizations>,
         /// Products the customer is entitled to.
@@ -138,7 +139,7 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
             email: body.email,
             display_name: body.display_name,
         }),
-        details: body.details.map(profiles::values).unwrap_or_default(),
+        details: body.details.unwrap_or_default(),
         associated_ids: body
             .organizations
             .map(AssociateOrganizations::ids)

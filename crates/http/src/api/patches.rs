@@ -5,7 +5,6 @@ use guildhall_domain::bulk::FieldValues;
 use guildhall_service::{CustomerPatch, OrganizationPatch};
 
 use super::lists;
-use super::profiles::ProfileDetailFieldValueRequest;
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::wire::body;
@@ -16,7 +15,7 @@ body! {
         /// The new name: 1 to 200 characters; unique, compared without case.
         "name" name: Option<String>,
         /// New values of these fields; other fields stay, and an empty array clears.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
     }
 }
 
@@ -28,7 +27,7 @@ body! {
         /// The new email; unique, compared without case.
         "email" email: Option<String>,
         /// New values of these fields; other fields stay, and an empty array clears.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
     }
 }
 
@@ -44,16 +43,8 @@ body! {
     /// Changes to an entitlement: at least one member.
     PatchEntitlementRequest {
         /// New values of these fields; other fields stay, and an empty array clears.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
     }
-}
-
-fn values(details: Option<Vec<ProfileDetailFieldValueRequest>>) -> Option<Vec<FieldValues>> {
-    let of = |detail: ProfileDetailFieldValueRequest| FieldValues {
-        name: detail.name,
-        values: detail.values,
-    };
-    details.map(|details| details.into_iter().map(of).collect())
 }
 
 /// `PATCH /guildhall/v1/organizations/{organizationId}`
@@ -61,7 +52,7 @@ pub async fn organization(call: Call) -> Result<Reply, ApiError> {
     let body: PatchOrganizationRequest = call.body()?;
     let patch = OrganizationPatch {
         name: body.name,
-        details: values(body.details),
+        details: body.details,
     };
     let id = call.path("organizationId");
     let patched = call.service.patch_organization(call.caller(), id, patch).await?;
@@ -74,7 +65,7 @@ pub async fn customer(call: Call) -> Result<Reply, ApiError> {
     let patch = CustomerPatch {
         display_name: body.display_name,
         email: body.email,
-        details: values(body.details),
+        details: body.details,
     };
     let id = call.path("customerId");
     let patched = call.service.patch_customer(call.caller(), id, patch).await?;
@@ -98,7 +89,7 @@ pub async fn entitlement(call: Call) -> Result<Reply, ApiError> {
     let id = call.path("entitlementId");
     let patched = call
         .service
-        .patch_entitlement(call.caller(), id, values(body.details))
+        .patch_entitlement(call.caller(), id, body.details)
         .await?;
     Reply::json(&lists::entitlement(&patched.row, &patched.definitions))
 }

@@ -1,8 +1,10 @@
 //! Organization profiles (docs/api.md, "Organization profiles"), and what those of customers share with them.
 
-use guildhall_domain::SubjectKind;
 use guildhall_domain::bulk::FieldValues;
+use guildhall_domain::json::{At, Node, Stream};
+use guildhall_domain::{Rejection, SubjectKind};
 use guildhall_service::{Links, NewProfile, NewSubject, Profile, Seen};
+use serde_json::Value;
 
 use super::details::{self, ProfileDetailOut, ShownValues};
 use super::entitlements::{
@@ -11,7 +13,7 @@ use super::entitlements::{
 use crate::call::{Call, Reply};
 use crate::error::ApiError;
 use crate::kept::Shown;
-use crate::wire::{answer, body};
+use crate::wire::{In, Schema, Schemas, answer, body};
 
 /// What a profile takes, about.
 const PROFILE_BYTES: usize = 2_048;
@@ -23,6 +25,30 @@ body! {
         "name" name: String,
         /// Its values, an array of strings for every type.
         "values" values: Vec<String>,
+    }
+}
+
+impl From<ProfileDetailFieldValueRequest> for FieldValues {
+    fn from(ProfileDetailFieldValueRequest { name, values }: ProfileDetailFieldValueRequest) -> Self {
+        Self { name, values }
+    }
+}
+
+impl Schema for FieldValues {
+    fn schema(all: &mut Schemas) -> Value {
+        ProfileDetailFieldValueRequest::schema(all)
+    }
+}
+
+impl In for FieldValues {
+    const EXPECTED: &'static str = ProfileDetailFieldValueRequest::EXPECTED;
+
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
+        ProfileDetailFieldValueRequest::read(node, at).map(Self::from)
+    }
+
+    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+        ProfileDetailFieldValueRequest::take(stream).map(Self::from)
     }
 }
 
@@ -48,7 +74,7 @@ body! {
         /// The organization's name: 1 to 200 characters; unique, compared without case.
         "name" name: String,
         /// Its values.
-        "details" details: Option<Vec<ProfileDetailFieldValueRequest>>,
+        "details" details: Option<Vec<FieldValues>>,
         /// Its customers.
         "associateCustomers" customers: Option<AssociateCustomers>,
         /// Products it is entitled to.
@@ -129,15 +155,6 @@ pub fn entitlements(profile: &Profile) -> Vec<ProfileEntitlementOut<'_>> {
     out.collect()
 }
 
-/// The values of a request.
-pub fn values(details: Vec<ProfileDetailFieldValueRequest>) -> Vec<FieldValues> {
-    let values = |detail: ProfileDetailFieldValueRequest| FieldValues {
-        name: detail.name,
-        values: detail.values,
-    };
-    details.into_iter().map(values).collect()
-}
-
 impl<'a> From<&'a Profile> for OrganizationProfileOut<'a> {
     fn from(profile: &'a Profile) -> Self {
         Self {
@@ -214,7 +231,7 @@ pub async fn create(call: Call) -> Result<Reply, ApiError> {
     let body: CreateOrganizationProfileRequest = call.body()?;
     let new = NewProfile {
         subject: NewSubject::Organization(body.name),
-        details: body.details.map(values).unwrap_or_default(),
+        details: body.details.unwrap_or_default(),
         associated_ids: body.customers.and_then(|of| of.ids).unwrap_or_default(),
         product_ids: body.products.and_then(|of| of.ids).unwrap_or_default(),
     };

@@ -774,7 +774,7 @@ async fn patches_are_whole_or_nothing() {
         .await
         .unwrap();
     assert_eq!(
-        (done.row.thing.name.as_str(), done.row.thing.details.0.len()),
+        (done.row.thing.name.as_str(), done.row.thing.details.len()),
         ("Uno", 2)
     );
     assert_eq!(done.row.updated_at.0 - done.row.created_at.0, 5_000);
@@ -831,7 +831,7 @@ async fn patches_are_whole_or_nothing() {
         .patch_organization(caller, &one, patch(None, details("Note", &[])))
         .await
         .unwrap();
-    assert_eq!(cleared.row.thing.details.0.len(), 1);
+    assert_eq!(cleared.row.thing.details.len(), 1);
     assert_not_found(
         service
             .patch_organization(caller, "77", patch(Some("x"), None))
@@ -926,7 +926,7 @@ async fn patches_are_whole_or_nothing() {
         .patch_entitlement(caller, &id.to_uppercase(), details("size", &["3"]))
         .await
         .unwrap();
-    assert_eq!(done.row.thing.details.0.len(), 1);
+    assert_eq!(done.row.thing.details.len(), 1);
     assert_invalid(
         service.patch_entitlement(caller, &id, None).await,
         "",

@@ -178,7 +178,7 @@ fn assert_shows(seen: &Seen, profile: &Profile, links: Links) {
             assert!(!texts.is_empty(), "{id} of {seen:?}");
             (*id, texts)
         });
-        shown(definitions, &Values(read.collect()))
+        shown(definitions, &read.collect())
     };
     let organization = &seen.organization;
     assert_eq!(organization.id, profile.subject.id());

@@ -263,8 +263,12 @@ async fn profiles_are_all_or_nothing() {
         "each once"
     );
     assert_eq!(
-        made.subject.details().0.values().collect::<Vec<_>>(),
-        [&texts(&["EU"])]
+        made.subject
+            .details()
+            .iter()
+            .flat_map(|(_, values)| values)
+            .collect::<Vec<_>>(),
+        ["EU"]
     );
     assert_invalid(service.create_profile(caller, good).await, "name", "already");
     let shown = service.customer(caller, &ann).await.unwrap();

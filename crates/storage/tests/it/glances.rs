@@ -10,12 +10,10 @@ use crate::transactions::add;
 fn read(details: &StoredValues) -> Values {
     let fields = details.fields().unwrap();
     let read = |texts: &str| serde_json::from_str(texts).unwrap();
-    Values(
-        fields
-            .iter()
-            .map(|(id, texts)| (*id, read(texts.get())))
-            .collect(),
-    )
+    fields
+        .iter()
+        .map(|(id, texts)| (*id, read(texts.get())))
+        .collect()
 }
 
 pub async fn show_what_reads_find(open: Open<'_>) {

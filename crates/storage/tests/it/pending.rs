@@ -32,8 +32,8 @@ async fn said(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError> {
         .list_organizations(&(1..=ORGANIZATIONS as i64).collect::<Vec<_>>())
         .await?
     {
-        for (id, values) in &row.thing.details.0 {
-            let Some(field) = fields.iter().find(|field| field.id == *id) else {
+        for (id, values) in row.thing.details.iter() {
+            let Some(field) = fields.iter().find(|field| field.id == id) else {
                 continue;
             };
             let keys = values.iter().map(|value| value_key(field.field_type, value));

@@ -414,10 +414,10 @@ fn the_index_of_values_is_what_the_values_say() {
                 .await
                 .unwrap();
             let Some(found) = found else { continue };
-            for (id, values) in &found.details.0 {
+            for (id, values) in found.details.iter() {
                 let field = fields
                     .iter()
-                    .find(|field| field.id == *id)
+                    .find(|field| field.id == id)
                     .expect("swept fields have no values");
                 for value in values {
                     expected.push((id.0, value_key(field.field_type, value), number));
