@@ -35,7 +35,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Items in one chunk at most.
 const CHUNK_ITEMS: usize = 50;
 /// Work in one chunk at most, in parts of items (`Item::weight`); one item always fits.
-const CHUNK_WEIGHT: usize = 1_400;
+const CHUNK_WEIGHT: usize = 1_000;
 /// Tenants of which a chunk is run at the same time: while one is committed others are made ready, and on SQLite
 /// those that wait share the next commit. A tenant's own tasks run one after the other.
 const TENANTS_AT_ONCE: usize = 4;
