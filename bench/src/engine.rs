@@ -13,7 +13,7 @@ use rusqlite::{Connection, params_from_iter};
 use crate::Outcome;
 use crate::rows::{Action, Change, Changes, Table};
 
-/// Organizations in a transaction: a chunk of the server's.
+/// Organizations in a transaction: as many as a chunk of the server's has at most.
 pub const CHUNK: usize = 50;
 /// From which length of the log on it checkpoints beside its writes, in bytes.
 const CHECKPOINT_FROM: u64 = 4 * 1024 * 1024;

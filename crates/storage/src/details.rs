@@ -53,9 +53,11 @@ fn fields<'t, V: Deserialize<'t>>(text: &'t str) -> Result<Vec<(FieldId, V)>, St
     if text == NO_VALUES {
         return Ok(Vec::new());
     }
-    serde_json::Deserializer::from_str(text)
-        .deserialize_map(Fields(PhantomData))
-        .map_err(|e| unreadable(&e))
+    let mut json = serde_json::Deserializer::from_str(text);
+    let all = json.deserialize_map(Fields(PhantomData));
+    // What follows is no part of it: such a row is damaged, and must not be written again as if it were whole.
+    let all = all.and_then(|all| json.end().map(|()| all));
+    all.map_err(|e| unreadable(&e))
 }
 
 /// The values of an entity as its row keeps them, for answers that only show them.
@@ -254,5 +256,41 @@ impl WriteTx<'_> {
             number.into(),
         ];
         self.execute_any_on(Touched::Nothing, sql, &params).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_they_are_written() {
+        let values: Values = [(12, "EU"), (3, "x \"y\" é")]
+            .map(|(field, value)| (FieldId(field), vec![value.to_owned()]))
+            .into_iter()
+            .collect();
+        let text = to_text(&values).unwrap();
+        assert_eq!(text, r#"{"3":["x \"y\" é"],"12":["EU"]}"#);
+        assert_eq!(from_text(&text).unwrap(), values);
+        assert_eq!(to_text(&Values::default()).unwrap(), NO_VALUES);
+        assert_eq!(from_text(NO_VALUES).unwrap(), Values::default());
+    }
+
+    #[test]
+    fn damaged_values_are_not_read_in_part() {
+        for damaged in [
+            r#"{"12":["EU"]}xyz"#,
+            r#"{"12":["EU"]}{"13":["US"]}"#,
+            r#"{"12":["EU"]"#,
+            "{}x",
+            "[]",
+            "",
+        ] {
+            assert!(from_text(damaged).is_err(), "{damaged}");
+            assert!(
+                StoredValues::of(damaged.to_owned()).fields().is_err(),
+                "{damaged}"
+            );
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Reading a document without a tree: for who knows what it expects, and makes that of the texts as they come. What is not as
 //! expected ends the reading, without a word: [`super::parse`] has the words, and what it reads is the measure. Whatever is
-//! read here, it reads too, and the same.
+//! read here, it reads too, and the same, of callers who take no name twice and go no deeper than `JSON_DEPTH_MAX`, as types do
+//! that do not hold themselves.
 
 use std::borrow::Cow;
 
