@@ -2,15 +2,16 @@
  * into a server by the test kit's `faults` module; Linux with glibc.
  *
  *   FAULTS_PREFIX   files whose path starts with this are concerned; all others go through untouched
- *   FAULTS_CONTROL  a file of one line, read before every call concerned (replaced by rename, so never half):
- *                     none           nothing happens
- *                     full           writes, growing truncates and allocations fail with ENOSPC
- *                     io-fails       the same fail with EIO
- *                     sync-fails     fsync and fdatasync fail with EIO, and sync nothing
- *                     slow-sync MS   fsync and fdatasync take MS milliseconds more
- *   FAULTS_COUNTS   a file of three 64-bit numbers, mapped and added to, so that they go on counting
- *                   over restarts: syncs done, syncs failed, writes failed
+ *   FAULTS_STATE    a file of four 64-bit numbers, mapped: what is wrong now, and what was counted so far, over
+ *                   restarts: syncs done, syncs failed, writes failed. What is wrong is, in its low byte,
+ *                     0   nothing
+ *                     1   writes, growing truncates and allocations fail with ENOSPC
+ *                     2   the same fail with EIO
+ *                     3   fsync and fdatasync fail with EIO, and sync nothing
+ *                     4   fsync and fdatasync take so many milliseconds more as the other bytes say
  *
+ * Nothing is asked of the kernel for a write that goes through anyway: on a slow disk a server shall pay for its
+ * syncs and not for ours being there.
  * The path of a descriptor is asked from the kernel at each call: descriptors are used again, and a
  * cache that missed one close would hurt the wrong file. Sockets and pipes are sorted out before.
  * Not concerned: writes through a memory map, O_SYNC writes, sync(), io_uring. */
@@ -33,10 +34,10 @@
 #include <unistd.h>
 
 enum fault { NONE, FULL, IO_FAILS, SYNC_FAILS, SLOW_SYNC };
-enum count { SYNCS_DONE, SYNCS_FAILED, WRITES_FAILED, COUNTS };
+enum number { NOW, SYNCS_DONE, SYNCS_FAILED, WRITES_FAILED, NUMBERS };
 
-static const char *prefix, *control;
-static uint64_t *counts;
+static const char *prefix;
+static uint64_t *state;
 
 /* System calls, not the functions of libc: those may be ours. */
 static void give_up(const char *why) {
@@ -48,25 +49,21 @@ static void give_up(const char *why) {
 
 __attribute__((constructor)) static void start(void) {
   prefix = getenv("FAULTS_PREFIX");
-  control = getenv("FAULTS_CONTROL");
-  const char *path = getenv("FAULTS_COUNTS");
-  if (!path) return;
+  const char *path = getenv("FAULTS_STATE");
+  if (!prefix || !path) return;
   long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
-  if (fd < 0) give_up("cannot open the file that FAULTS_COUNTS names");
-  void *map = mmap(NULL, COUNTS * sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+  if (fd < 0) give_up("cannot open the file that FAULTS_STATE names");
+  void *map = mmap(NULL, NUMBERS * sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
   syscall(SYS_close, fd);
-  if (map == MAP_FAILED) give_up("cannot map the file that FAULTS_COUNTS names");
-  counts = map;
+  if (map == MAP_FAILED) give_up("cannot map the file that FAULTS_STATE names");
+  state = map;
 }
 
-static void count(enum count which) {
-  if (counts) __atomic_add_fetch(&counts[which], 1, __ATOMIC_SEQ_CST);
-}
+static void count(enum number which) { __atomic_add_fetch(&state[which], 1, __ATOMIC_SEQ_CST); }
 
 static int concerned(int fd) {
   char link[40], path[PATH_MAX];
   struct stat about;
-  if (!prefix || !control) return 0;
   int saved = errno;
   int answer = 0;
   if (fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode))) {
@@ -80,34 +77,18 @@ static int concerned(int fd) {
 }
 
 static enum fault current(long *milliseconds) {
-  char text[64];
-  int saved = errno;
-  long fd = syscall(SYS_openat, AT_FDCWD, control, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) give_up("cannot open the file that FAULTS_CONTROL names");
-  long length = syscall(SYS_read, fd, text, sizeof text - 1);
-  syscall(SYS_close, fd);
-  errno = saved;
-  if (length < 0) give_up("cannot read the file that FAULTS_CONTROL names");
-  text[length] = 0;
-  text[strcspn(text, "\n")] = 0;
-  if (!strcmp(text, "none")) return NONE;
-  if (!strcmp(text, "full")) return FULL;
-  if (!strcmp(text, "io-fails")) return IO_FAILS;
-  if (!strcmp(text, "sync-fails")) return SYNC_FAILS;
-  if (!strncmp(text, "slow-sync ", 10)) {
-    *milliseconds = atol(text + 10);
-    return SLOW_SYNC;
-  }
-  give_up("FAULTS_CONTROL holds an unknown word");
-  return NONE;
+  if (!state) return NONE;
+  uint64_t now = __atomic_load_n(&state[NOW], __ATOMIC_SEQ_CST);
+  *milliseconds = (long)(now >> 8);
+  if ((now & 255) > SLOW_SYNC) give_up("the file that FAULTS_STATE names holds an unknown fault");
+  return (enum fault)(now & 255);
 }
 
 /* The errno with which a write to `fd` must fail, or 0. */
 static int write_fault(int fd) {
   long unused;
-  if (!concerned(fd)) return 0;
   enum fault fault = current(&unused);
-  if (fault != FULL && fault != IO_FAILS) return 0;
+  if ((fault != FULL && fault != IO_FAILS) || !concerned(fd)) return 0;
   count(WRITES_FAILED);
   return fault == FULL ? ENOSPC : EIO;
 }
@@ -116,17 +97,13 @@ static int write_fault(int fd) {
 static int truncate_fault(int fd, off64_t size) {
   struct stat about;
   long unused;
-  if (!concerned(fd)) return 0;
-  enum fault fault = current(&unused);
-  if (fault == FULL && fstat(fd, &about) == 0 && size <= about.st_size) return 0;
-  if (fault != FULL && fault != IO_FAILS) return 0;
-  count(WRITES_FAILED);
-  return fault == FULL ? ENOSPC : EIO;
+  if (current(&unused) == FULL && fstat(fd, &about) == 0 && size <= about.st_size) return 0;
+  return write_fault(fd);
 }
 
 static int sync_with_faults(int fd, int (*real)(int)) {
   long milliseconds = 0;
-  if (!concerned(fd)) return real(fd);
+  if (!state || !concerned(fd)) return real(fd);
   enum fault fault = current(&milliseconds);
   if (fault == SYNC_FAILS) {
     count(SYNCS_FAILED);

@@ -3,7 +3,9 @@
 //! preloaded; the process under test knows nothing of it. Linux with glibc only.
 
 use std::collections::hash_map::DefaultHasher;
+use std::fs::OpenOptions;
 use std::hash::{Hash, Hasher};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::OnceLock;
@@ -34,21 +36,17 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct Faults {
     prefix: PathBuf,
-    control: PathBuf,
-    counts: PathBuf,
+    state: PathBuf,
 }
 
 impl Faults {
-    /// Faults for all files in `folder`; none yet. Its two files stand there too: `faults.control`
-    /// and `faults.counts`.
+    /// Faults for all files in `folder`; none yet. Its file stands there too: `faults.state`.
     pub fn new(folder: &TempFolder) -> Self {
         let faults = Self {
             prefix: folder.path().to_owned(),
-            control: folder.join("faults.control"),
-            counts: folder.join("faults.counts"),
+            state: folder.join("faults.state"),
         };
-        fs::write(&faults.counts, [0; 24]).expect("the folder is ours");
-        faults.set(Fault::None);
+        fs::write(&faults.state, [0; 32]).expect("the folder is ours");
         faults
     }
 
@@ -59,43 +57,45 @@ impl Faults {
             pair("LD_PRELOAD", &fault_library()),
             // With the separator: another folder may begin with the same name.
             pair("FAULTS_PREFIX", &self.prefix.join("")),
-            pair("FAULTS_CONTROL", &self.control),
-            pair("FAULTS_COUNTS", &self.counts),
+            pair("FAULTS_STATE", &self.state),
         ]
     }
 
     /// From now on the disk is so. Takes effect at the next call of each process.
     pub fn set(&self, fault: Fault) {
-        let words = match fault {
-            Fault::None => "none".to_owned(),
-            Fault::Full => "full".to_owned(),
-            Fault::SyncFails => "sync-fails".to_owned(),
-            Fault::SlowSync(by) => format!("slow-sync {}", by.as_millis()),
-            Fault::IoFails => "io-fails".to_owned(),
+        let number = match fault {
+            Fault::None => 0,
+            Fault::Full => 1,
+            Fault::IoFails => 2,
+            Fault::SyncFails => 3,
+            Fault::SlowSync(by) => {
+                let milliseconds = u64::try_from(by.as_millis()).expect("nobody waits so long");
+                (milliseconds << 8) | 4
+            }
         };
-        // Renamed into place, so that nobody reads half a word.
-        let new = self.control.with_extension("new");
-        fs::write(&new, words).expect("the folder is ours");
-        fs::rename(&new, &self.control).expect("the folder is ours");
+        // In place, since it is mapped, and at once, so that nobody reads a half.
+        let state = OpenOptions::new().write(true).open(&self.state);
+        let written = state.and_then(|state| state.write_all_at(&number.to_ne_bytes(), 0));
+        written.expect("the folder is ours");
     }
 
     /// Successful fsyncs and fdatasyncs so far, over all processes and restarts.
     pub fn sync_count(&self) -> u64 {
-        self.count(0)
+        self.count(1)
     }
 
     /// Failed fsyncs and fdatasyncs so far.
     pub fn failed_sync_count(&self) -> u64 {
-        self.count(1)
+        self.count(2)
     }
 
     /// Writes refused so far.
     pub fn failed_write_count(&self) -> u64 {
-        self.count(2)
+        self.count(3)
     }
 
     fn count(&self, index: usize) -> u64 {
-        let bytes = fs::read(&self.counts).expect("faults.counts is there as long as the folder");
+        let bytes = fs::read(&self.state).expect("faults.state is there as long as the folder");
         let (numbers, _) = bytes.as_chunks::<8>();
         u64::from_ne_bytes(numbers[index])
     }
@@ -146,6 +146,8 @@ fn compile() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
     use std::time::Instant;
 
     use super::*;
@@ -197,27 +199,32 @@ mod tests {
     fn a_running_process_feels_the_change() {
         let folder = TempFolder::new();
         let faults = Faults::new(&folder);
-        // `echo` of the shell writes by itself; `mv` puts the new word in place as `set` does.
-        let script = "echo one > f && echo two >> f || exit 9
-            printf full > c && mv c faults.control
-            echo three >> f && exit 8
-            printf none > ../$0.c && mv ../$0.c faults.control
-            echo four >> f || exit 7";
-        let name = folder.path().file_name().unwrap();
-        let output = Command::new("sh")
-            .arg("-c")
-            .arg(script)
-            .arg(name)
+        // `echo` of the shell writes by itself. After each write the shell says how it went, and waits for us.
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "while read word; do echo $word >> f && echo yes || echo no; done",
+            ])
             .current_dir(&folder)
             .envs(faults.env())
-            .output();
-        let output = output.unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut to_do = shell.stdin.take().unwrap();
+        let mut said = BufReader::new(shell.stdout.take().unwrap()).lines();
+        let mut write = |word: &str| {
+            writeln!(to_do, "{word}").unwrap();
+            said.next().unwrap().unwrap()
+        };
+        assert_eq!([write("one"), write("two")], ["yes", "yes"]);
+        faults.set(Fault::Full);
+        assert_eq!(write("three"), "no");
+        faults.set(Fault::None);
+        assert_eq!(write("four"), "yes");
+        drop(to_do);
+        assert!(shell.wait().unwrap().success());
         assert_eq!(fs::read_to_string(folder.join("f")).unwrap(), "one\ntwo\nfour\n");
         assert_eq!(faults.failed_write_count(), 1);
     }
