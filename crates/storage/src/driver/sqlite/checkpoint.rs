@@ -24,6 +24,11 @@ const RESTART_PAGES: u32 = 4_096;
 /// So few pages (4 MiB) the writer moves itself. What it does in vain, since somebody still reads, it does again
 /// when as many more have come.
 const REST_PAGES: u32 = 1_024;
+/// How often the thread goes over the log before it is to start again, and how often at most while more than so many pages
+/// (half a MiB) are left.
+const PASSES: u32 = 5;
+const PASSES_MAX: u32 = 10;
+const LEAST_PAGES: u32 = 128;
 /// From so many pages on (64 MiB) the writer does so however many are left, and waits for the thread first, and for
 /// those who read: else the log would grow without end where the thread is slower than the writer, or where somebody
 /// always reads.
@@ -99,6 +104,21 @@ impl Shared {
         self.turn(|| checkpoint(connection, PASSIVE))
     }
 
+    /// The same, as often as is worth it.
+    fn run(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let mut passes = Passes::new(self.log.load(Ordering::Relaxed));
+        loop {
+            self.checkpoint(connection)?;
+            let (log, moved) = (
+                self.log.load(Ordering::Relaxed),
+                self.moved.load(Ordering::Relaxed),
+            );
+            if !passes.goes_on(log, moved) {
+                return Ok(());
+            }
+        }
+    }
+
     /// The same, and waits a while until nobody reads from the log, so that it starts again.
     fn restart(&self, connection: &mut Connection) -> Result<(), StoreError> {
         self.turn(|| {
@@ -111,6 +131,38 @@ impl Shared {
         let pages = checkpoint()?;
         self.moved.store(pages, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Whether the thread goes over the log once more.
+///
+/// SQLite syncs the database only where nothing was committed while pages were moved: then the log may start again. So as
+/// long as there is always something left, the database is not synced, and whoever moves the rest waits for the sync
+/// of all that was moved before. Each time the thread goes over the log less comes meanwhile, until nothing does, and it is the
+/// thread that waits.
+struct Passes {
+    done: u32,
+    wanted: u32,
+    moved: u32,
+}
+
+impl Passes {
+    fn new(log: u32) -> Self {
+        Self {
+            done: 0,
+            wanted: if log >= RESTART_PAGES { PASSES } else { 1 },
+            moved: 0,
+        }
+    }
+
+    /// After one: how long the log is now, and how much of it has been moved.
+    fn goes_on(&mut self, log: u32, moved: u32) -> bool {
+        self.done += 1;
+        // Where it has started again, less than was moved before is in it.
+        let left = log.saturating_sub(moved);
+        let is_held_up = moved <= std::mem::replace(&mut self.moved, moved);
+        let is_little = self.done >= self.wanted && (self.wanted == 1 || left <= LEAST_PAGES);
+        left > 0 && !is_held_up && !is_little && self.done < PASSES_MAX
     }
 }
 
@@ -226,7 +278,7 @@ fn run(
         if broken.load(Ordering::Acquire) {
             break;
         }
-        match shared.checkpoint(&mut connection) {
+        match shared.run(&mut connection) {
             Ok(()) => {}
             Err(StoreError::Broken(why)) => {
                 broken.store(true, Ordering::Release);
@@ -333,6 +385,43 @@ mod tests {
         let longest = done.iter().map(|(_, log)| *log).max();
         assert!(longest.unwrap() < PAGES_MAX + RUN_PAGES, "{longest:?}");
         assert!(done.iter().any(|(next, _)| *next == Next::Restart));
+    }
+
+    /// How many passes the thread makes over a log that is so long, where each leaves so many pages.
+    fn passes(log: u32, leaves: impl Fn(u32) -> u32) -> u32 {
+        let (mut passes, mut log) = (Passes::new(log), log);
+        loop {
+            let moved = log;
+            log += leaves(passes.done);
+            if !passes.goes_on(log, moved) {
+                return passes.done;
+            }
+        }
+    }
+
+    #[test]
+    fn the_thread_goes_over_a_log_that_is_to_start_again_until_little_is_left() {
+        assert_eq!(
+            passes(RESTART_PAGES - 1, |_| 300),
+            1,
+            "it is not to start again yet"
+        );
+        assert_eq!(passes(RESTART_PAGES, |_| 1), PASSES);
+        assert_eq!(passes(RESTART_PAGES, |done| 2_000 >> done), PASSES);
+        assert_eq!(passes(RESTART_PAGES, |done| 4_000 >> done), PASSES + 1);
+        assert_eq!(
+            passes(RESTART_PAGES, |_| 300),
+            PASSES_MAX,
+            "it never becomes little"
+        );
+        assert_eq!(passes(RESTART_PAGES, |_| 0), 1, "nothing is left");
+        // Somebody reads a snapshot that nothing behind may be moved of.
+        let mut held_up = Passes::new(RESTART_PAGES);
+        assert!(held_up.goes_on(RESTART_PAGES + 300, 2_000));
+        assert!(!held_up.goes_on(RESTART_PAGES + 600, 2_000));
+        // The writer has started the log again meanwhile.
+        let mut again = Passes::new(RESTART_PAGES);
+        assert!(!again.goes_on(40, RESTART_PAGES));
     }
 
     #[test]
