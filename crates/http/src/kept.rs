@@ -2,12 +2,13 @@
 //!
 //! Most are kept *packed*, compressed with another answer of the same kind as the dictionary: names of fields,
 //! types and members are the same in all of them, so a packed profile takes a third of its bytes, and three times
-//! as many are kept. Unpacking costs a microsecond or two, making an answer anew twenty times that. Those that were asked
-//! for last are kept as they are, too.
+//! as many are kept. Unpacking costs a microsecond or two, making an answer anew twenty times that. Those that were made
+//! last and those that are asked for again and again are kept as they are, too.
 //!
 //! Pages of lists are kept as they are, as long as nothing of their tenant changes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -19,6 +20,10 @@ use lz4_flex::block::{compress_with_dict, decompress_with_dict};
 
 /// What answers as they are may hold together, with what they cost beside their bytes.
 const LOOSE_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Of answers that had to be unpacked, one in so many is kept as it is from then on: of those that are asked for again and
+/// again all are soon, and where everything is asked for alike, so that none would be found again, little is done in vain. A prime,
+/// so that who asks in turns does not meet the same ones each time.
+const LOOSENED_OF: u32 = 7;
 /// What pages of lists may hold together, likewise.
 const PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A larger page is not kept.
@@ -66,6 +71,7 @@ pub struct KeptAnswers<V = Version> {
     pages: Kept<PageKey, Bytes, V>,
     loose: Kept<Key, Bytes, V>,
     packed: Kept<Key, Packed, V>,
+    unpacked: AtomicU32,
     examples: Mutex<HashMap<(TenantId, Shown), Example>>,
 }
 
@@ -111,6 +117,7 @@ impl<V: Copy + Eq> KeptAnswers<V> {
             pages: Kept::holding(PAGES_BYTES_MAX.min(packed)),
             loose: Kept::holding(loose),
             packed: Kept::holding(packed),
+            unpacked: AtomicU32::new(0),
             examples: Mutex::default(),
         }
     }
@@ -121,7 +128,13 @@ impl<V: Copy + Eq> KeptAnswers<V> {
             return Some(body);
         }
         let body = self.packed.find(key, version)?.open()?;
-        self.loose.keep(key, version, body.clone(), body.len());
+        if self
+            .unpacked
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(LOOSENED_OF)
+        {
+            self.loose.keep(key, version, body.clone(), body.len());
+        }
         Some(body)
     }
 

@@ -5,9 +5,10 @@
 //! Bounded: what came first goes first, but what was asked for since it was looked at last is passed over once.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::quality::RandomState;
 use guildhall_storage::Version;
 
 /// What a thing costs beside its bytes, about: its place in the map, and its allocation.
@@ -32,7 +33,7 @@ struct One<T, V> {
 }
 
 struct Part<K, T, V> {
-    things: HashMap<K, One<T, V>>,
+    things: HashMap<K, One<T, V>, RandomState>,
     /// The keys of all things, in the order in which they are looked at when there is no room.
     line: VecDeque<K>,
     bytes: usize,
@@ -41,14 +42,15 @@ struct Part<K, T, V> {
 impl<K: Copy + Eq + Hash, T: Clone, V: Copy + Eq> Kept<K, T, V> {
     /// Room for so much, with what things cost beside their bytes.
     pub fn holding(bytes_max: usize) -> Self {
+        let hasher = RandomState::default();
         let part = || Part {
-            things: HashMap::new(),
+            things: HashMap::with_hasher(hasher.clone()),
             line: VecDeque::new(),
             bytes: 0,
         };
         Self {
-            hasher: RandomState::new(),
             parts: (0..PARTS).map(|_| Mutex::new(part())).collect(),
+            hasher,
             part_bytes_max: bytes_max / PARTS,
         }
     }
@@ -76,7 +78,8 @@ impl<K: Copy + Eq + Hash, T: Clone, V: Copy + Eq> Kept<K, T, V> {
     }
 
     fn part(&self, key: &K) -> &Mutex<Part<K, T, V>> {
-        &self.parts[self.hasher.hash_one(key) as usize % PARTS]
+        // The map of a part takes its places from the lowest and the highest bits.
+        &self.parts[(self.hasher.hash_one(key) >> 32) as usize % PARTS]
     }
 }
 
