@@ -1,7 +1,7 @@
 //! Moves what was committed from the write-ahead log into the database, on a thread of its own, so that no commit
 //! waits for it, but for the last bit: the log starts again from its beginning only where all of it has been moved,
 //! and beside a steady stream of commits the thread never catches up entirely. So when little is left the writer
-//! moves that itself.
+//! moves that itself, after the thread has gone over the log until little was.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -70,17 +70,20 @@ impl Plan {
         self.log = log;
         // What was moved before a start says nothing.
         let left = if moved > log { log } else { log - moved };
-        let is_nearly_done = log >= RESTART_PAGES && left <= REST_PAGES && !is_running;
+        let is_time = log >= RESTART_PAGES && left <= REST_PAGES && !is_running;
+        // Before the writer finishes, the thread has made all its passes.
+        let is_run_due =
+            log - self.run_at >= RUN_PAGES && left >= RUN_PAGES || is_time && self.run_at < RESTART_PAGES;
         if log >= PAGES_MAX && log - self.restart_at >= log / 4 {
             // Where somebody reads for long all writes have waited in vain, so it is tried ever more seldom.
             (self.restart_at, self.finish_at) = (log, log);
             Next::Restart
-        } else if is_nearly_done && log - self.finish_at >= REST_PAGES {
-            self.finish_at = log;
-            Next::Finish
-        } else if left >= RUN_PAGES && log - self.run_at >= RUN_PAGES && !is_running {
+        } else if is_run_due && !is_running {
             self.run_at = log;
             Next::Run
+        } else if is_time && log - self.finish_at >= REST_PAGES {
+            self.finish_at = log;
+            Next::Finish
         } else {
             Next::Nothing
         }
@@ -92,11 +95,13 @@ impl Plan {
 struct Shared {
     /// Pages in the log after the writer's last commit.
     log: AtomicU32,
-    /// Those of them that were moved by the last run.
+    /// Those of them that were moved the last time.
     moved: AtomicU32,
     is_running: AtomicBool,
     /// Whose turn it is to move pages: SQLite lets one do it, and tells another one nothing.
     turn: Mutex<()>,
+    #[cfg(test)]
+    fails: AtomicBool,
 }
 
 impl Shared {
@@ -104,10 +109,13 @@ impl Shared {
         self.turn(|| checkpoint(connection, PASSIVE))
     }
 
-    /// The same, as often as is worth it.
-    fn run(&self, connection: &mut Connection) -> Result<(), StoreError> {
+    /// The same, as often as is worth it, and not any more once the disk has failed.
+    fn run(&self, connection: &mut Connection, broken: &AtomicBool) -> Result<(), StoreError> {
         let mut passes = Passes::new(self.log.load(Ordering::Relaxed));
         loop {
+            if broken.load(Ordering::Acquire) {
+                return Ok(());
+            }
             self.checkpoint(connection)?;
             let (log, moved) = (
                 self.log.load(Ordering::Relaxed),
@@ -128,6 +136,10 @@ impl Shared {
 
     fn turn(&self, checkpoint: impl FnOnce() -> Result<u32, StoreError>) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(test)]
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(StoreError::Broken("the disk of a test".into()));
+        }
         let pages = checkpoint()?;
         self.moved.store(pages, Ordering::Relaxed);
         Ok(())
@@ -236,8 +248,15 @@ impl Checkpointer {
         }
     }
 
-    /// Called by the writer after each commit.
-    pub(super) fn committed(&mut self, writer: &mut Connection) {
+    /// From now on the writer moves pages after each commit, and the disk fails.
+    #[cfg(test)]
+    pub(super) fn fail(&self) {
+        self.shared.fails.store(true, Ordering::Relaxed);
+    }
+
+    /// Called by the writer after each commit. An error is one of the disk: what was moved before may be lost, so nothing may be
+    /// moved any more.
+    pub(super) fn committed(&mut self, writer: &mut Connection) -> Result<(), StoreError> {
         let shared = &self.shared;
         let is_running = shared.is_running.load(Ordering::Acquire);
         let (log, moved) = (&shared.log, &shared.moved);
@@ -246,16 +265,30 @@ impl Checkpointer {
             moved.load(Ordering::Relaxed),
             is_running,
         );
-        match (next, &self.works) {
+        #[cfg(test)]
+        let next = match shared.fails.load(Ordering::Relaxed) {
+            true => Next::Finish,
+            false => next,
+        };
+        let moved = match (next, &self.works) {
             (Next::Run, Some(works)) => {
                 shared.is_running.store(true, Ordering::Release);
                 if works.send(Work::Run).is_err() {
                     shared.is_running.store(false, Ordering::Release);
                 }
+                Ok(())
             }
-            (Next::Finish, _) => tell(shared.checkpoint(writer)),
-            (Next::Restart, _) => tell(shared.restart(writer)),
-            (Next::Run | Next::Nothing, _) => {}
+            (Next::Finish, _) => shared.checkpoint(writer),
+            (Next::Restart, _) => shared.restart(writer),
+            (Next::Run | Next::Nothing, _) => Ok(()),
+        };
+        match moved {
+            Err(error @ StoreError::Broken(_)) => Err(error),
+            Err(error) => {
+                warn_of(&error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 }
@@ -275,19 +308,19 @@ fn run(
                 continue;
             }
         }
-        if broken.load(Ordering::Acquire) {
-            break;
-        }
-        match shared.run(&mut connection) {
+        match shared.run(&mut connection, broken) {
             Ok(()) => {}
             Err(StoreError::Broken(why)) => {
                 broken.store(true, Ordering::Release);
                 on_fatal(&why);
                 break;
             }
-            Err(error) => tracing::warn!(%error, "a checkpoint failed; the next one tries again"),
+            Err(error) => warn_of(&error),
         }
         shared.is_running.store(false, Ordering::Release);
+        if broken.load(Ordering::Acquire) {
+            break;
+        }
     }
     if broken.load(Ordering::Acquire) {
         // Closing in order would sync again.
@@ -309,10 +342,8 @@ fn checkpoint(connection: &mut Connection, how: &str) -> Result<u32, StoreError>
         .map_err(|e| store_error(&e))
 }
 
-fn tell(result: Result<(), StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "a checkpoint failed; the next one tries again");
-    }
+fn warn_of(error: &StoreError) {
+    tracing::warn!(%error, "a checkpoint failed; the next one tries again");
 }
 
 #[cfg(test)]
@@ -434,6 +465,12 @@ mod tests {
             Next::Restart,
             "but that it is waited for"
         );
+        // The thread was told when the log was short, and moved all that there was: it goes over it again before the writer finishes.
+        let mut plan = Plan::default();
+        assert_eq!(plan.next(RUN_PAGES, 0, false), Next::Run);
+        assert_eq!(plan.next(RESTART_PAGES, RESTART_PAGES - 9, false), Next::Run);
+        assert_eq!(plan.next(RESTART_PAGES + 9, RESTART_PAGES, false), Next::Finish);
+        let mut plan = Plan::default();
         // What was moved before the log started again says nothing of what is left.
         assert_eq!(plan.next(RUN_PAGES, RUN_PAGES * 3, false), Next::Run);
     }

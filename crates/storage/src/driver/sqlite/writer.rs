@@ -163,29 +163,44 @@ impl Room {
                 tracing::warn!(%error, "entries of the index of values were not brought in; the next write or start does it");
             }
             let count = ran.len();
-            let fatal = match &outcome {
-                Err(StoreError::Broken(why)) => Some(why.clone()),
-                _ => None,
-            };
-            if fatal.is_some() {
+            if matches!(outcome, Err(StoreError::Broken(_))) {
                 self.broken.store(true, Ordering::Release);
             }
             for unit in ran {
                 unit.answer(outcome.clone());
             }
-            if let Some(why) = fatal {
-                self.units.close();
-                self.refuse_the_rest(&why);
-                (self.on_fatal)(&why);
-                // The connection must not be closed in order: closing would sync again.
-                std::mem::forget(self.connection);
-                return;
+            // What was committed before is on disk, whatever becomes of the database behind it: it is still in the log.
+            let moved = match outcome {
+                Err(error @ StoreError::Broken(_)) => Err(error),
+                // The thread has met the failure, and told.
+                _ if self.broken.load(Ordering::Acquire) => Ok(()),
+                _ => self.checkpointer.committed(&mut self.connection),
+            };
+            if let Err(error) = moved {
+                return self.fail(&error);
             }
-            self.checkpointer.committed(&mut self.connection);
             if self.commit_took > SLOW_COMMIT && count > 1 {
                 self.units.gather(count, self.commit_took / 10);
             }
         }
+        if self.broken.load(Ordering::Acquire) {
+            // Closing in order would sync again.
+            std::mem::forget(self.connection);
+        }
+    }
+
+    /// The disk has failed: nobody writes any more, and the process is told to end.
+    fn fail(mut self, error: &StoreError) {
+        let why = match error {
+            StoreError::Broken(why) => why.clone(),
+            other => other.to_string(),
+        };
+        self.broken.store(true, Ordering::Release);
+        self.units.close();
+        self.refuse_the_rest(&why);
+        (self.on_fatal)(&why);
+        // The connection must not be closed in order: closing would sync again.
+        std::mem::forget(self.connection);
     }
 
     /// Runs a group, if there is one, and commits it. `Ok` means that all kept changes are on disk.
@@ -340,5 +355,62 @@ impl Room {
         while let Some(unit) = self.units.try_pop() {
             unit.answer(Err(StoreError::Broken(why.to_owned())));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use guildhall_testkit::TempFolder;
+
+    use super::*;
+    use crate::driver::sqlite::tests::open_to_write;
+
+    /// Says what it was answered.
+    struct Note(Arc<Mutex<Vec<Result<(), StoreError>>>>);
+
+    impl Unit for Note {
+        fn run(&mut self, _: &mut Connection) -> bool {
+            true
+        }
+
+        fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+            self.0.lock().unwrap().push(committed);
+        }
+    }
+
+    /// The writer moves the rest of the log itself; a disk that fails then has failed as if it were in a commit.
+    #[test]
+    fn a_disk_that_fails_where_the_writer_moves_pages_ends_it() {
+        let folder = TempFolder::new();
+        let path = folder.join("guildhall.db");
+        let mut connection = open_to_write(&path);
+        let (broken, said) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let told = Arc::clone(&said);
+        let on_fatal: OnFatal = Arc::new(move |why| told.lock().unwrap().push(why.to_owned()));
+        let checkpointer =
+            Checkpointer::start(&path, &mut connection, Arc::clone(&broken), Arc::clone(&on_fatal)).unwrap();
+        checkpointer.fail();
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let units: Arc<Queue<Box<dyn Unit>>> = Queue::new(8);
+        units
+            .push(TenantId(1), Box::new(Note(Arc::clone(&answers))))
+            .unwrap();
+        let room = Room {
+            connection,
+            units: Arc::clone(&units),
+            checkpointer,
+            broken: Arc::clone(&broken),
+            on_fatal,
+            versions: Arc::default(),
+            commit_took: Duration::ZERO,
+        };
+        // Or it would wait for the next one without end.
+        units.close();
+        room.run();
+        assert_eq!(*answers.lock().unwrap(), [Ok(())], "what was committed before is");
+        assert_eq!(*said.lock().unwrap(), ["the disk of a test"]);
+        assert!(broken.load(Ordering::Acquire));
     }
 }
