@@ -10,9 +10,9 @@
  *                     3   fsync and fdatasync fail with EIO, and sync nothing
  *                     4   fsync and fdatasync take so many milliseconds more as the other bytes say
  *
- * Nothing is asked of the kernel for a write that goes through anyway: on a slow disk a server shall pay for its
+ * Nothing is asked of the kernel for a write where writes go through anyway: on a slow disk a server shall pay for its
  * syncs and not for ours being there.
- * The path of a descriptor is asked from the kernel at each call: descriptors are used again, and a
+ * Else the path of a descriptor is asked from the kernel at each call: descriptors are used again, and a
  * cache that missed one close would hurt the wrong file. Sockets and pipes are sorted out before.
  * Not concerned: writes through a memory map, O_SYNC writes, sync(), io_uring. */
 
