@@ -140,7 +140,7 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", value_parser = duration, env = "GUILDHALL_IDLE_TIMEOUT", default_value = "60s")]
     pub idle_timeout: Duration,
     /// How much memory, in MiB, answers that were given may take, packed, to be given again; up to 20 more
-    /// hold the last ones as they are. 0 keeps none; at most 1048576. Without it a sixteenth of the memory that there is, from
+    /// hold some as they are. 0 keeps none; at most 1048576. Without it a sixteenth of the memory that there is, from
     /// 64 to 1024.
     #[arg(
         long,

@@ -220,6 +220,26 @@ mod tests {
         assert_eq!(kept.find(key(1, 1, PROFILE), 5), None);
     }
 
+    #[test]
+    fn what_is_asked_for_again_and_again_is_kept_as_it_is_and_what_is_asked_for_once_is_not() {
+        // Room for some thousand as they are, of ten times as many.
+        let kept = Answers::with(320 * 1024, 64 * 1024 * 1024);
+        for id in 0..10_000 {
+            kept.keep(key(1, id, PROFILE), 1, &body(id));
+        }
+        let loose = |id| kept.loose.find(key(1, id, PROFILE), 1).is_some();
+        let gone: Vec<i64> = (0..10_000).filter(|id| !loose(*id)).take(700).collect();
+        let ask = |id| assert_eq!(kept.find(key(1, id, PROFILE), 1).unwrap(), body(id));
+        for id in &gone {
+            ask(*id);
+        }
+        assert_eq!(gone.iter().filter(|id| loose(**id)).count(), 100);
+        for _ in 0..LOOSENED_OF {
+            ask(gone[1]);
+        }
+        assert!(loose(gone[1]));
+    }
+
     /// Examples come and go; what was packed with one is found as it was.
     #[test]
     fn packed_answers_outlive_their_examples() {
