@@ -24,17 +24,18 @@ const RESTART_PAGES: u32 = 4_096;
 /// So few pages (4 MiB) the writer moves itself. What it does in vain, since somebody still reads, it does again
 /// when as many more have come.
 const REST_PAGES: u32 = 1_024;
-/// How often the thread goes over the log before it is to start again, and how often at most while more than so many pages
-/// (half a MiB) are left.
-const PASSES: u32 = 5;
-const PASSES_MAX: u32 = 10;
-const LEAST_PAGES: u32 = 128;
 /// From so many pages on (64 MiB) the writer does so however many are left, and waits for the thread first, and for
 /// those who read: else the log would grow without end where the thread is slower than the writer, or where somebody
 /// always reads.
 const PAGES_MAX: u32 = 16_384;
 /// How long the writer waits for those who read. Who begins meanwhile reads nothing of the log.
 const READERS_END_WITHIN: Duration = Duration::from_millis(100);
+
+/// How often the thread goes over the log before it is to start again, and how often at most while more than so many pages
+/// (half a MiB) are left.
+const PASSES: u32 = 5;
+const PASSES_MAX: u32 = 10;
+const LEAST_PAGES: u32 = 128;
 
 /// What is done after a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +110,14 @@ impl Shared {
         self.turn(|| checkpoint(connection, PASSIVE))
     }
 
-    /// The same, as often as is worth it, and not any more once the disk has failed.
+    /// The same, and waits a while until nobody reads from the log, so that it starts again.
+    fn restart(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.turn(|| {
+            connection.with_patience(READERS_END_WITHIN, |connection| checkpoint(connection, RESTART))
+        })
+    }
+
+    /// Moves pages as often as is worth it, and not any more once the disk has failed.
     fn run(&self, connection: &mut Connection, broken: &AtomicBool) -> Result<(), StoreError> {
         let mut passes = Passes::new(self.log.load(Ordering::Relaxed));
         loop {
@@ -125,13 +133,6 @@ impl Shared {
                 return Ok(());
             }
         }
-    }
-
-    /// The same, and waits a while until nobody reads from the log, so that it starts again.
-    fn restart(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        self.turn(|| {
-            connection.with_patience(READERS_END_WITHIN, |connection| checkpoint(connection, RESTART))
-        })
     }
 
     fn turn(&self, checkpoint: impl FnOnce() -> Result<u32, StoreError>) -> Result<(), StoreError> {

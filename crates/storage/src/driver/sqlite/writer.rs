@@ -176,8 +176,8 @@ impl Room {
                 _ if self.broken.load(Ordering::Acquire) => Ok(()),
                 _ => self.checkpointer.committed(&mut self.connection),
             };
-            if let Err(error) = moved {
-                return self.fail(&error);
+            if let Err(StoreError::Broken(why)) = moved {
+                return self.fail(&why);
             }
             if self.commit_took > SLOW_COMMIT && count > 1 {
                 self.units.gather(count, self.commit_took / 10);
@@ -190,15 +190,11 @@ impl Room {
     }
 
     /// The disk has failed: nobody writes any more, and the process is told to end.
-    fn fail(mut self, error: &StoreError) {
-        let why = match error {
-            StoreError::Broken(why) => why.clone(),
-            other => other.to_string(),
-        };
+    fn fail(mut self, why: &str) {
         self.broken.store(true, Ordering::Release);
         self.units.close();
-        self.refuse_the_rest(&why);
-        (self.on_fatal)(&why);
+        self.refuse_the_rest(why);
+        (self.on_fatal)(why);
         // The connection must not be closed in order: closing would sync again.
         std::mem::forget(self.connection);
     }
