@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use guildhall_domain::Entity;
 use guildhall_domain::list::{
     Choice, Filters, Lead, LinkTo, ListKind, ListQuery, Place, Position, SortBy, Sources, Span,
 };
-use guildhall_domain::{Entity, EntityKind};
 use guildhall_storage::{Gather, Linked, ReadTx, StoreError, Walk};
 
 use crate::lists::{KeptRows, ListRow, Load, Total};
@@ -85,14 +85,13 @@ impl Search<'_> {
         max: usize,
     ) -> Result<Option<Vec<i64>>, StoreError> {
         let kind = self.query.kind;
-        let fields = kind.fields().unwrap_or(EntityKind::Organization);
         let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
         let walk = match lead {
             Lead::Keys(field, keys) => {
                 let mut all = Vec::new();
                 for key in keys {
                     let span = Span::of(key);
-                    let gather = Gather::Values(fields, *field, &span);
+                    let gather = Gather::Values(*field, &span);
                     match tx.list_gather(gather, max - all.len()).await? {
                         Some(numbers) => all.extend(numbers),
                         None => return Ok(None),
@@ -101,7 +100,7 @@ impl Search<'_> {
                 return Ok(Some(all));
             }
             Lead::Values(field, span) => {
-                return tx.list_gather(Gather::Values(fields, *field, span), max).await;
+                return tx.list_gather(Gather::Values(*field, span), max).await;
             }
             Lead::Link(link) => match linked_numbers(kind, *link) {
                 Some(gather) => return tx.list_gather(gather, max).await,
@@ -120,7 +119,7 @@ impl Search<'_> {
         match lead {
             Lead::Keys(field, keys) => {
                 let key = keys.first().map_or("", String::as_str);
-                Walk::Key(kind.fields().unwrap_or(EntityKind::Organization), *field, key)
+                Walk::Key(*field, key)
             }
             Lead::Names(span) => Walk::Names(kind, span),
             Lead::Emails(span) => Walk::Emails(span),

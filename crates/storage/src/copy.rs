@@ -177,14 +177,14 @@ const TABLES: [Table; 25] = [
     ),
     table!(
         "detail_index",
-        "tenant_id, kind, field_id, value_key, entity_number",
-        ["$1", "$2", "$3", "$4", "$5"],
-        "$6",
+        "tenant_id, field_id, value_key, entity_number",
+        ["$1", "$2", "$3", "$4"],
+        "$5",
         "",
-        "$1, $2, $3, $4, $5",
-        "tenant_id DESC, kind DESC, field_id DESC, value_key DESC, entity_number DESC",
-        [Int, Text, Int, Text, Int],
-        5
+        "$1, $2, $3, $4",
+        "tenant_id DESC, field_id DESC, value_key DESC, entity_number DESC",
+        [Int, Int, Text, Int],
+        4
     ),
     table!(
         "sweep",

@@ -1,6 +1,6 @@
 //! Customers and their accounts.
 
-use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::field::{Definitions, Values};
 use guildhall_domain::{Customer, Timestamp, text};
 
 use crate::details::{NewValues, from_text, to_text};
@@ -88,8 +88,7 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        self.index_new_values(EntityKind::Customer, customer.number, values)
-            .await
+        self.index_new_values(customer.number, values).await
     }
 
     /// Changes the name shown.
@@ -146,8 +145,7 @@ impl WriteTx<'_> {
             &[number.into(), (&details).into(), now.0.into()],
         )
         .await?;
-        self.index_values(EntityKind::Customer, number, old, new, definitions)
-            .await
+        self.index_values(number, old, new, definitions).await
     }
 
     /// Removes a customer and hides all that hangs on it.
@@ -158,9 +156,13 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM customer WHERE tenant_id = $1 AND number = $2";
         self.execute_one(SQL, &[customer.number.into()]).await?;
-        let (kind, none) = (EntityKind::Customer, Values::default());
-        self.index_values(kind, customer.number, &customer.details, &none, definitions)
-            .await?;
+        self.index_values(
+            customer.number,
+            &customer.details,
+            &Values::default(),
+            definitions,
+        )
+        .await?;
         self.plan_sweep(Sweep::Customer(customer.number)).await
     }
 }

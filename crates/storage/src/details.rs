@@ -88,24 +88,14 @@ pub(crate) fn kind_text(kind: EntityKind) -> &'static str {
     }
 }
 
-/// What rows call so.
-pub(crate) fn kind_of(text: &str) -> Result<EntityKind, StoreError> {
-    match text {
-        "ORGANIZATION" => Ok(EntityKind::Organization),
-        "CUSTOMER" => Ok(EntityKind::Customer),
-        "ENTITLEMENT" => Ok(EntityKind::Entitlement),
-        other => Err(StoreError::inconsistent(format!("kind {other}"))),
-    }
-}
-
 /// Adds an entry of the index, if it is not there.
-pub(crate) const INSERT_ENTRY: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
-     SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
-     FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) ON CONFLICT DO NOTHING";
+pub(crate) const INSERT_ENTRY: &str = "INSERT INTO detail_index (tenant_id, field_id, value_key, entity_number) \
+     SELECT $1, r.field_id, r.value_key, r.entity_number \
+     FROM EACH_ROW(field_id $2, value_key $3, entity_number $4) ON CONFLICT DO NOTHING";
 /// Removes an entry of the index, if it is there.
 pub(crate) const DELETE_ENTRY: &str = "DELETE FROM detail_index \
-     USING EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5) \
-     WHERE detail_index.tenant_id = $1 AND detail_index.kind = r.kind AND detail_index.field_id = r.field_id \
+     USING EACH_ROW(field_id $2, value_key $3, entity_number $4) \
+     WHERE detail_index.tenant_id = $1 AND detail_index.field_id = r.field_id \
      AND detail_index.value_key = r.value_key AND detail_index.entity_number = r.entity_number";
 
 /// The keys of a field's values, each once.
@@ -182,16 +172,14 @@ impl WriteTx<'_> {
     /// yet: PostgreSQL takes a third less time for an entry that it need not look for first.
     pub(crate) async fn index_new_values(
         &mut self,
-        kind: EntityKind,
         entity_number: i64,
         values: &NewValues,
     ) -> Result<(), StoreError> {
-        const INSERT: &str = "INSERT INTO detail_index (tenant_id, kind, field_id, value_key, entity_number) \
-             SELECT $1, r.kind, r.field_id, r.value_key, r.entity_number \
-             FROM EACH_ROW(kind $2, field_id $3, value_key $4, entity_number $5)";
-        let of = (kind, entity_number);
+        const INSERT: &str = "INSERT INTO detail_index (tenant_id, field_id, value_key, entity_number) \
+             SELECT $1, r.field_id, r.value_key, r.entity_number \
+             FROM EACH_ROW(field_id $2, value_key $3, entity_number $4)";
         for (field, key) in &values.keys {
-            self.index(INSERT, of, *field, key, true).await?;
+            self.index(INSERT, entity_number, *field, key, true).await?;
         }
         Ok(())
     }
@@ -200,13 +188,11 @@ impl WriteTx<'_> {
     /// are not defined any more are left to the sweep.
     pub(crate) async fn index_values(
         &mut self,
-        kind: EntityKind,
         entity_number: i64,
         old: &Values,
         new: &Values,
         definitions: &Definitions,
     ) -> Result<(), StoreError> {
-        let of = (kind, entity_number);
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for definition in definitions.iter() {
             let (old, new) = (old.get(definition.id), new.get(definition.id));
@@ -218,10 +204,12 @@ impl WriteTx<'_> {
             come.extend(new.difference(&old).map(|key| (definition.id, key.clone())));
         }
         for (field, key) in gone {
-            self.index(DELETE_ENTRY, of, field, &key.into(), false).await?;
+            self.index(DELETE_ENTRY, entity_number, field, &key.into(), false)
+                .await?;
         }
         for (field, key) in come {
-            self.index(INSERT_ENTRY, of, field, &key.into(), true).await?;
+            self.index(INSERT_ENTRY, entity_number, field, &key.into(), true)
+                .await?;
         }
         Ok(())
     }
@@ -230,7 +218,7 @@ impl WriteTx<'_> {
     async fn index(
         &mut self,
         sql: &'static str,
-        (kind, number): (EntityKind, i64),
+        number: i64,
         field: FieldId,
         key: &Arc<str>,
         is_there: bool,
@@ -239,7 +227,6 @@ impl WriteTx<'_> {
         let change = || Change {
             entry: Entry {
                 tenant,
-                kind,
                 field,
                 key: Arc::clone(key),
                 number,
@@ -249,12 +236,7 @@ impl WriteTx<'_> {
         if self.note_entry(change) {
             return Ok(());
         }
-        let params = [
-            kind_text(kind).into(),
-            field.0.into(),
-            (&**key).into(),
-            number.into(),
-        ];
+        let params = [field.0.into(), (&**key).into(), number.into()];
         self.execute_any_on(Touched::Nothing, sql, &params).await
     }
 }

@@ -1,7 +1,7 @@
 //! Entitlements of customers and organizations to products. One whose product or entity is deleted
 //! is out of sight, since every statement joins both.
 
-use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::field::{Definitions, Values};
 use guildhall_domain::{Entitlement, Entity, Member, OrganizationId, Timestamp};
 
 use crate::details::{from_text, to_text};
@@ -220,8 +220,7 @@ impl WriteTx<'_> {
         let details = to_text(new)?;
         self.execute_one(SQL, &[number.into(), (&details).into(), now.0.into()])
             .await?;
-        self.index_values(EntityKind::Entitlement, number, old, new, definitions)
-            .await
+        self.index_values(number, old, new, definitions).await
     }
 
     /// Removes an entitlement with its values.
@@ -233,13 +232,7 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM entitlement WHERE tenant_id = $1 AND number = $2";
         self.execute_one(SQL, &[number.into()]).await?;
-        self.index_values(
-            EntityKind::Entitlement,
-            number,
-            details,
-            &Values::default(),
-            definitions,
-        )
-        .await
+        self.index_values(number, details, &Values::default(), definitions)
+            .await
     }
 }

@@ -32,7 +32,7 @@ pub enum Walk<'q> {
     /// By last change.
     Updates(ListKind),
     /// Those with this key of a field, by number.
-    Key(EntityKind, FieldId, &'q str),
+    Key(FieldId, &'q str),
     /// Entitlements to a product, by number.
     EntitlementsTo(i64),
 }
@@ -41,7 +41,7 @@ pub enum Walk<'q> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gather<'q> {
     /// Those with keys of a field in this part.
-    Values(EntityKind, FieldId, &'q Span),
+    Values(FieldId, &'q Span),
     /// The organizations of a customer.
     OrganizationsOf(i64),
     /// The customers of an organization.
@@ -146,10 +146,10 @@ const UPDATES: [Pair; 4] = [
 ];
 
 const KEY: Pair = [
-    "SELECT entity_number FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
-     AND value_key = $4 AND entity_number > $5 ORDER BY entity_number LIMIT $6",
-    "SELECT entity_number FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
-     AND value_key = $4 AND entity_number < $5 ORDER BY entity_number DESC LIMIT $6",
+    "SELECT entity_number FROM detail_index WHERE tenant_id = $1 AND field_id = $2 AND value_key = $3 \
+     AND entity_number > $4 ORDER BY entity_number LIMIT $5",
+    "SELECT entity_number FROM detail_index WHERE tenant_id = $1 AND field_id = $2 AND value_key = $3 \
+     AND entity_number < $4 ORDER BY entity_number DESC LIMIT $5",
 ];
 
 const ENTITLEMENTS_TO: Pair = [
@@ -249,17 +249,10 @@ impl ReadTx<'_> {
                 self.fetch(UPDATES[place_of(kind)][side], &params, by_instant)
                     .await
             }
-            Walk::Key(kind, field, key) => {
-                let params = [
-                    kind_text(kind).into(),
-                    field.0.into(),
-                    key.into(),
-                    number.into(),
-                    limit.into(),
-                ];
+            Walk::Key(field, key) => {
+                let params = [field.0.into(), key.into(), number.into(), limit.into()];
                 let found = self.fetch(KEY[side], &params, |row| row.int(0)).await?;
-                let numbers =
-                    self.and_pending_with_key((kind, field, key), (number, descending), found, limit);
+                let numbers = self.and_pending_with_key((field, key), (number, descending), found, limit);
                 Ok(numbers.into_iter().map(of_number).collect())
             }
             Walk::EntitlementsTo(product) => {
@@ -272,12 +265,12 @@ impl ReadTx<'_> {
     /// The first of the numbers that the index has with a key, and of those that it is still to have.
     fn and_pending_with_key(
         &mut self,
-        (kind, field, key): (EntityKind, FieldId, &str),
+        (field, key): (FieldId, &str),
         (after, descending): (i64, bool),
         mut numbers: Vec<i64>,
         limit: i64,
     ) -> Vec<i64> {
-        let place = (self.tenant(), kind, field);
+        let place = (self.tenant(), field);
         let limit = usize::try_from(limit).unwrap_or(0);
         let pending = self.pending(
             |hold| hold.with_key(place, key, (after, descending), limit),
@@ -306,15 +299,14 @@ impl ReadTx<'_> {
     /// where there are more than `max` entries.
     async fn gather_values(
         &mut self,
-        (kind, field, span): (EntityKind, FieldId, &Span),
+        (field, span): (FieldId, &Span),
         max: usize,
     ) -> Result<Option<Vec<i64>>, StoreError> {
         const VALUES: &str = "SELECT entity_number, value_key FROM detail_index \
-             WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
-             AND (value_key, entity_number) > ($4, $5) AND value_key < $6 LIMIT $7";
+             WHERE tenant_id = $1 AND field_id = $2 \
+             AND (value_key, entity_number) > ($3, $4) AND value_key < $5 LIMIT $6";
         let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
         let params = [
-            kind_text(kind).into(),
             field.0.into(),
             (&span.after.0).into(),
             span.after.1.into(),
@@ -325,7 +317,7 @@ impl ReadTx<'_> {
         if found.len() > max {
             return Ok(None);
         }
-        let place = (self.tenant(), kind, field);
+        let place = (self.tenant(), field);
         let pending = self.pending(
             |hold| hold.in_span(place, span, max.saturating_add(1)),
             |entry| {
@@ -390,7 +382,7 @@ impl ReadTx<'_> {
         let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
         let number = |row: &Row<'_>| row.int(0).map(Some);
         let rows = match gather {
-            Gather::Values(kind, field, span) => return self.gather_values((kind, field, span), max).await,
+            Gather::Values(field, span) => return self.gather_values((field, span), max).await,
             Gather::OrganizationsOf(customer) => {
                 let params = [customer.into(), limit.into()];
                 self.fetch(ORGANIZATIONS_OF, &params, number).await?

@@ -17,6 +17,7 @@ const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0004_objects.sql"),
     include_str!("../migrations/sqlite/0005_cursor_secrets.sql"),
     include_str!("../migrations/sqlite/0006_pending_entries.sql"),
+    include_str!("../migrations/sqlite/0007_entries_without_kind.sql"),
 ];
 
 /// Brings the database to this program's version. Several processes may try at once: each step
@@ -78,6 +79,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../migrations/postgres/0005_cursor_secrets.sql"),
     include_str!("../migrations/postgres/0006_pending_entries.sql"),
     include_str!("../migrations/postgres/0007_touches.sql"),
+    include_str!("../migrations/postgres/0008_entries_without_kind.sql"),
 ];
 
 /// One number for all servers: who migrates holds it until the transaction ends. Tenants are locked by

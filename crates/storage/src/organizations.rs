@@ -1,6 +1,6 @@
 //! Organizations.
 
-use guildhall_domain::field::{Definitions, EntityKind, Values};
+use guildhall_domain::field::{Definitions, Values};
 use guildhall_domain::{Organization, OrganizationId, Timestamp};
 
 use crate::details::{NewValues, from_text, to_text};
@@ -89,8 +89,7 @@ impl WriteTx<'_> {
             ],
         )
         .await?;
-        let kind = EntityKind::Organization;
-        self.index_new_values(kind, organization.id.0, values).await
+        self.index_new_values(organization.id.0, values).await
     }
 
     /// Changes an organization's name.
@@ -129,8 +128,7 @@ impl WriteTx<'_> {
             &[id.0.into(), (&details).into(), now.0.into()],
         )
         .await?;
-        self.index_values(EntityKind::Organization, id.0, old, new, definitions)
-            .await
+        self.index_values(id.0, old, new, definitions).await
     }
 
     /// Removes an organization and hides all that hangs on it. Its id stays spent.
@@ -145,8 +143,7 @@ impl WriteTx<'_> {
         self.execute_one_on(Touched::Organization(id), DELETE, &[id.into()])
             .await?;
         self.execute_one_on(Touched::Nothing, SPEND, &[id.into()]).await?;
-        let (kind, none) = (EntityKind::Organization, Values::default());
-        self.index_values(kind, id, &organization.details, &none, definitions)
+        self.index_values(id, &organization.details, &Values::default(), definitions)
             .await?;
         self.plan_sweep(Sweep::Organization(organization.id)).await
     }

@@ -29,10 +29,10 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use guildhall_domain::list::Span;
-use guildhall_domain::{EntityKind, FieldId, TenantId};
+use guildhall_domain::{FieldId, TenantId};
 use serde::{Deserialize, Serialize};
 
-use crate::details::{DELETE_ENTRY, INSERT_ENTRY, kind_of, kind_text};
+use crate::details::{DELETE_ENTRY, INSERT_ENTRY};
 use crate::driver::sqlite::Connection;
 use crate::driver::{Param, Session};
 use crate::error::StoreError;
@@ -66,7 +66,6 @@ const AT_A_STRETCH: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) tenant: TenantId,
-    pub(crate) kind: EntityKind,
     pub(crate) field: FieldId,
     pub(crate) key: Arc<str>,
     pub(crate) number: i64,
@@ -74,7 +73,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn place(&self) -> Place {
-        (self.tenant, self.kind, self.field)
+        (self.tenant, self.field)
     }
 }
 
@@ -268,8 +267,8 @@ impl Hold {
     }
 }
 
-/// The tenant, the kind of entity and the field of entries.
-pub(crate) type Place = (TenantId, EntityKind, FieldId);
+/// The tenant and the field of entries: a field is of one kind of entity.
+pub(crate) type Place = (TenantId, FieldId);
 
 /// Whether anything can stand in it; a tree panics where not.
 fn is_part((from, to): &(Bound<Value>, Bound<Value>)) -> bool {
@@ -284,7 +283,6 @@ fn is_part((from, to): &(Bound<Value>, Bound<Value>)) -> bool {
 /// Changes of one entity of the same sort, as `detail_pending` keeps them.
 #[derive(Serialize, Deserialize)]
 struct Changed<'k> {
-    kind: &'k str,
     number: i64,
     is_there: bool,
     #[serde(borrow)]
@@ -300,13 +298,12 @@ fn to_text(changes: &[Change]) -> Result<String, StoreError> {
     let mut all: Vec<Changed<'_>> = Vec::new();
     for Change { entry, is_there } in changes {
         let key = (entry.field.0, Key(Cow::Borrowed(&*entry.key)));
-        let (kind, number, is_there) = (kind_text(entry.kind), entry.number, *is_there);
+        let (number, is_there) = (entry.number, *is_there);
         match all.last_mut() {
-            Some(last) if (last.kind, last.number, last.is_there) == (kind, number, is_there) => {
+            Some(last) if (last.number, last.is_there) == (number, is_there) => {
                 last.keys.push(key);
             }
             _ => all.push(Changed {
-                kind,
                 number,
                 is_there,
                 keys: vec![key],
@@ -321,17 +318,14 @@ fn from_text(tenant: TenantId, text: &str) -> Result<Vec<Change>, StoreError> {
     let all: Vec<Changed<'_>> = serde_json::from_str(text).map_err(unreadable)?;
     let mut changes = Vec::new();
     for Changed {
-        kind,
         number,
         is_there,
         keys,
     } in all
     {
-        let kind = kind_of(kind)?;
         changes.extend(keys.into_iter().map(|(field, Key(key))| Change {
             entry: Entry {
                 tenant,
-                kind,
                 field: FieldId(field),
                 key: key.into(),
                 number,
@@ -492,18 +486,10 @@ impl Keeper {
         self.changes.is_empty() && self.batches.len() == 1 && self.batches.iter().all(|last| last.weight == 0)
     }
 
-    /// Whether something is pending of a field, of whichever kind it is.
+    /// Whether something is pending of a field.
     fn has(&self, tenant: TenantId, field: FieldId) -> bool {
-        let hold = self.pending.hold();
-        let kinds = [
-            EntityKind::Organization,
-            EntityKind::Customer,
-            EntityKind::Entitlement,
-        ];
-        kinds.into_iter().any(|kind| {
-            let place = (tenant, kind, field);
-            hold.has(place) || self.changes.iter().any(|change| change.entry.place() == place)
-        })
+        let place = (tenant, field);
+        self.pending.hold().has(place) || self.changes.iter().any(|change| change.entry.place() == place)
     }
 
     /// The transaction at hand brings in a good piece, whatever else it does.
@@ -650,14 +636,8 @@ impl Connection {
     fn write_entries(&mut self, entries: &[(Place, &Value, bool)]) -> Result<(), StoreError> {
         for (sql, wanted) in [(DELETE_ENTRY, false), (INSERT_ENTRY, true)] {
             let of_them = entries.iter().filter(|(_, _, is_there)| *is_there == wanted);
-            let rows = of_them.map(|((tenant, kind, field), (key, number), _)| -> [Param<'_>; 5] {
-                [
-                    tenant.0.into(),
-                    kind_text(*kind).into(),
-                    field.0.into(),
-                    (&**key).into(),
-                    (*number).into(),
-                ]
+            let rows = of_them.map(|((tenant, field), (key, number), _)| -> [Param<'_>; 4] {
+                [tenant.0.into(), field.0.into(), (&**key).into(), (*number).into()]
             });
             self.touch(TenantId(0), Touched::Nothing);
             self.execute_each(sql, rows)?;

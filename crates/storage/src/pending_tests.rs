@@ -6,7 +6,7 @@ use super::*;
 use crate::driver::sqlite::tests::open_to_write;
 
 const TENANT: TenantId = TenantId(1);
-const PLACE: Place = (TENANT, EntityKind::Organization, FieldId(1));
+const PLACE: Place = (TENANT, FieldId(1));
 
 fn change(key: &str, number: i64, is_there: bool) -> Change {
     change_of(TENANT, key, number, is_there)
@@ -16,7 +16,6 @@ fn change_of(tenant: TenantId, key: &str, number: i64, is_there: bool) -> Change
     Change {
         entry: Entry {
             tenant,
-            kind: EntityKind::Organization,
             field: FieldId(1),
             key: key.into(),
             number,

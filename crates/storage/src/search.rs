@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guildhall_domain::{Customer, EntityKind, FieldId};
+use guildhall_domain::{Customer, FieldId};
 
 use crate::customers::row;
 use crate::error::StoreError;
@@ -30,9 +30,9 @@ impl ReadTx<'_> {
     ) -> Result<Vec<Customer>, StoreError> {
         const SQL: &str = "SELECT c.number, c.id, c.email, c.email_key, c.display_name, c.details FROM detail_index d \
              JOIN customer c ON c.tenant_id = d.tenant_id AND c.number = d.entity_number \
-             WHERE d.tenant_id = $1 AND d.kind = 'CUSTOMER' AND d.field_id = $2 AND d.value_key = $3 \
+             WHERE d.tenant_id = $1 AND d.field_id = $2 AND d.value_key = $3 \
              AND ($4 = 1 OR $4 = (SELECT COUNT(*) FROM detail_index a WHERE a.tenant_id = $1 \
-                 AND a.kind = 'CUSTOMER' AND a.field_id IN EACH_INT($5) AND a.value_key IN EACH_TEXT($6) \
+                 AND a.field_id IN EACH_INT($5) AND a.value_key IN EACH_TEXT($6) \
                  AND a.entity_number = d.entity_number AND a.field_id || ':' || a.value_key IN EACH_TEXT($7))) \
              ORDER BY d.entity_number LIMIT $8 OFFSET $9";
         let Some((field, key)) = wanted.first() else {
@@ -79,7 +79,7 @@ impl ReadTx<'_> {
     /// Whether an entry that is asked for is pending of whatever customer.
     fn is_pending(&mut self, wanted: &BTreeSet<(FieldId, String)>) -> bool {
         let tenant = self.tenant();
-        let place = |field: FieldId| (tenant, EntityKind::Customer, field);
+        let place = |field: FieldId| (tenant, field);
         wanted.iter().any(|(field, key)| {
             let pending = self.pending(
                 |hold| hold.with_key(place(*field), key, (i64::MIN, false), 1),
@@ -97,7 +97,7 @@ impl ReadTx<'_> {
         offset: i64,
         limit: i64,
     ) -> Result<Vec<Customer>, StoreError> {
-        let walk = Walk::Key(EntityKind::Customer, field, key);
+        let walk = Walk::Key(field, key);
         let (mut found, mut to_skip, mut last) = (Vec::new(), offset, None);
         // As many as fill the page where all pass, and more each time where they do not.
         let mut block = offset.saturating_add(limit).clamp(1, BLOCK_MAX);

@@ -3,7 +3,7 @@
 
 use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, OrganizationId, TenantId, Values};
 
-use crate::details::{from_text, kind_text, to_text};
+use crate::details::{from_text, to_text};
 use crate::entitlements::entity_key;
 use crate::error::StoreError;
 use crate::tx::{SystemTx, WriteTx};
@@ -181,35 +181,32 @@ impl WriteTx<'_> {
 
     /// Takes a deleted field's values out of the rows of their holders, which the index names.
     async fn sweep_field(&mut self, field: FieldId) -> Result<u64, StoreError> {
-        const FORGET: &str = "DELETE FROM detail_index WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 \
-             AND value_key = $4 AND entity_number = $5";
+        const FORGET: &str = "DELETE FROM detail_index WHERE tenant_id = $1 AND field_id = $2 \
+             AND value_key = $3 AND entity_number = $4";
         const SQL: &str = "SELECT value_key, entity_number FROM detail_index \
-             WHERE tenant_id = $1 AND kind = $2 AND field_id = $3 LIMIT $4";
-        let mut removed = 0;
+             WHERE tenant_id = $1 AND field_id = $2 LIMIT $3";
+        let mut holders = self
+            .fetch(SQL, &[field.0.into(), SWEEP_ROWS_MAX.into()], |row| {
+                Ok((row.text(0)?, row.int(1)?))
+            })
+            .await?;
+        // In the order in which everybody locks them.
+        holders.sort_unstable_by_key(|(_, number)| *number);
+        // Of which kind the field was is not known any more; what another kind has under such a number holds nothing of it.
         for kind in [
             EntityKind::Organization,
             EntityKind::Customer,
             EntityKind::Entitlement,
         ] {
-            let params = [kind_text(kind).into(), field.0.into(), SWEEP_ROWS_MAX.into()];
-            let mut holders = self
-                .fetch(SQL, &params, |row| Ok((row.text(0)?, row.int(1)?)))
-                .await?;
-            // In the order in which everybody locks them.
-            holders.sort_unstable_by_key(|(_, number)| *number);
-            removed += holders.len() as u64;
-            for (key, number) in holders {
-                self.forget_value(kind, number, field).await?;
-                let params = [
-                    kind_text(kind).into(),
-                    field.0.into(),
-                    (&key).into(),
-                    number.into(),
-                ];
-                self.execute_any_on(Touched::Nothing, FORGET, &params).await?;
+            for (_, number) in &holders {
+                self.forget_value(kind, *number, field).await?;
             }
         }
-        Ok(removed)
+        for (key, number) in &holders {
+            let params = [field.0.into(), key.into(), (*number).into()];
+            self.execute_any_on(Touched::Nothing, FORGET, &params).await?;
+        }
+        Ok(holders.len() as u64)
     }
 
     async fn forget_value(

@@ -19,24 +19,23 @@ const START_MAX: Duration = Duration::from_secs(5);
 /// An entry of the index of values is what was decided of it last, whether it has been brought in or still waits.
 const HALF_DONE: &str = "
     WITH change AS (
-        SELECT p.tenant_id AS tenant, c.value->>'kind' AS kind, k.value->>0 AS field, k.value->>1 AS key,
-            c.value->>'number' AS number, c.value->>'is_there' AS is_there, p.number * 1000000 + c.key AS place
+        SELECT p.tenant_id AS tenant, k.value->>0 AS field, k.value->>1 AS key, c.value->>'number' AS number,
+            c.value->>'is_there' AS is_there, p.number * 1000000 + c.key AS place
         FROM detail_pending p, json_each(p.changes) c, json_each(c.value->'keys') k),
     last AS MATERIALIZED (
-        SELECT tenant, kind, field, key, number, is_there, MAX(place) FROM change
-        GROUP BY tenant, kind, field, key, number),
+        SELECT tenant, field, key, number, is_there, MAX(place) FROM change
+        GROUP BY tenant, field, key, number),
     entry AS MATERIALIZED (
-        SELECT tenant, kind, field, key, number FROM last WHERE is_there
-        UNION SELECT tenant_id, kind, field_id, value_key, entity_number FROM detail_index d WHERE NOT EXISTS (
-            SELECT 1 FROM last l WHERE l.tenant = d.tenant_id AND l.kind = d.kind AND l.field = d.field_id
+        SELECT tenant, field, key, number FROM last WHERE is_there
+        UNION SELECT tenant_id, field_id, value_key, entity_number FROM detail_index d WHERE NOT EXISTS (
+            SELECT 1 FROM last l WHERE l.tenant = d.tenant_id AND l.field = d.field_id
                 AND l.key = d.value_key AND l.number = d.entity_number AND NOT l.is_there))
     SELECT (SELECT COUNT(*) FROM organization o WHERE
                 (SELECT COUNT(*) FROM membership m
                   WHERE m.tenant_id = o.tenant_id AND m.organization_id = o.id) <> 2
              OR (SELECT COUNT(*) FROM entitlement e WHERE e.tenant_id = o.tenant_id
                   AND e.entity_kind = 'ORGANIZATION' AND e.entity_number = o.id) <> 1
-             OR (SELECT COUNT(*) FROM entry e WHERE e.tenant = o.tenant_id
-                  AND e.kind = 'ORGANIZATION' AND e.number = o.id) <> 1
+             OR (SELECT COUNT(*) FROM entry e WHERE e.tenant = o.tenant_id AND e.number = o.id) <> 1
              OR o.details = '{}')
          + (SELECT COUNT(*) FROM membership m WHERE NOT EXISTS
                 (SELECT 1 FROM organization o WHERE o.tenant_id = m.tenant_id AND o.id = m.organization_id)

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use guildhall_domain::bulk::Need;
 use guildhall_domain::{
     Customer, Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, Subject, SubjectKind,
-    Values, value_key,
+    TenantId, Values, value_key,
 };
-use guildhall_storage::{Newcomers, StoreError, ValuesAhead, Walk, WriteTx};
+use guildhall_storage::{Newcomers, ReadTx, Store, StoreError, ValuesAhead, Walk, WriteTx};
 
 use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
@@ -73,14 +73,25 @@ pub async fn organizations(open: Open<'_>) {
 pub async fn values_made_ahead_count_only_if_they_are_the_same(open: Open<'_>) {
     let store = open().await;
     let one = tenant(&store, "one").await;
+    for (is_of_customers, region, tags) in [(false, 7, 8), (true, 17, 18)] {
+        values_made_ahead_of(&store, one, is_of_customers, (region, tags)).await;
+    }
+}
+
+async fn values_made_ahead_of(
+    store: &Store,
+    one: TenantId,
+    is_of_customers: bool,
+    (region, tags): (i64, i64),
+) {
     let fields = [
-        field(7, "Region", FieldType::Text),
-        field(8, "Tags", FieldType::MultiSelect),
+        field(region, "Region", FieldType::Text),
+        field(tags, "Tags", FieldType::MultiSelect),
     ];
     let other_copy = Arc::new(definitions(&fields));
     let fields = Arc::new(definitions(&fields));
-    let given = values(&[(7, &["EU"]), (8, &["b", "A"])]);
-    let others = values(&[(7, &["US"])]);
+    let given = values(&[(region, &["EU"]), (tags, &["b", "A"])]);
+    let others = values(&[(region, &["US"])]);
     let ahead =
         |values: &Values, by: &Arc<Definitions>| ValuesAhead::of(values.clone(), Arc::clone(by)).unwrap();
     let all = [
@@ -95,36 +106,43 @@ pub async fn values_made_ahead_count_only_if_they_are_the_same(open: Open<'_>) {
         let mut person = customer(number);
         person.details = given.clone();
         let fields = Arc::clone(&fields);
-        write(&store, one, async move |tx| {
-            for subject in [Subject::Organization(new), Subject::Customer(person)] {
-                tx.insert_subject(&subject, &fields, ahead.as_ref(), NOW).await?;
-            }
-            Ok(())
+        let subject = match is_of_customers {
+            true => Subject::Customer(person),
+            false => Subject::Organization(new),
+        };
+        write(store, one, async move |tx| {
+            tx.insert_subject(&subject, &fields, ahead.as_ref(), NOW).await
         })
         .await;
     }
-    for kind in [EntityKind::Organization, EntityKind::Customer] {
-        for (field, key, found) in [
-            (7, "eu", vec![1, 2, 3, 4]),
-            (8, "a", vec![1, 2, 3, 4]),
-            (8, "b", vec![1, 2, 3, 4]),
-            (7, "us", Vec::new()),
-        ] {
-            let walk = Walk::Key(kind, FieldId(field), key);
-            let numbers = store
-                .read(one, async |tx| tx.list_walk(walk, None, false, 10).await)
-                .await
-                .unwrap();
-            let numbers: Vec<i64> = numbers.iter().map(|position| position.number).collect();
-            assert_eq!(numbers, found, "{kind:?} {field} {key}");
+    for (field, key, found) in [
+        (region, "eu", vec![1, 2, 3, 4]),
+        (tags, "a", vec![1, 2, 3, 4]),
+        (tags, "b", vec![1, 2, 3, 4]),
+        (region, "us", Vec::new()),
+    ] {
+        let walk = Walk::Key(FieldId(field), key);
+        let numbers = store
+            .read(one, async |tx| tx.list_walk(walk, None, false, 10).await)
+            .await
+            .unwrap();
+        let numbers: Vec<i64> = numbers.iter().map(|position| position.number).collect();
+        assert_eq!(numbers, found, "{field} {key}");
+    }
+    let read = async move |tx: &mut ReadTx<'_>| match is_of_customers {
+        true => Ok(tx
+            .list_customers(&[1, 2, 3, 4])
+            .await?
+            .into_iter()
+            .map(|row| row.thing.details)
+            .collect()),
+        false => {
+            let rows = tx.list_organizations(&[1, 2, 3, 4]).await?;
+            Ok::<Vec<_>, StoreError>(rows.into_iter().map(|row| row.thing.details).collect())
         }
-    }
-    for number in 1..=4 {
-        let read = store
-            .read(one, async |tx| tx.organization(OrganizationId(number)).await)
-            .await;
-        assert_eq!(read.unwrap().unwrap().details, given);
-    }
+    };
+    let details = store.read(one, read).await.unwrap();
+    assert_eq!(details, vec![given; 4]);
 }
 
 pub async fn organization_ids_stay_spent(open: Open<'_>) {
@@ -668,7 +686,7 @@ pub async fn changing_what_is_not_there(open: Open<'_>) {
     );
     let waiting = store.system_read(async |tx| tx.waiting_sweeps(10).await).await;
     assert_eq!(waiting, Ok(vec![]), "nothing of the refused units is left");
-    let unknown = guildhall_domain::TenantId(99);
+    let unknown = TenantId(99);
     let stamp = store.read(unknown, async |tx| tx.definitions_stamp().await).await;
     assert!(matches!(stamp, Err(StoreError::Inconsistent { .. })), "{stamp:?}");
 }
@@ -774,10 +792,14 @@ pub async fn customers_by_their_values(open: Open<'_>) {
                 row.details = values(&[(1, &[region]), (2, &[note])]);
                 tx.insert_customer(&row, &fields, NOW).await?;
             }
-            // Another kind with the same numbers and values.
+            // Another kind with the same numbers and values, in fields of its own.
+            let of_organizations = definitions(&[
+                field(3, "Region", FieldType::Text),
+                field(4, "Note", FieldType::Text),
+            ]);
             let mut row = organization(3, "O");
-            row.details = values(&[(1, &["EU"]), (2, &["x"])]);
-            tx.insert_organization(&row, &fields, NOW).await
+            row.details = values(&[(3, &["EU"]), (4, &["x"])]);
+            tx.insert_organization(&row, &of_organizations, NOW).await
         })
         .await;
     }

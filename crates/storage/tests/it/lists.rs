@@ -1,16 +1,16 @@
-//! Lists: walks, gathered numbers, links and rows; and databases that were there before lists.
+//! Lists: walks, gathered numbers, links and rows.
 
 use std::collections::BTreeSet;
 
 use guildhall_domain::list::{ListKind, Place, Position, Span};
-use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId, text};
-use guildhall_storage::{Gather, Linked, Location, Store, Walk};
-use guildhall_testkit::{Cluster, TempFolder};
+use guildhall_domain::{Definitions, Entity, EntityKind, FieldId, FieldType, OrganizationId, TenantId};
+use guildhall_storage::{Gather, Linked, Store, Walk};
 
-use crate::backend::{Open, open_at, runtime};
+use crate::backend::Open;
 use crate::sample::{LATER, NOW, customer, definitions, field, organization, product, tenant, values, write};
 
-async fn walked(store: &Store, one: TenantId, walk: Walk<'_>, descending: bool) -> Vec<i64> {
+/// The numbers of a walk.
+pub async fn walked(store: &Store, one: TenantId, walk: Walk<'_>, descending: bool) -> Vec<i64> {
     // In pages of two, so that each place that equals another is a place to go on from.
     let mut all: Vec<Position> = Vec::new();
     loop {
@@ -152,7 +152,7 @@ pub async fn values_and_links_are_found(open: Open<'_>) {
     let key = |value: &str| guildhall_domain::value_key(FieldType::Number, value);
     let ten = key("10");
     let organizations = EntityKind::Organization;
-    let walk = Walk::Key(organizations, FieldId(7), &ten);
+    let walk = Walk::Key(FieldId(7), &ten);
     assert_eq!(walked(&store, one, walk, false).await, [3, 4]);
     assert_eq!(walked(&store, one, walk, true).await, [4, 3]);
     assert_eq!(
@@ -179,11 +179,7 @@ pub async fn values_and_links_are_found(open: Open<'_>) {
     };
     let acme = Entity::Organization(OrganizationId(1));
     for (gather, rows, wanted) in [
-        (
-            Gather::Values(organizations, FieldId(7), &positive),
-            3,
-            vec![1, 3, 4],
-        ),
+        (Gather::Values(FieldId(7), &positive), 3, vec![1, 3, 4]),
         (Gather::OrganizationsOf(2), 2, vec![1, 3]),
         (Gather::MembersOf(OrganizationId(1)), 2, vec![1, 2]),
         (Gather::EntitledTo(organizations, 1), 3, vec![1]),
@@ -307,76 +303,4 @@ pub async fn a_member_is_removed_once(open: Open<'_>) {
         .await
         .unwrap();
     assert_eq!(left.iter().map(|member| member.number).collect::<Vec<_>>(), [2]);
-}
-
-/// A tenant with 2,345 customers, written before customers had names as compared.
-fn old_rows() -> String {
-    let mut sql = "INSERT INTO tenant VALUES (1, 'cloud', 'Old', 0, 0);".to_owned();
-    for number in 1..=2_345 {
-        let name = if number == 2_345 {
-            "ÄRGER".to_owned()
-        } else {
-            format!("Customer {number:04}")
-        };
-        sql.push_str(&format!(
-            "INSERT INTO customer (tenant_id, number, id, email, email_key, display_name, details, created_at, \
-             updated_at) VALUES (1, {number}, 'c{number}', 'e{number}', 'e{number}', '{name}', '{{}}', 0, 0);"
-        ));
-    }
-    sql.push_str("CREATE TABLE schema_version (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL);");
-    sql.push_str("INSERT INTO schema_version VALUES (1, 0); INSERT INTO schema_version VALUES (2, 0);");
-    sql
-}
-
-fn assert_names_are_there(location: &Location) {
-    runtime().block_on(async {
-        let store = open_at(location, true).await.unwrap();
-        let (first, last) = (text::key("customer 0001"), text::key("ärger"));
-        for (key, number) in [(first, 1), (last, 2_345)] {
-            let span = Span::of(&key);
-            let found = walked(
-                &store,
-                TenantId(1),
-                Walk::Names(ListKind::Customers, &span),
-                false,
-            )
-            .await;
-            assert_eq!(found, [number], "{key}");
-        }
-        let all = Span::all();
-        let found = walked(&store, TenantId(1), Walk::Names(ListKind::Customers, &all), false).await;
-        assert!(found.is_sorted() && found.len() == 2_345);
-    });
-}
-
-#[test]
-fn an_old_sqlite_file_gets_names() {
-    let folder = TempFolder::new();
-    let path = folder.join("guildhall.db");
-    let old = rusqlite::Connection::open(&path).unwrap();
-    for sql in [
-        include_str!("../../migrations/sqlite/0001_organizations.sql"),
-        include_str!("../../migrations/sqlite/0002_tasks.sql"),
-        &format!(
-            "BEGIN; {} COMMIT;",
-            old_rows().replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
-        ),
-    ] {
-        old.execute_batch(sql).unwrap();
-    }
-    drop(old);
-    assert_names_are_there(&Location::Sqlite(path));
-}
-
-#[test]
-fn an_old_postgres_database_gets_names() {
-    let database = Cluster::shared().database();
-    database.sql(include_str!("../../migrations/postgres/0001_organizations.sql"));
-    database.sql(include_str!("../../migrations/postgres/0002_tasks.sql"));
-    let rows = old_rows();
-    let statements: Vec<&str> = rows.split_inclusive(';').collect();
-    for some in statements.chunks(200) {
-        database.sql(&some.concat());
-    }
-    assert_names_are_there(&Location::Postgres(database.url()));
 }

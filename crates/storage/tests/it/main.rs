@@ -13,6 +13,7 @@ mod counters;
 mod entities;
 mod glances;
 mod lists;
+mod migrations;
 mod pending;
 mod people;
 mod postgres;

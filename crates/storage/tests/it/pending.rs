@@ -81,7 +81,7 @@ async fn everything_is_found(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError>
     }
     for ((field, key), numbers) in &by_key {
         for descending in [false, true] {
-            let walk = Walk::Key(KIND, FieldId(*field), key);
+            let walk = Walk::Key(FieldId(*field), key);
             let found = BTreeSet::from_iter(walked(tx, walk, descending).await?);
             let missing: Vec<_> = numbers.difference(&found).collect();
             assert!(
@@ -95,7 +95,7 @@ async fn everything_is_found(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError>
             ..Span::all()
         };
         let found = tx
-            .list_gather(Gather::Values(KIND, FieldId(*field), &span), 1_000)
+            .list_gather(Gather::Values(FieldId(*field), &span), 1_000)
             .await?;
         let found = BTreeSet::from_iter(found.unwrap());
         let wanted = said
@@ -302,7 +302,7 @@ fn an_old_snapshot_finds_what_it_has() {
             .await;
         };
         let number_of =
-            async |tx: &mut ReadTx<'_>, key: &str| walked(tx, Walk::Key(KIND, FieldId(1), key), false).await;
+            async |tx: &mut ReadTx<'_>, key: &str| walked(tx, Walk::Key(FieldId(1), key), false).await;
         put(1, "old").await;
         put(2, "old").await;
         let seen = store.read(one, async |tx| {
@@ -466,7 +466,7 @@ fn what_is_gathered_is_all_or_nothing() {
             }
             for max in 0..40 {
                 let span = Span::all();
-                let gather = Gather::Values(KIND, FieldId(1), &span);
+                let gather = Gather::Values(FieldId(1), &span);
                 let (found, all) = store
                     .read(one, async |tx| {
                         let found = tx.list_gather(gather, max).await?;

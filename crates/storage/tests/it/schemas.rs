@@ -39,7 +39,9 @@ fn sqlite_schema() -> Schema {
 
 fn postgres_schema() -> Schema {
     let database = postgres_database();
-    let columns = "SELECT format('column %s %s %s %s %s %s', c.relname, a.attnum - 1, a.attname, \
+    // The place is that among the columns that are there.
+    let columns = "SELECT format('column %s %s %s %s %s %s', c.relname, \
+             row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum) - 1, a.attname, \
              format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END, \
              coalesce(pg_get_expr(d.adbin, d.adrelid), '-')) \
          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \

@@ -99,10 +99,8 @@ pub(in crate::driver) async fn everything(tx: &mut WriteTx<'_>) -> Result<(), St
         need.associated_ids = BTreeSet::from([associated.into()]);
         tx.load_facts(&need, 1..2).await?;
     }
-    let of = EntityKind::Organization;
-    tx.index_new_values(of, 9, &NewValues::of(&some, &fields)?)
-        .await?;
-    tx.index_values(of, 9, &some, &none, &fields).await?;
+    tx.index_new_values(9, &NewValues::of(&some, &fields)?).await?;
+    tx.index_values(9, &some, &none, &fields).await?;
     grounds(tx).await?;
     let wanted = [1, 2].map(|field| (FieldId(field), "x".to_owned()));
     tx.customers_with(&BTreeSet::from(wanted), |_| true, 0, 10)
@@ -231,7 +229,7 @@ async fn lists(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     let (organization, customer) = (OrganizationId(1), Entity::Customer(1));
     let mut walks = vec![
         Walk::Emails(&span),
-        Walk::Key(EntityKind::Organization, FieldId(1), "x"),
+        Walk::Key(FieldId(1), "x"),
         Walk::EntitlementsTo(1),
     ];
     for kind in [
@@ -249,7 +247,7 @@ async fn lists(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         }
     }
     for gather in [
-        Gather::Values(EntityKind::Organization, FieldId(1), &span),
+        Gather::Values(FieldId(1), &span),
         Gather::OrganizationsOf(1),
         Gather::MembersOf(organization),
         Gather::EntitledTo(EntityKind::Organization, 1),
