@@ -20,10 +20,11 @@ use crate::call::{Call, Reply};
 use crate::error::{ApiError, connector_error_body, error_body};
 use crate::governor::{Governor, Kind, UnderWay};
 use crate::health::Health;
-use crate::kept::KeptAnswers;
+use crate::kept::{KeptAnswers, Shown};
+use crate::repeat::KeptRepeater;
 use crate::router::{Found, PUBLIC, Public, Router};
 use crate::routes::{Experimental, Needs, Route, Space, routes};
-use crate::shell::{Answer, BodyFault, LetIn, Look, PlainGet, RequestBody, canned};
+use crate::shell::{Answer, BodyFault, LetIn, Look, PlainGet, Repeatable, RequestBody, canned};
 use crate::{docs, openapi};
 
 /// Who may create and update organizations (the vendor's site setting of this name).
@@ -140,6 +141,26 @@ impl Api {
             request.into_body().skip().await;
         }
         response
+    }
+
+    /// Says how the like of an answer is given that is kept, where it may be.
+    fn leave_word(&self, response: &mut Response<Full<Bytes>>, shown: Option<Shown>, log: &Log) {
+        if let (Some(shown), Some(operation), Some(who)) = (shown, log.operation, &log.who)
+            && KeptRepeater::may_be(&self.service, operation)
+        {
+            let repeater = KeptRepeater {
+                service: Arc::clone(&self.service),
+                kept: Arc::clone(&self.kept),
+                governor: Arc::clone(&self.governor),
+                who: Arc::clone(who),
+                shown,
+                operation,
+                head: KeptRepeater::head(response),
+                date: KeptRepeater::date(self.service.now().0),
+            };
+            let extensions = response.extensions_mut();
+            extensions.insert(Repeatable(Arc::new(repeater)));
+        }
     }
 
     /// The order of checks.
@@ -306,9 +327,9 @@ impl Overloaded {
 
 /// What the log says of a request: no secret, no personal value, the path by its pattern.
 #[derive(Default)]
-struct Log {
-    operation: Option<&'static str>,
-    who: Option<Arc<Authenticated>>,
+pub(crate) struct Log {
+    pub(crate) operation: Option<&'static str>,
+    pub(crate) who: Option<Arc<Authenticated>>,
 }
 
 /// A request that takes longer is worth a line in the log.
@@ -350,7 +371,9 @@ impl Answer for Api {
         let space = Space::of_path(head.uri.path());
         let result = self.run(head, body, &mut log, &mut under_way).await;
         let cause = result.as_ref().err().and_then(|error| error.cause.clone());
+        let shown = result.as_ref().ok().and_then(|reply| reply.shown);
         let mut response = respond(result, space);
+        self.leave_word(&mut response, shown, &log);
         let took = self.service.monotonic() - began;
         under_way.took(took);
         write_log(&method, &log, response.status(), &id, cause.as_deref(), took);
@@ -367,7 +390,7 @@ fn is_public(path: &str) -> bool {
     PUBLIC.iter().any(|(public, _)| *public == path)
 }
 
-fn write_log(
+pub(crate) fn write_log(
     method: &Method,
     log: &Log,
     status: StatusCode,
@@ -449,7 +472,7 @@ fn known_method(method: &Method) -> &str {
 
 fn respond(result: Result<Reply, ApiError>, space: Space) -> Response<Full<Bytes>> {
     let (status, content, extra) = match result {
-        Ok(Reply { content, header }) => {
+        Ok(Reply { content, header, .. }) => {
             let status = if content.is_some() {
                 StatusCode::OK
             } else {

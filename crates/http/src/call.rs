@@ -26,6 +26,8 @@ pub struct Reply {
     pub content: Option<(&'static str, Bytes)>,
     /// A header that belongs to it.
     pub header: Option<(HeaderName, HeaderValue)>,
+    /// Which answer about the organization that the path names it is, where it is one that is kept.
+    pub shown: Option<Shown>,
 }
 
 impl Reply {
@@ -51,6 +53,7 @@ impl Reply {
         Self {
             content: Some((content_type, body.into())),
             header: None,
+            shown: None,
         }
     }
 
@@ -59,6 +62,15 @@ impl Reply {
         Self {
             content: None,
             header: None,
+            shown: None,
+        }
+    }
+
+    /// The same as one that is kept.
+    fn of(self, which: Shown) -> Self {
+        Self {
+            shown: Some(which),
+            ..self
         }
     }
 
@@ -182,7 +194,10 @@ impl Call {
         };
         if let Some(body) = self.kept.find((tenant, id, which), version) {
             match self.service.organization_version_now(self.caller(), id).await? {
-                Some(now) if now == version => return Ok(Reply::content(JSON, body)),
+                Some(now) if now == version => {
+                    let reply = Reply::content(JSON, body);
+                    return Ok(reply.of(which));
+                }
                 Some(now) => version = now,
                 None => return make(self).await,
             }
@@ -191,7 +206,7 @@ impl Call {
         if let Some((JSON, body)) = &reply.content {
             self.kept.keep((tenant, id, which), version, body);
         }
-        Ok(reply)
+        Ok(reply.of(which))
     }
 
     /// The page of organizations or customers that the query asks for: the one that was made earlier, if nothing of the tenant

@@ -16,7 +16,7 @@ use guildhall_domain::digest::sha256;
 use guildhall_domain::list::ListKind;
 use guildhall_domain::{OrganizationId, TenantId};
 use guildhall_service::{Kept, Version};
-use lz4_flex::block::{compress_with_dict, decompress_with_dict};
+use lz4_flex::block::{compress_with_dict, decompress_into_with_dict};
 
 /// What answers as they are may hold together, with what they cost beside their bytes.
 const LOOSE_BYTES_MAX: usize = 20 * 1024 * 1024;
@@ -99,10 +99,13 @@ impl Packed {
         }
     }
 
-    /// The answer. An error would be one of the compression's: then the answer is made anew.
-    fn open(&self) -> Option<Bytes> {
-        let body = decompress_with_dict(&self.bytes, self.len, &self.example).ok()?;
-        (body.len() == self.len).then(|| body.into())
+    /// Writes the answer behind what stands there; the place where it begins. An error would be one of the compression's: then
+    /// the answer is made anew.
+    fn open(&self, out: &mut Vec<u8>) -> Option<usize> {
+        let start = out.len();
+        out.resize(start + self.len, 0);
+        let written = decompress_into_with_dict(&self.bytes, &mut out[start..], &self.example);
+        (written.ok() == Some(self.len)).then_some(start)
     }
 }
 
@@ -127,15 +130,46 @@ impl<V: Copy + Eq> KeptAnswers<V> {
         if let Some(body) = self.loose.find(key, version) {
             return Some(body);
         }
-        let body = self.packed.find(key, version)?.open()?;
-        if self
-            .unpacked
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(LOOSENED_OF)
-        {
-            self.loose.keep(key, version, body.clone(), body.len());
+        let packed = self.packed.find(key, version)?;
+        let mut body = Vec::with_capacity(packed.len);
+        packed.open(&mut body)?;
+        self.note_unpacked(key, version, &body);
+        Some(body.into())
+    }
+
+    /// Writes the answer, if it was made under this version, with what `head` writes of its length before it. Else nothing is
+    /// written.
+    pub fn write(
+        &self,
+        key: Key,
+        version: V,
+        out: &mut Vec<u8>,
+        head: impl FnOnce(usize, &mut Vec<u8>),
+    ) -> bool {
+        if let Some(body) = self.loose.find(key, version) {
+            head(body.len(), out);
+            out.extend_from_slice(&body);
+            return true;
         }
-        Some(body)
+        let Some(packed) = self.packed.find(key, version) else {
+            return false;
+        };
+        let before = out.len();
+        head(packed.len, out);
+        match packed.open(out) {
+            Some(start) => self.note_unpacked(key, version, &out[start..]),
+            None => out.truncate(before),
+        }
+        out.len() > before
+    }
+
+    /// An answer had to be unpacked.
+    fn note_unpacked(&self, key: Key, version: V, body: &[u8]) {
+        let count = self.unpacked.fetch_add(1, Ordering::Relaxed);
+        if count.is_multiple_of(LOOSENED_OF) {
+            self.loose
+                .keep(key, version, Bytes::copy_from_slice(body), body.len());
+        }
     }
 
     /// Keeps an answer that was made under this version.
@@ -200,6 +234,12 @@ mod tests {
 
     const PROFILE: Shown = Shown::OrganizationProfile;
 
+    fn opened(packed: &Packed) -> Vec<u8> {
+        let mut out = b"before".to_vec();
+        assert_eq!(packed.open(&mut out), Some(6));
+        out.split_off(6)
+    }
+
     #[test]
     fn an_answer_is_found_as_it_was_under_its_key_and_version_only() {
         let kept = Answers::holding(64 * 1024 * 1024);
@@ -240,6 +280,22 @@ mod tests {
         assert!(loose(gone[1]));
     }
 
+    #[test]
+    fn an_answer_is_written_behind_its_head_or_nothing_is() {
+        for loose in [0, 1024 * 1024] {
+            let kept = Answers::with(loose, 1024 * 1024);
+            kept.keep(key(1, 1, PROFILE), 5, &body(1));
+            let mut out = b"before ".to_vec();
+            let head = |len: usize, out: &mut Vec<u8>| out.extend_from_slice(format!("{len} ").as_bytes());
+            assert!(!kept.write(key(1, 1, PROFILE), 6, &mut out, head));
+            assert_eq!(out, b"before ");
+            assert!(kept.write(key(1, 1, PROFILE), 5, &mut out, head));
+            let body = body(1);
+            let expected = [format!("before {} ", body.len()).as_bytes(), &body].concat();
+            assert_eq!(out, expected);
+        }
+    }
+
     /// Examples come and go; what was packed with one is found as it was.
     #[test]
     fn packed_answers_outlive_their_examples() {
@@ -261,7 +317,7 @@ mod tests {
     fn like_answers_take_a_fraction_of_their_bytes() {
         let example: Arc<[u8]> = body(1).into();
         let packed = Packed::new(&body(123_456), Arc::clone(&example));
-        assert_eq!(packed.open().unwrap(), body(123_456));
+        assert_eq!(opened(&packed), body(123_456));
         assert!(
             packed.bytes.len() * 3 < body(123_456).len(),
             "{}",
@@ -271,7 +327,7 @@ mod tests {
         let noise: Vec<u8> = (0..5_000_u32)
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
-        assert_eq!(Packed::new(&noise, example).open().unwrap(), noise);
+        assert_eq!(opened(&Packed::new(&noise, example)), noise);
     }
 
     #[test]

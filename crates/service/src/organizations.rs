@@ -123,6 +123,12 @@ impl Service {
         self.store.version(caller.tenant, id)
     }
 
+    /// Whether nobody but this process changes what is kept, so that a version that is told is of now: see
+    /// [`guildhall_storage::Store::is_for_one_server`].
+    pub fn is_for_one_server(&self) -> bool {
+        self.store.is_for_one_server()
+    }
+
     /// The version that those have to be of which were made before: see [`guildhall_storage::Store::version_now`].
     pub async fn organization_version_now(
         &self,

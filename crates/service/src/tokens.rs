@@ -242,6 +242,13 @@ impl Service {
             .and_then(|hash| self.tokens.tenant(&hash))
     }
 
+    /// Whether this caller's token would be recognised as just this caller's now, without asking the database.
+    pub fn still_recognises(&self, who: &Arc<Authenticated>) -> bool {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let known = self.tokens.known(&who.hash, monotonic);
+        known.is_some_and(|known| Arc::ptr_eq(&known, who)) && now < who.expires_at
+    }
+
     /// Who calls with this token; `None` when it is unknown, expired or revoked, which look alike.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Arc<Authenticated>>, Error> {
         if !looks_like_token(token) {

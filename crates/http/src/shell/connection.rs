@@ -139,6 +139,7 @@ async fn respond<A: Answer>(
             .insert(CONNECTION, HeaderValue::from_static("close"));
         pulse.leave_unread();
     }
+    pulse.leave_word(response.extensions_mut().remove());
     pulse.enter(Phase::Writing);
     Ok(response)
 }
@@ -190,13 +191,9 @@ async fn farewell<A: Answer>(
     }
     let last_words = last_words(&guard, pulse, fault.as_ref());
     let is_peer_sending = !guard.is_ended_by_peer && (last_words.is_some() || pulse.is_left_unread());
-    close(
-        guard.stream,
-        last_words.as_deref().unwrap_or_default(),
-        is_peer_sending,
-        write_timeout,
-    )
-    .await;
+    let mut words = guard.unsaid.rest().to_vec();
+    words.extend(last_words.unwrap_or_default());
+    close(guard.stream, &words, is_peer_sending, write_timeout).await;
 }
 
 /// Writes `last_words`, then closes a stream in the order that lets the peer read them.

@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -18,6 +17,7 @@ use super::alarm::Alarm;
 use super::canned::{Overheard, overhear};
 use super::plain::PlainGet;
 use super::pulse::{Phase, Pulse};
+use super::repeat::Model;
 use super::{Answer, Look, ShellSettings};
 
 /// What ends a head that is late: NUL is allowed nowhere in a head, so hyper refuses what it has and, in
@@ -49,8 +49,37 @@ pub(crate) struct Guard<S, A> {
     /// Hyper holds nothing of a next request, so that a request that comes now begins where it seems to. Known only
     /// after a plain request that came alone went through hyper: whatever hyper held before it, it ended with it.
     is_in_step: bool,
-    /// What is left to write of the answer to a request that was turned away before it was parsed.
-    unsaid: Bytes,
+    /// Whether it held nothing of one when what came last came.
+    was_in_step: bool,
+    /// What requests are like that can be answered before they are parsed.
+    model: Option<Model>,
+    /// What is left to write of the answer to a request that was answered before it was parsed.
+    pub(crate) unsaid: Unsaid,
+}
+
+/// An answer that is being written.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaid {
+    bytes: Vec<u8>,
+    said: usize,
+}
+
+/// Above this a connection gives the memory of an answer back when it is written.
+const ANSWER_BYTES_KEPT: usize = 8 * 1024;
+
+impl Unsaid {
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.bytes.get(self.said..).unwrap_or_default()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.said += count;
+        if self.rest().is_empty() {
+            self.said = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(ANSWER_BYTES_KEPT);
+        }
+    }
 }
 
 impl<S, A: Answer> Guard<S, A> {
@@ -68,28 +97,35 @@ impl<S, A: Answer> Guard<S, A> {
             write_deadline: None,
             is_head_begun: false,
             is_in_step: false,
-            unsaid: Bytes::new(),
+            was_in_step: false,
+            model: None,
+            unsaid: Unsaid::default(),
         }
     }
 
-    /// Whether these bytes are a request that is turned away. Then they are nobody's business any more, and what is
-    /// to be said stands in `unsaid`.
-    fn turns_away(&mut self, bytes: &[u8]) -> bool {
-        let was_in_step = std::mem::take(&mut self.is_in_step) && !self.pulse.had_body();
+    /// Whether these bytes are a request that is answered here: turned away, or given what is given to one like it. Then they
+    /// are nobody's business any more, and what is to be said stands in `unsaid`.
+    fn answers(&mut self, bytes: &[u8]) -> bool {
+        self.was_in_step = std::mem::take(&mut self.is_in_step) && !self.pulse.had_body();
         if self.pulse.phase() != Phase::Idle {
             return false;
         }
-        let request = match self.answer.is_looking() {
-            true => PlainGet::read(bytes),
-            false => None,
-        };
+        let is_looking = self.answer.is_looking();
+        let model = self.model.as_ref().filter(|_| self.was_in_step && !is_looking);
+        let is_answered = model.is_some_and(|model| model.answer(bytes, &mut self.unsaid.bytes));
+        if is_answered {
+            self.is_in_step = true;
+            self.read_deadline = None;
+            return true;
+        }
+        let request = PlainGet::read(bytes);
         self.is_in_step = request.is_some();
         let look = request
-            .filter(|_| was_in_step)
+            .filter(|_| self.was_in_step && is_looking)
             .map(|request| self.answer.look(&request));
         self.pulse.note_look(look == Some(Look::LetIn));
         if let Some(Look::TurnedAway(words)) = look {
-            self.unsaid = words;
+            self.unsaid.bytes.extend_from_slice(&words);
             self.read_deadline = None;
             return true;
         }
@@ -144,6 +180,13 @@ impl<S, A: Answer> Guard<S, A> {
     /// The answer is on its way to the peer: what comes next is another head.
     fn end_answer(&mut self, context: &mut Context<'_>) {
         self.read_deadline = None;
+        // Only where the request was what it seemed to be, and nothing has come since.
+        if let Some((repeatable, head)) = self.pulse.take_word()
+            && self.is_in_step
+            && self.was_in_step
+        {
+            self.model = Model::of(&head, repeatable);
+        }
         if std::mem::take(&mut self.is_head_begun) {
             self.pulse.forget_head();
             self.pulse.enter(Phase::Head);
@@ -192,8 +235,8 @@ impl<S, A: Answer> Guard<S, A> {
 impl<S: AsyncWrite + Unpin, A: Answer> Guard<S, A> {
     /// Writes what is unsaid.
     fn say(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.unsaid.is_empty() {
-            let written = Pin::new(&mut self.stream).poll_write(context, &self.unsaid);
+        while !self.unsaid.rest().is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, self.unsaid.rest());
             match ready!(self.note_write(written, context))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.unsaid.advance(count),
@@ -217,7 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> AsyncRead for Guard<S, A> {
         loop {
             ready!(guard.say(context))?;
             match Pin::new(&mut guard.stream).poll_read(context, buffer) {
-                Poll::Ready(Ok(())) if guard.turns_away(&buffer.filled()[before..]) => {
+                Poll::Ready(Ok(())) if guard.answers(&buffer.filled()[before..]) => {
                     buffer.set_filled(before);
                 }
                 Poll::Ready(Ok(())) => {

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! serve ── accepts, counts, stops
-//!   └─ connection ── hyper over guard(TcpStream), last words
+//!   └─ connection ── hyper over guard(TcpStream), which answers some by itself (repeat), last words
 //!        └─ screen → Answer::answer(Request<RequestBody>)
 //! ```
 
@@ -18,6 +18,7 @@ mod connection;
 mod guard;
 mod plain;
 mod pulse;
+mod repeat;
 mod screen;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ use tracing::{debug, error, warn};
 pub use body::{BodyFault, RequestBody};
 use connection::{Stopping, panic_message};
 pub use plain::PlainGet;
+pub use repeat::{Repeatable, Repeater};
 
 /// How long to wait before accepting again when the machine has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -99,7 +101,7 @@ pub trait Answer: Send + Sync + 'static {
         Look::LetIn
     }
 
-    /// Answers one request.
+    /// Answers one request. With a [`Repeatable`] among its extensions the answer says how the like of it may be given.
     ///
     /// The future is dropped at its next await when the client goes away, so what must not stop halfway
     /// belongs in a task of its own.

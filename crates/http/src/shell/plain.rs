@@ -1,4 +1,5 @@
-//! Requests so plain that no two servers could differ about where they end. They can be refused before they are parsed.
+//! Requests so plain that no two servers could differ about where they end. They can be refused, or answered as one like them
+//! was, before they are parsed.
 //!
 //! Most of what a small read costs is the parsing of its request and the writing of its answer. A refusal that comes
 //! after the one and needs the other saves little, so where the server is asked for too much the guard refuses what it
@@ -19,6 +20,9 @@ const NOT_PLAIN: [&str; 4] = ["content-length", "transfer-encoding", "expect", "
 
 impl<'a> PlainGet<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        if !bytes.ends_with(b"\r\n\r\n") || !bytes.starts_with(b"GET ") {
+            return None;
+        }
         let text = std::str::from_utf8(bytes).ok()?;
         let (target, mut rest) = text.strip_prefix("GET ")?.split_once(" HTTP/1.1\r\n")?;
         if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use super::repeat::Repeatable;
+
 /// The most bytes that the head of a request may have.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -37,6 +39,7 @@ pub(crate) struct Pulse {
     unread: AtomicBool,
     let_in: AtomicBool,
     head: Mutex<Vec<u8>>,
+    repeatable: Mutex<Option<Repeatable>>,
 }
 
 impl Pulse {
@@ -83,6 +86,18 @@ impl Pulse {
     /// Whether it was, said once.
     pub(crate) fn take_look(&self) -> bool {
         self.let_in.load(Relaxed) && self.let_in.swap(false, Relaxed)
+    }
+
+    /// The like of the answer that is about to be written may be given by this.
+    pub(crate) fn leave_word(&self, repeatable: Option<Repeatable>) {
+        *self.repeatable.lock().unwrap_or_else(PoisonError::into_inner) = repeatable;
+    }
+
+    /// What was left word of, said once, and the head of the request as far as it is remembered.
+    pub(crate) fn take_word(&self) -> Option<(Repeatable, Vec<u8>)> {
+        let mut repeatable = self.repeatable.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = || self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        repeatable.take().map(|repeatable| (repeatable, head()))
     }
 
     /// The connection will close although its client may still be sending.

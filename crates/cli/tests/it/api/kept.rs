@@ -1,9 +1,12 @@
 //! Answers that are kept are as good as new ones: after whatever changes an organization's profile, the
 //! kept answer is the one that a fetch makes anew, and no reader sees an older one than was acknowledged.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use guildhall_testkit::Request;
 use serde_json::{Value, json};
 
 use crate::world::{Expect, Site, World, fresh_key};
@@ -152,6 +155,92 @@ fn every_change_of_a_profile_is_seen_at_once() {
         json!({"organizations": [{"operationType": "CREATE", "payload": {"id": id, "name": "Again"}}]});
     site.submit("/organization/bulk", &fresh_key(), &wish).ok();
     site.get(&format!("/organization/{id}")).refused(404);
+}
+
+/// From the third on, the like of a request on its connection may be answered before it is parsed: with the same head.
+#[test]
+fn an_answer_that_is_given_again_is_the_same_to_the_last_header() {
+    let stage = Stage::new();
+    let (site, world) = (&stage.site, World::shared());
+    let other = site.post("/organization", &json!({"name": "Other"})).ok();
+    let other = other["id"].as_str().unwrap();
+    for operation in ["organization", "organization/profile"] {
+        for prefix in [
+            "/api/v1".to_owned(),
+            format!("/jsm/csm/cloudid/{}/api/v1", site.cloud_id),
+        ] {
+            let client = world.server.client();
+            let get = |id: &str| {
+                let request = Request::get(format!("{prefix}/{operation}/{id}")).bearer(&site.token);
+                client
+                    .send(&request.header("X-ExperimentalApi", "opt-in"))
+                    .unwrap()
+            };
+            let mut request_ids = BTreeSet::new();
+            // All of an answer that is the same each time.
+            let mut of_one = |id: &str| {
+                let mut answer = get(id);
+                for (name, value) in &mut answer.headers {
+                    match name.as_str() {
+                        "x-request-id" => assert!(request_ids.insert(std::mem::take(value))),
+                        "date" => {
+                            assert!(value.len() == 29 && value.ends_with(" GMT"), "{value}");
+                            value.clear();
+                        }
+                        _ => {}
+                    }
+                }
+                answer
+            };
+            let ids = [stage.organization.as_str(), other];
+            let first = ids.map(&mut of_one);
+            assert_ne!(first[0], first[1]);
+            for _ in 0..5 {
+                assert_eq!(ids.map(&mut of_one), first);
+            }
+            // What is like it, and is not to be had.
+            get("0").refused(404);
+            get("4711471147114711").refused(404);
+            let wrong =
+                Request::get(format!("{prefix}/{operation}/{other}")).bearer(&(site.token.clone() + "x"));
+            client.send(&wrong).unwrap().refused(401);
+            assert_eq!(of_one(other), first[1]);
+        }
+    }
+}
+
+/// The like of a request is answered as long as its token is good, which is asked every half a second.
+#[test]
+fn an_answer_is_not_given_again_to_a_token_that_was_revoked() {
+    let stage = Stage::new();
+    let site = &stage.site;
+    let world = World::shared();
+    let token = world.token(&site.cloud_id, "user", &[]);
+    let tokens = world.data(&["token", "list", "--tenant", &site.cloud_id, "--json"]);
+    let tokens: Value = serde_json::from_str(&tokens).unwrap();
+    let id = tokens.as_array().unwrap().last().unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let client = world.server.client();
+    let request = Request::get(format!("/api/v1/organization/profile/{}", stage.organization))
+        .bearer(&token)
+        .header("X-ExperimentalApi", "opt-in");
+    let get = || client.send(&request).unwrap();
+    for _ in 0..5 {
+        get().ok();
+    }
+    world.data(&["token", "revoke", "--tenant", &site.cloud_id, &id]);
+    let revoked = Instant::now();
+    while get().status == 200 {
+        assert!(
+            revoked.elapsed() < Duration::from_secs(10),
+            "it is still answered"
+        );
+    }
+    for _ in 0..5 {
+        get().refused(401);
+    }
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
-use crate::shell::RequestBody;
+use crate::shell::{Repeatable, Repeater, RequestBody};
 
 const START: &[u8] = b"GET / HTTP/1.1\r\n";
 
@@ -166,18 +167,30 @@ fn refusing(pipe_bytes: usize) -> Guarded {
 const PLAIN: &str = "GET /out HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// A request goes through hyper, and is answered.
-async fn through((guard, peer, pulse): &mut Guarded, request: &str, has_body: bool) {
+async fn through(guarded: &mut Guarded, request: &str, has_body: bool) {
+    through_with(guarded, request, has_body, None).await;
+}
+
+/// The same, with word of how the like is answered.
+async fn through_with(guarded: &mut Guarded, request: &str, has_body: bool, word: Option<Repeatable>) {
+    let (guard, peer, pulse) = &mut *guarded;
     peer.write_all(request.as_bytes()).await.unwrap();
     let mut seen = [0; 256];
     let count = guard.read(&mut seen).await.unwrap();
     assert_eq!(&seen[..count], request.as_bytes());
     assert!(!pulse.take_look(), "nobody has looked at it");
+    answered(guarded, has_body, word).await;
+}
+
+/// What hyper has seen is answered.
+async fn answered((guard, peer, pulse): &mut Guarded, has_body: bool, word: Option<Repeatable>) {
     pulse.begin_request(has_body);
     pulse.end_body();
+    pulse.leave_word(word);
     pulse.enter(Phase::Writing);
     guard.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     guard.flush().await.unwrap();
-    peer.read_exact(&mut seen[..19]).await.unwrap();
+    peer.read_exact(&mut [0; 19]).await.unwrap();
     assert_eq!(pulse.phase(), Phase::Idle);
 }
 
@@ -299,4 +312,123 @@ async fn after_a_body_in_pieces_the_connection_is_idle() {
     let start = Instant::now();
     assert_eq!(guard.read(&mut [0; 64]).await.unwrap(), 0);
     assert_eq!(start.elapsed(), Duration::from_secs(60));
+}
+
+/// Says the number a few times, if it is not 13.
+struct Parrot;
+
+const SAID: usize = 9;
+
+impl Repeater for Parrot {
+    fn repeat(&self, number: &str, answer: &mut Vec<u8>) -> bool {
+        let is_said = number != "13";
+        if is_said {
+            answer.extend_from_slice(number.repeat(SAID).as_bytes());
+        }
+        is_said
+    }
+}
+
+fn word() -> Option<Repeatable> {
+    Some(Repeatable(Arc::new(Parrot)))
+}
+
+fn numbered(number: &str) -> String {
+    format!("GET /a/{number} HTTP/1.1\r\nHost: x\r\n\r\n")
+}
+
+/// What a request gets from the guard, or what hyper sees of it, and answers.
+async fn asked(guarded: &mut Guarded, request: &str) -> Result<String, String> {
+    let (guard, peer, pulse) = &mut *guarded;
+    peer.write_all(request.as_bytes()).await.unwrap();
+    let (mut said, mut seen) = ([0; 256], [0; 256]);
+    tokio::select! {
+        biased;
+        count = guard.read(&mut seen) => {
+            let seen = String::from_utf8(seen[..count.unwrap()].to_vec()).unwrap();
+            answered(guarded, false, None).await;
+            Err(seen)
+        }
+        count = peer.read(&mut said) => {
+            assert_eq!(pulse.phase(), Phase::Idle);
+            Ok(String::from_utf8(said[..count.unwrap()].to_vec()).unwrap())
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_like_of_what_left_word_is_answered_before_it_is_parsed() {
+    let mut guarded = guarded(1_024);
+    through(&mut guarded, &numbered("1"), false).await;
+    through_with(&mut guarded, &numbered("2"), false, word()).await;
+    for number in ["2", "3", "123"] {
+        let answer = asked(&mut guarded, &numbered(number)).await;
+        assert_eq!(answer, Ok(number.repeat(SAID)));
+        // Between two requests the connection may rest as long as ever.
+        tokio::time::sleep(Duration::from_secs(59)).await;
+    }
+    // What is not answered is seen, and so is what is not like it, or may not begin where it seems to.
+    assert_eq!(asked(&mut guarded, &numbered("13")).await, Err(numbered("13")));
+    for request in [
+        numbered("x"),
+        numbered("4?a=b"),
+        numbered("4") + "G",
+        numbered("4").replace("Host", "Hose"),
+        numbered("4").replace("GET", "PUT"),
+    ] {
+        through(&mut guarded, PLAIN, false).await;
+        assert_eq!(asked(&mut guarded, &request).await, Err(request));
+        through(&mut guarded, PLAIN, false).await;
+        assert_eq!(asked(&mut guarded, &numbered("5")).await, Ok("5".repeat(SAID)));
+    }
+}
+
+/// The request that was answered may be another one than it seems, of which hyper held the beginning.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_like_what_may_be_the_end_of_another_request() {
+    let half = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nX-A: ";
+    let after_a_body = "PUT /a HTTP/1.1\r\nContent-Length: 1\r\n\r\n1GET /b HTTP/1.1\r\nX-A: ";
+    for history in [
+        &[][..],
+        &[(half, false)],
+        &[(after_a_body, true)],
+        &[(PLAIN, true)],
+    ] {
+        let mut guarded = guarded(1_024);
+        for (request, has_body) in history {
+            through(&mut guarded, request, *has_body).await;
+        }
+        through_with(&mut guarded, &numbered("1"), false, word()).await;
+        assert_eq!(
+            asked(&mut guarded, &numbered("2")).await,
+            Err(numbered("2")),
+            "{history:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_before_the_parser_is_written_to_its_end() {
+    let mut guarded = guarded(40);
+    through(&mut guarded, &numbered("1"), false).await;
+    through_with(&mut guarded, &numbered("2"), false, word()).await;
+    let (mut guard, mut peer, _pulse) = guarded;
+    let ask = async {
+        for number in ["1234567890", "2345678901"] {
+            peer.write_all(numbered(number).as_bytes()).await.unwrap();
+            let mut said = [0; 10 * SAID];
+            for piece in said.chunks_mut(15) {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                peer.read_exact(piece).await.unwrap();
+            }
+            assert_eq!(said, number.repeat(SAID).as_bytes());
+        }
+        // And who reads nothing for too long is left.
+        peer.write_all(numbered("1234567890").as_bytes()).await.unwrap();
+    };
+    let mut seen = [0; 64];
+    let (read, ()) = tokio::join!(guard.read(&mut seen), ask);
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(guard.expired, Some(Expired::Write));
+    assert!(!guard.unsaid.rest().is_empty());
 }
