@@ -1,5 +1,5 @@
 //! Kept answers that are given before their request is parsed, to requests like one that has passed the whole order of
-//! checks (`Api::run`) on the same connection just before: of the same bytes but for the id that their path ends with.
+//! checks (`Api::run`) on the same connection: of the same bytes but for the id that their path ends with.
 //!
 //! What was checked then rests on those bytes, on settings, and on who sent them. So it is as true again, as long as the
 //! token is recognised as the same caller without asking the database, which ends half a second after it was asked. What

@@ -190,8 +190,9 @@ async fn farewell<A: Answer>(
         return;
     }
     let last_words = last_words(&guard, pulse, fault.as_ref());
-    let is_peer_sending = !guard.is_ended_by_peer && (last_words.is_some() || pulse.is_left_unread());
     let mut words = guard.unsaid.rest().to_vec();
+    let has_more = last_words.is_some() || !words.is_empty();
+    let is_peer_sending = !guard.is_ended_by_peer && (has_more || pulse.is_left_unread());
     words.extend(last_words.unwrap_or_default());
     close(guard.stream, &words, is_peer_sending, write_timeout).await;
 }

@@ -1,4 +1,5 @@
-//! The stream between hyper and the socket: it keeps the clocks and overhears hyper's own refusals.
+//! The stream between hyper and the socket: it keeps the clocks, overhears hyper's own refusals, and answers some requests before
+//! hyper sees them.
 //!
 //! It knows where the connection stands from its [`Pulse`]. While nothing has come it runs the idle clock,
 //! from the first byte of a head to the call of the service the header clock (which no further byte moves),
@@ -110,26 +111,35 @@ impl<S, A: Answer> Guard<S, A> {
         if self.pulse.phase() != Phase::Idle {
             return false;
         }
-        let is_looking = self.answer.is_looking();
-        let model = self.model.as_ref().filter(|_| self.was_in_step && !is_looking);
-        let is_answered = model.is_some_and(|model| model.answer(bytes, &mut self.unsaid.bytes));
+        let (is_looking, was_in_step) = (self.answer.is_looking(), self.was_in_step);
+        let mut repeats = |of: &Option<Model>| {
+            let model = of.as_ref().filter(|_| was_in_step);
+            model.is_some_and(|model| model.answer(bytes, &mut self.unsaid.bytes))
+        };
+        // Without reading it, where nobody is to look at it first.
+        let mut is_answered = !is_looking && repeats(&self.model);
+        self.is_in_step = is_answered;
+        if !is_answered {
+            let request = PlainGet::read(bytes);
+            self.is_in_step = request.is_some();
+            let look = request
+                .filter(|_| was_in_step && is_looking)
+                .map(|request| self.answer.look(&request));
+            let is_let_in = look == Some(Look::LetIn);
+            is_answered = match look {
+                Some(Look::TurnedAway(words)) => {
+                    self.unsaid.bytes.extend_from_slice(&words);
+                    true
+                }
+                Some(Look::LetIn) => repeats(&self.model),
+                None => false,
+            };
+            self.pulse.note_look(is_let_in && !is_answered);
+        }
         if is_answered {
-            self.is_in_step = true;
             self.read_deadline = None;
-            return true;
         }
-        let request = PlainGet::read(bytes);
-        self.is_in_step = request.is_some();
-        let look = request
-            .filter(|_| self.was_in_step && is_looking)
-            .map(|request| self.answer.look(&request));
-        self.pulse.note_look(look == Some(Look::LetIn));
-        if let Some(Look::TurnedAway(words)) = look {
-            self.unsaid.bytes.extend_from_slice(&words);
-            self.read_deadline = None;
-            return true;
-        }
-        false
+        is_answered
     }
 
     fn note_read(&mut self, bytes: &[u8]) {

@@ -25,7 +25,9 @@ impl<'a> PlainGet<'a> {
         }
         let text = std::str::from_utf8(bytes).ok()?;
         let (target, mut rest) = text.strip_prefix("GET ")?.split_once(" HTTP/1.1\r\n")?;
-        if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // What stands behind a `#` would not be of the path, and belongs into no request.
+        let is_of_target = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+        if !target.starts_with('/') || !target.bytes().all(is_of_target) {
             return None;
         }
         let mut authorization = None;
@@ -98,6 +100,7 @@ mod tests {
             "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET * HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET /\u{e4} HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
             // A body, or something else to say about the connection.

@@ -14,7 +14,7 @@ use super::repeat::Repeatable;
 pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// Above this a connection gives the memory of a head back when the next one begins.
-const HEAD_BYTES_KEPT: usize = 4 * 1024;
+pub(crate) const HEAD_BYTES_KEPT: usize = 4 * 1024;
 
 /// Where a connection stands between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,15 @@
-//! Requests that are like the one before them on their connection, but for the number that their path ends with: most clients
+//! Requests that are like one that was answered on their connection, but for the number that their path ends with: most clients
 //! that read one thing after the other send such. What was found out about the one is as true of the other, so who answered
 //! the one may leave word how the other is answered, and the guard does so before it is parsed ([`Guard::answers`]).
 //!
 //! [`Guard::answers`]: super::guard::Guard
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::plain::PlainGet;
+use super::pulse::HEAD_BYTES_KEPT;
 
 /// Answers requests that are like one that was answered before.
 pub trait Repeater: Send + Sync {
@@ -39,8 +41,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// That of a head, if it is one of a plain request with such a path and no query.
+    /// That of a head, if it is one of a plain request with such a path and no query. A long one, which a connection would hold on to,
+    /// is none.
     pub(crate) fn of(head: &[u8], repeatable: Repeatable) -> Option<Self> {
+        if head.len() > HEAD_BYTES_KEPT {
+            return None;
+        }
         let path = PlainGet::read(head)?.path;
         let end = "GET ".len() + path.len();
         let (before, after) = head.split_at_checked(end)?;
@@ -62,7 +68,14 @@ impl Model {
             .and_then(|rest| rest.strip_suffix(&*self.after))
             .filter(|number| is_number(number))
             .and_then(|number| std::str::from_utf8(number).ok());
-        number.is_some_and(|number| self.repeatable.0.repeat(number, answer))
+        let Some(number) = number else { return false };
+        let before = answer.len();
+        // A panic costs nothing here: the request takes the usual way.
+        let repeated = catch_unwind(AssertUnwindSafe(|| self.repeatable.0.repeat(number, answer)));
+        repeated.unwrap_or_else(|_| {
+            answer.truncate(before);
+            false
+        })
     }
 }
 
@@ -74,11 +87,15 @@ fn is_number(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// Gives the number back, if it is not 13.
+    /// Gives the number back, if it is not 13, and chokes on 666.
     struct Parrot;
 
     impl Repeater for Parrot {
         fn repeat(&self, number: &str, answer: &mut Vec<u8>) -> bool {
+            if number == "666" {
+                answer.push(b'6');
+                panic!("666");
+            }
             let is_said = number != "13";
             if is_said {
                 answer.extend_from_slice(number.as_bytes());
@@ -107,6 +124,7 @@ mod tests {
             ("007", true),
             ("9223372036854775807", true),
             ("13", false),
+            ("666", false),
             ("92233720368547758070", false),
             ("", false),
             ("7a", false),
@@ -147,6 +165,8 @@ mod tests {
             "GET /a/7?b=c HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET /a/b?c=/7 HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET /a/7? HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /a/5#/7 HTTP/1.1\r\nHost: x\r\n\r\n",
+            &format!("GET /a/7 HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(4_096)),
             "GET /a/12345678901234567890 HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET /a/7 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
             "GET /a/7 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",

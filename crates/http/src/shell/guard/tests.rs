@@ -24,7 +24,7 @@ impl Answer for Porter {
 
     fn look(&self, request: &PlainGet<'_>) -> Look {
         match &self.words {
-            Some(words) if request.path != "/in" => Look::TurnedAway(words.clone()),
+            Some(words) if !request.path.starts_with("/in") => Look::TurnedAway(words.clone()),
             _ => Look::LetIn,
         }
     }
@@ -339,6 +339,15 @@ fn numbered(number: &str) -> String {
 
 /// What a request gets from the guard, or what hyper sees of it, and answers.
 async fn asked(guarded: &mut Guarded, request: &str) -> Result<String, String> {
+    asked_with(guarded, request, None).await
+}
+
+/// The same, with word of how the like is answered.
+async fn asked_with(
+    guarded: &mut Guarded,
+    request: &str,
+    word: Option<Repeatable>,
+) -> Result<String, String> {
     let (guard, peer, pulse) = &mut *guarded;
     peer.write_all(request.as_bytes()).await.unwrap();
     let (mut said, mut seen) = ([0; 256], [0; 256]);
@@ -346,7 +355,7 @@ async fn asked(guarded: &mut Guarded, request: &str) -> Result<String, String> {
         biased;
         count = guard.read(&mut seen) => {
             let seen = String::from_utf8(seen[..count.unwrap()].to_vec()).unwrap();
-            answered(guarded, false, None).await;
+            answered(guarded, false, word).await;
             Err(seen)
         }
         count = peer.read(&mut said) => {
@@ -381,6 +390,24 @@ async fn the_like_of_what_left_word_is_answered_before_it_is_parsed() {
         through(&mut guarded, PLAIN, false).await;
         assert_eq!(asked(&mut guarded, &numbered("5")).await, Ok("5".repeat(SAID)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_some_are_refused_the_like_is_looked_at_first() {
+    let mut guarded = refusing(1_024);
+    let to = |path: &str| format!("GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    through(&mut guarded, PLAIN, false).await;
+    let first = asked_with(&mut guarded, &to("in/1"), word()).await;
+    assert_eq!(first, Err(to("in/1")));
+    assert!(guarded.2.take_look());
+    for _ in 0..2 {
+        assert_eq!(asked(&mut guarded, &to("in/2")).await, Ok("2".repeat(SAID)));
+        assert!(!guarded.2.take_look(), "nobody else answers it");
+        let refused = asked(&mut guarded, &to("out/3")).await;
+        assert_eq!(refused, Ok(String::from_utf8(WORDS.to_vec()).unwrap()));
+    }
+    assert_eq!(asked(&mut guarded, &to("in/13")).await, Err(to("in/13")));
+    assert!(guarded.2.take_look());
 }
 
 /// The request that was answered may be another one than it seems, of which hyper held the beginning.
