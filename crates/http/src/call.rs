@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use guildhall_domain::json::{self, At, Node};
 use guildhall_domain::list::ListKind;
-use guildhall_domain::{Caller, Excerpt, OrganizationId, text};
+use guildhall_domain::{Caller, Excerpt, OrganizationId, Rejection, text};
 use guildhall_service::{Authenticated, Service};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -246,6 +246,19 @@ impl Call {
         match wire::taken(&self.body) {
             Some(body) => Ok(body),
             None => self.with_body(|node| T::read(node, &At::root())),
+        }
+    }
+
+    /// The same, and the body as fingerprints have it ([`Node::write_canonical`]).
+    pub fn canonical_body<T: In>(&self) -> Result<(T, String), ApiError> {
+        match wire::taken_canonical(&self.body) {
+            Some(taken) => Ok(taken),
+            None => self.with_body(|node| {
+                let mut canonical = String::new();
+                let body = T::read(node, &At::root())?;
+                node.write_canonical(&mut canonical);
+                Ok::<_, Rejection>((body, canonical))
+            }),
         }
     }
 

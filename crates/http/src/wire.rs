@@ -53,6 +53,11 @@ pub fn taken<T: In>(body: &[u8]) -> Option<T> {
     Stream::document(body, T::take)
 }
 
+/// The same, and the body as fingerprints have it ([`Node::write_canonical`]).
+pub fn taken_canonical<T: In>(body: &[u8]) -> Option<(T, String)> {
+    Stream::canonical_document(body, T::take)
+}
+
 /// The refusal of a value of the wrong type.
 pub fn wrong_type(expected: &str, node: &Node<'_>, at: &At<'_>) -> Rejection {
     let found = match node {

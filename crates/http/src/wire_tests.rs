@@ -6,7 +6,7 @@ use guildhall_domain::json::{At, parse};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{In, taken};
+use super::{In, taken, taken_canonical};
 use crate::api::bulk::{BulkOrganizationDetailsRequest, BulkOrganizationProfilesRequest};
 use crate::api::customer_profiles::CreateCustomerProfileRequest;
 use crate::api::fields::CreateDetailFieldRequest;
@@ -26,10 +26,22 @@ fn read<T: In>(body: &[u8]) -> Option<T> {
     T::read(&parse(body).ok()?, &At::root()).ok()
 }
 
-/// Fails where a body is taken for what it is not.
+/// What its fingerprint is made of, by its tree.
+fn canonical(body: &[u8]) -> Option<String> {
+    let mut canonical = String::new();
+    parse(body).ok()?.write_canonical(&mut canonical);
+    Some(canonical)
+}
+
+/// Fails where a body is taken for what it is not, or another one is given for it.
 fn compare<T: In + PartialEq + Debug>(body: &[u8]) -> Result<(), TestCaseError> {
-    if let Some(taken) = taken::<T>(body) {
-        prop_assert_eq!(Some(taken), read(body), "{}", String::from_utf8_lossy(body));
+    let with_text = taken_canonical::<T>(body);
+    let (taken_too, text) = with_text.unzip();
+    let taken = taken::<T>(body);
+    prop_assert_eq!(&taken, &taken_too);
+    if taken.is_some() {
+        prop_assert_eq!(taken, read(body), "{}", String::from_utf8_lossy(body));
+        prop_assert_eq!(text, canonical(body), "{}", String::from_utf8_lossy(body));
     }
     Ok(())
 }
@@ -50,6 +62,8 @@ fn bodies_as_they_should_be_are_read_without_a_tree() {
         let taken = taken::<T>(body.as_bytes());
         assert!(taken.is_some(), "{body}");
         assert_eq!(taken, read(body.as_bytes()), "{body}");
+        let text = taken_canonical::<T>(body.as_bytes()).map(|(_, text)| text);
+        assert_eq!(text, canonical(body.as_bytes()), "{body}");
     }
     is_taken::<CreateOrganizationProfileRequest>(ORGANIZATION);
     is_taken::<CreateCustomerProfileRequest>(CUSTOMER);

@@ -6,10 +6,15 @@
 use std::borrow::Cow;
 
 use super::read::Reader;
+use super::write_text;
 
 /// A document that is read from its beginning to its end. Each step is `None` where something else stands there, which ends
 /// the reading: a part of it may have been stepped over.
-pub struct Stream<'a>(Reader<'a>);
+pub struct Stream<'a> {
+    reader: Reader<'a>,
+    /// What was read so far as [`super::Node::write_canonical`] writes it, where that is wanted.
+    canonical: Option<String>,
+}
 
 impl<'a> Stream<'a> {
     /// What `take` makes of a whole document.
@@ -30,11 +35,49 @@ impl<'a> Stream<'a> {
     /// assert_eq!(sum(b"[1, \"20\"]"), None);
     /// ```
     pub fn document<T>(bytes: &'a [u8], take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let mut stream = Self(Reader::new(simdutf8::basic::from_utf8(bytes).ok()?));
-        stream.0.space();
+        Self::whole(bytes, None, take).map(|(taken, _)| taken)
+    }
+
+    /// The same, and the document as [`super::Node::write_canonical`] writes it.
+    ///
+    /// ```
+    /// use guildhall_domain::json::Stream;
+    /// let document = b"{\"b\": [1.0], \"a\": 2}";
+    /// let numbers = Stream::canonical_document(document, |stream| {
+    ///     let mut numbers = 0;
+    ///     stream.object(&["a", "b"], |stream, name| {
+    ///         numbers += 1;
+    ///         match name {
+    ///             "b" => stream.array(|stream| stream.number().map(drop)),
+    ///             _ => stream.number().map(drop),
+    ///         }
+    ///     })?;
+    ///     Some(numbers)
+    /// });
+    /// assert_eq!(numbers, Some((2, "{\"a\":2,\"b\":[1.0]}".to_owned())));
+    /// ```
+    pub fn canonical_document<T>(
+        bytes: &'a [u8],
+        take: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<(T, String)> {
+        let (taken, canonical) = Self::whole(bytes, Some(String::with_capacity(bytes.len())), take)?;
+        Some((taken, canonical.unwrap_or_default()))
+    }
+
+    fn whole<T>(
+        bytes: &'a [u8],
+        canonical: Option<String>,
+        take: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<(T, Option<String>)> {
+        let mut stream = Self {
+            reader: Reader::new(simdutf8::basic::from_utf8(bytes).ok()?),
+            canonical,
+        };
+        stream.reader.space();
         let taken = take(&mut stream)?;
-        stream.0.space();
-        stream.0.peek().is_none().then_some(taken)
+        stream.reader.space();
+        let is_whole = stream.reader.peek().is_none();
+        is_whole.then_some((taken, stream.canonical))
     }
 
     /// An object; `member` takes the value of each member. Whether a name is known, and comes only once, is for it to say.
@@ -45,23 +88,56 @@ impl<'a> Stream<'a> {
         mut member: impl FnMut(&mut Self, &str) -> Option<()>,
     ) -> Option<()> {
         let mut expected = names.iter();
-        self.list((b'{', b'}'), |stream| match expected.next() {
-            Some(name) if stream.is_next(name) => {
-                stream.0.position += name.len() + 2;
-                stream.colon()?;
-                member(stream, name)
+        let (begins, mut written) = (self.written(), Vec::new());
+        self.list((b'{', b'}'), |stream| {
+            let begins = stream.written();
+            let name = match expected.next() {
+                Some(name) if stream.is_next(name) => {
+                    stream.reader.position += name.len() + 2;
+                    if let Some(canonical) = &mut stream.canonical {
+                        write_text(name, canonical);
+                    }
+                    Cow::Borrowed(*name)
+                }
+                _ => stream.text()?,
+            };
+            stream.colon()?;
+            member(stream, &name)?;
+            if stream.canonical.is_some() {
+                written.push((name, begins..stream.written()));
             }
-            _ => {
-                let name = stream.text()?;
-                stream.colon()?;
-                member(stream, &name)
+            Some(())
+        })?;
+        if let Some(canonical) = &mut self.canonical
+            && !written.is_sorted_by(|(one, _), (next, _)| one <= next)
+        {
+            // The order of UTF-8 bytes is the order of code points. Names differ, or they are not taken.
+            written.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let mut sorted = String::with_capacity(canonical.len() - begins);
+            for (index, (_, member)) in written.into_iter().enumerate() {
+                sorted.push(if index == 0 { '{' } else { ',' });
+                sorted.push_str(&canonical[member]);
             }
-        })
+            sorted.push('}');
+            canonical.replace_range(begins.., &sorted);
+        }
+        Some(())
+    }
+
+    /// How much is written of the canonical text.
+    fn written(&self) -> usize {
+        self.canonical.as_ref().map_or(0, String::len)
+    }
+
+    fn write(&mut self, text: &str) {
+        if let Some(canonical) = &mut self.canonical {
+            canonical.push_str(text);
+        }
     }
 
     /// Whether this string stands here, with nothing to resolve.
     fn is_next(&self, text: &str) -> bool {
-        let rest = &self.0.text.as_bytes()[self.0.position..];
+        let rest = &self.reader.text.as_bytes()[self.reader.position..];
         let rest = rest
             .strip_prefix(b"\"")
             .and_then(|rest| rest.strip_prefix(text.as_bytes()));
@@ -69,9 +145,10 @@ impl<'a> Stream<'a> {
     }
 
     fn colon(&mut self) -> Option<()> {
-        self.0.space();
+        self.reader.space();
         self.step(b':')?;
-        self.0.space();
+        self.write(":");
+        self.reader.space();
         Some(())
     }
 
@@ -82,41 +159,59 @@ impl<'a> Stream<'a> {
 
     /// What stands between two brackets, with commas between.
     fn list(&mut self, (open, close): (u8, u8), mut each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        let (begin, end) = match open {
+            b'{' => ("{", "}"),
+            _ => ("[", "]"),
+        };
         self.step(open)?;
-        self.0.space();
-        if self.0.skip(close) {
+        self.write(begin);
+        self.reader.space();
+        if self.reader.skip(close) {
+            self.write(end);
             return Some(());
         }
         loop {
             each(self)?;
-            self.0.space();
-            if self.0.skip(close) {
+            self.reader.space();
+            if self.reader.skip(close) {
+                self.write(end);
                 return Some(());
             }
             self.step(b',')?;
-            self.0.space();
+            self.write(",");
+            self.reader.space();
         }
     }
 
     /// A string, with its escapes resolved.
     pub fn text(&mut self) -> Option<Cow<'a, str>> {
-        match self.0.peek() {
-            Some(b'"') => self.0.string("a string").ok(),
-            _ => None,
+        let text = match self.reader.peek() {
+            Some(b'"') => self.reader.string("a string").ok()?,
+            _ => return None,
+        };
+        if let Some(canonical) = &mut self.canonical {
+            match &text {
+                // It stood there so, with nothing in it to escape.
+                Cow::Borrowed(text) => canonical.extend(["\"", text, "\""]),
+                Cow::Owned(text) => write_text(text, canonical),
+            }
         }
+        Some(text)
     }
 
     /// A number by its text.
     pub fn number(&mut self) -> Option<&'a str> {
-        match self.0.peek() {
-            Some(b'-' | b'0'..=b'9') => self.0.number().ok(),
-            _ => None,
-        }
+        let number = match self.reader.peek() {
+            Some(b'-' | b'0'..=b'9') => self.reader.number().ok()?,
+            _ => return None,
+        };
+        self.write(number);
+        Some(number)
     }
 
     /// A string or a number.
     pub fn text_or_number(&mut self) -> Option<Cow<'a, str>> {
-        match self.0.peek() {
+        match self.reader.peek() {
             Some(b'"') => self.text(),
             _ => self.number().map(Cow::Borrowed),
         }
@@ -124,14 +219,17 @@ impl<'a> Stream<'a> {
 
     /// Steps over `null`, if it stands here, and tells whether it did.
     pub fn null(&mut self) -> bool {
-        let word = self.0.text.as_bytes()[self.0.position..].starts_with(b"null");
-        // What follows the word is looked at by who goes on.
-        self.0.position += if word { 4 } else { 0 };
+        let word = self.reader.text.as_bytes()[self.reader.position..].starts_with(b"null");
+        if word {
+            // What follows the word is looked at by who goes on.
+            self.reader.position += 4;
+            self.write("null");
+        }
         word
     }
 
     /// Steps over `byte`. Only for ASCII.
     fn step(&mut self, byte: u8) -> Option<()> {
-        self.0.skip(byte).then_some(())
+        self.reader.skip(byte).then_some(())
     }
 }

@@ -5,7 +5,6 @@ use guildhall_domain::bulk::{
     DefinitionItem, DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem,
 };
 use guildhall_domain::field::NewDefinition;
-use guildhall_domain::json::{At, Node};
 use guildhall_domain::task::TaskType;
 use guildhall_domain::{Excerpt, Rejection, idempotency, limits, text};
 use guildhall_service::Submission;
@@ -317,17 +316,12 @@ async fn submit<T: In>(
     read: impl FnOnce(T) -> Result<Vec<Item>, Rejection>,
 ) -> Result<Reply, ApiError> {
     let key = idempotency::read_key(call.header(idempotency::HEADER)?)?;
-    let (items, fingerprint) = call.with_body(|node: &Node<'_>| {
-        Ok::<_, ApiError>((
-            read(T::read(node, &At::root())?)?,
-            idempotency::fingerprint(task_type, node),
-        ))
-    })?;
+    let (body, canonical) = call.canonical_body::<T>()?;
     let submission = Submission {
         task_type,
-        items,
+        items: read(body)?,
         key,
-        fingerprint,
+        fingerprint: idempotency::fingerprint(task_type, &canonical),
     };
     let submitted = call.service.submit(call.caller(), submission).await?;
     let reply = Reply::json(&TaskSubmitResponseOut {
