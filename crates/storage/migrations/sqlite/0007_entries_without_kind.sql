@@ -1,5 +1,5 @@
 -- An entry of the index of values does not say of which kind its entity is: the field does, which is of one kind, and the
--- index is a third smaller. Pending entries that say so are read as ever.
+-- index is more than a quarter smaller. Pending entries that say so are read as ever.
 
 CREATE TABLE detail_entry (
     tenant_id     BIGINT NOT NULL,
