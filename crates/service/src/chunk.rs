@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use guildhall_domain::bulk::{Change, Checked, Decision, Facts, Item, Need};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
@@ -24,6 +24,8 @@ pub(crate) struct Chunk {
     pub(crate) task_type: TaskType,
     pub(crate) items: Arc<Vec<Item>>,
     pub(crate) range: Range<usize>,
+    /// What the items of the range need.
+    pub(crate) need: Arc<Need>,
     pub(crate) epoch: i64,
     pub(crate) lease_until: Timestamp,
     /// Report the items as failed with these words instead of running them.
@@ -43,13 +45,6 @@ pub(crate) enum Order {
     Behind,
 }
 
-/// How two chunks of a task went.
-pub(crate) struct Went {
-    pub(crate) first: Result<bool, ChunkError>,
-    /// `None`: it was not run.
-    pub(crate) second: Option<Result<bool, ChunkError>>,
-}
-
 /// Numbers that were taken before the transaction, and how many of them it used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Numbered {
@@ -59,6 +54,14 @@ pub(crate) struct Numbered {
     entitlements: i64,
     /// The greatest id that an organization got from elsewhere.
     greatest_given: Option<i64>,
+}
+
+/// A chunk that was run and stored.
+struct Ran {
+    need: Arc<Need>,
+    used: Numbered,
+    /// Whether the task is finished.
+    is_last: bool,
 }
 
 /// What an item has made, and how many links that has so far: nobody else can have given it any.
@@ -105,33 +108,72 @@ impl Chunk {
         passed.then_some(()).ok_or(ChunkError::Lost)
     }
 
-    /// What its items need. What is refused without being run needs nothing.
-    fn need(&self) -> Need {
-        match self.refuse {
-            Some(_) => Need::default(),
-            None => Need::of(self.task_type.kind(), &self.items[self.range.clone()]),
-        }
-    }
-
-    /// Whether it may be run while `before` is stored.
+    /// Whether it may be begun before it is known whether `before`, a chunk before it, is stored.
     pub(crate) fn may_follow_at_once(&self, before: &Self) -> bool {
         let is_run = |chunk: &Self| chunk.refuse.is_none() && !chunk.task_type.defines();
-        is_run(self) && is_run(before) && self.need().is_independent_of(&before.need())
+        is_run(self) && is_run(before) && self.need.is_independent_of(&before.need)
     }
 }
 
 impl Service {
-    /// Runs a chunk and, as soon as that one holds what it rests on, the one behind it: while one is stored the other is
-    /// decided, and the database has two processors for them.
+    /// Runs these chunks of a task, of which each follows on the one before it, so that nobody waits between two of them; how
+    /// each went that was run. One that is not stored takes those behind it along: of them nothing is said, and they are
+    /// not stored either.
     pub(crate) async fn run_chunks(
         self: &Arc<Self>,
         tenant: TenantId,
-        mut first: Chunk,
-        second: Option<Chunk>,
-    ) -> Went {
+        chunks: Vec<Chunk>,
+    ) -> Vec<Result<bool, ChunkError>> {
+        match self.store.is_for_one_server() {
+            true => self.run_in_line(tenant, chunks).await,
+            false => self.run_beside(tenant, chunks).await,
+        }
+    }
+
+    /// Has all of them wait for the writer at once, which runs one after the other.
+    async fn run_in_line(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        chunks: Vec<Chunk>,
+    ) -> Vec<Result<bool, ChunkError>> {
+        // Before any of them waits: who waits for numbers would fall behind.
+        let (mut numbered, mut failed) = (Vec::new(), None);
+        for chunk in chunks {
+            match self.number(tenant, &chunk.need).await {
+                Ok(numbers) => numbered.push((chunk, numbers)),
+                Err(error) => {
+                    failed = Some(Err(error.into()));
+                    break;
+                }
+            }
+        }
+        let runs = numbered
+            .into_iter()
+            .map(|(chunk, numbers)| self.run_numbered(tenant, chunk, numbers));
+        let ran = join_all(runs).await;
+        // The last ones first, so that what each gives back follows on what is left.
+        for ran in ran.iter().rev().flatten() {
+            self.give_back(tenant, ran).await;
+        }
+        let went = ran.into_iter().map(|ran| ran.map(|ran| ran.is_last));
+        let mut is_stored = true;
+        went.chain(failed)
+            .take_while(|one| std::mem::replace(&mut is_stored, one.is_ok()))
+            .collect()
+    }
+
+    /// Runs the second one as soon as the first one holds what it rests on: while one is stored the other is
+    /// decided, and the database has two processors for them. A third one is not run.
+    async fn run_beside(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        chunks: Vec<Chunk>,
+    ) -> Vec<Result<bool, ChunkError>> {
+        let mut chunks = chunks.into_iter();
+        let (first, second) = (chunks.next(), chunks.next());
+        let Some(mut first) = first else { return Vec::new() };
         let Some(mut second) = second else {
-            let first = self.run_chunk(tenant, first).await;
-            return Went { first, second: None };
+            return vec![self.run_chunk(tenant, first).await];
         };
         let holds = Arc::new(Notify::new());
         first.order = Order::Before(Arc::clone(&holds));
@@ -140,15 +182,16 @@ impl Service {
         tokio::select! {
             biased;
             // It failed before it held anything.
-            first = &mut first => Went { first, second: None },
+            first = &mut first => vec![first],
             () = holds.notified() => {
                 let (first, second) = join(first, self.run_chunk(tenant, second)).await;
                 match second {
                     // Only then can the second one be stored, even where nobody knows what became of the first.
-                    Ok(_) => Went { first: Ok(false), second: Some(second) },
+                    Ok(_) => vec![Ok(false), second],
                     // As seen from behind, a first one that is not stored yet is a lost task: what is true the next claim says.
-                    Err(ChunkError::Lost) => Went { first, second: None },
-                    Err(_) => Went { first, second: Some(second) },
+                    Err(ChunkError::Lost) => vec![first],
+                    Err(_) if first.is_ok() => vec![first, second],
+                    Err(_) => vec![first],
                 }
             }
         }
@@ -160,25 +203,38 @@ impl Service {
         tenant: TenantId,
         chunk: Chunk,
     ) -> Result<bool, ChunkError> {
-        let need = chunk.need();
-        let counter = match need.kind {
-            SubjectKind::Organization => Counter::Organization,
-            SubjectKind::Customer => Counter::Customer,
-        };
+        let numbered = self.number(tenant, &chunk.need).await?;
+        let ran = self.run_numbered(tenant, chunk, numbered).await?;
+        self.give_back(tenant, &ran).await;
+        Ok(ran.is_last)
+    }
+
+    /// Takes the numbers that a chunk may need.
+    async fn number(&self, tenant: TenantId, need: &Need) -> Result<Numbered, StoreError> {
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
         let (subjects, first_entitlement) = join(
-            self.numbers.take_past(tenant, counter, creations, &need.wishes),
+            self.numbers
+                .take_past(tenant, counter(need), creations, &need.wishes),
             self.numbers.take(tenant, Counter::Entitlement, entitlements),
         )
         .await;
         let (subjects, first_entitlement) = (subjects?, first_entitlement?);
-        let numbered = Numbered {
+        Ok(Numbered {
             subjects: (subjects.start, subjects.end),
             unused_subjects_from: subjects.start,
             first_entitlement,
             ..Numbered::default()
-        };
-        let last = chunk.range.end == chunk.items.len();
+        })
+    }
+
+    async fn run_numbered(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        chunk: Chunk,
+        numbered: Numbered,
+    ) -> Result<Ran, ChunkError> {
+        let need = Arc::clone(&chunk.need);
+        let is_last = chunk.range.end == chunk.items.len();
         let ready = match chunk.refuse {
             Some(_) => None,
             None => self.make_ready(tenant, need.kind, &chunk.items[chunk.range.clone()]),
@@ -186,18 +242,24 @@ impl Service {
         let service = Arc::clone(self);
         let used = self
             .store
-            .write(tenant, async move |tx| {
-                service.chunk(tx, &chunk, (need, ready), numbered).await
+            .write_much(tenant, async move |tx| {
+                service.chunk(tx, &chunk, ready, numbered).await
             })
             .await?;
+        Ok(Ran { need, used, is_last })
+    }
+
+    /// Gives back the numbers that a chunk did not use, and minds those that it got from elsewhere.
+    async fn give_back(&self, tenant: TenantId, ran: &Ran) {
+        let (need, used) = (&ran.need, &ran.used);
         let unused = used.unused_subjects_from..used.subjects.1;
-        self.numbers.give_back(tenant, counter, unused).await;
-        let unused = used.first_entitlement + used.entitlements..used.first_entitlement + entitlements;
+        self.numbers.give_back(tenant, counter(need), unused).await;
+        let entitlements = used.first_entitlement..used.first_entitlement + count(need.entitlements);
+        let unused = entitlements.start + used.entitlements..entitlements.end;
         self.numbers.give_back(tenant, Counter::Entitlement, unused).await;
         if let Some(given) = used.greatest_given {
             self.numbers.raise(tenant, Counter::Organization, given).await;
         }
-        Ok(last)
     }
 
     /// Checks the values of items by the definitions that were seen last. The writer is where everybody waits; here nobody does.
@@ -225,7 +287,7 @@ impl Service {
         &self,
         tx: &mut WriteTx<'_>,
         chunk: &Chunk,
-        (need, ready): (Need, Option<Ready>),
+        ready: Option<Ready>,
         mut numbered: Numbered,
     ) -> Result<Numbered, ChunkError> {
         let from = count(chunk.range.start);
@@ -246,7 +308,7 @@ impl Service {
                 .map(|item| Facts::refuse(task_type, item, error.clone()))
                 .collect(),
             (None, task_type) if task_type.defines() => self.define(tx, task_type, items).await?,
-            (None, _) => self.manage(tx, chunk, (need, ready), &mut numbered, now).await?,
+            (None, _) => self.manage(tx, chunk, ready, &mut numbered, now).await?,
         };
         // Whoever is behind another waits here until that one is stored.
         if is_behind {
@@ -267,14 +329,14 @@ impl Service {
         &self,
         tx: &mut WriteTx<'_>,
         chunk: &Chunk,
-        (need, ready): (Need, Option<Ready>),
+        ready: Option<Ready>,
         numbered: &mut Numbered,
         now: Timestamp,
     ) -> Result<Vec<Decision>, StoreError> {
-        let items = &chunk.items[chunk.range.clone()];
+        let (items, need) = (&chunk.items[chunk.range.clone()], &*chunk.need);
         let definitions = self.definitions.get(tx, need.kind.fields()).await?;
         let taken = numbered.subjects.0..numbered.subjects.1;
-        let mut facts = tx.load_facts(&need, taken.clone()).await?;
+        let mut facts = tx.load_facts(need, taken.clone()).await?;
         if let Order::Before(holds) = &chunk.order {
             holds.notify_one();
         }
@@ -433,6 +495,14 @@ impl Service {
             }
         }
         Ok(decisions)
+    }
+}
+
+/// What counts the subjects that are created.
+fn counter(need: &Need) -> Counter {
+    match need.kind {
+        SubjectKind::Organization => Counter::Organization,
+        SubjectKind::Customer => Counter::Customer,
     }
 }
 

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use guildhall_domain::bulk::{Facts, Item};
+use guildhall_domain::bulk::{Facts, Item, Need};
 use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{TenantId, Timestamp};
 use guildhall_storage::{Claim, OpenTask, StoreError};
 
-use crate::chunk::{Chunk, ChunkError, Order, Went, count};
+use crate::chunk::{Chunk, ChunkError, Order, count};
 use crate::queue::{Queue, Queued};
 use crate::{Error, Service};
 
@@ -36,6 +36,10 @@ const REST: Duration = Duration::from_secs(1);
 const CHUNK_ITEMS: usize = 50;
 /// Work in one chunk at most, in parts of items (`Item::weight`); one item always fits.
 const CHUNK_WEIGHT: usize = 1_000;
+/// Chunks of a task that are run at once: where the database works at several units of a tenant at the same time; else one after
+/// the other, and committed together where nobody else waits, as long as only one tenant has tasks.
+const CHUNKS_BESIDE: usize = 2;
+const CHUNKS_IN_LINE: usize = 3;
 /// Tenants of which a chunk is run at the same time: while one is committed others are made ready, and on SQLite
 /// those that wait share the next commit. A tenant's own tasks run one after the other.
 const TENANTS_AT_ONCE: usize = 4;
@@ -88,8 +92,7 @@ pub struct Worker {
     watched: HashMap<Place, Watched>,
     scanned: Option<Duration>,
     renewed: Duration,
-    /// Whether the database works at several units of a tenant at the same time. Else they only wait for each other, and
-    /// everybody for more of them.
+    /// Whether the database works at several units of a tenant at the same time.
     works_at_several: bool,
 }
 
@@ -117,16 +120,17 @@ impl Worker {
 
     /// Does the same for up to so many tenants at once. Which is done first is left to chance.
     pub async fn steps(&mut self, tenants: usize) -> Result<Step, Error> {
-        self.advance(tenants, false).await
+        self.advance(tenants, 1).await
     }
 
-    /// Does as much as a server does at a time, for some tenants at once. Where the database works at several units of a
-    /// tenant at the same time, these are two chunks of a task, and the claim of the task that is next when it is done.
+    /// Does as much as a server does at a time, for some tenants at once: two or three chunks of a task, and, where the database
+    /// works at several units of a tenant at the same time, the claim of the task that is next when it is done. Elsewhere the
+    /// tenant's next chunk would wait at once, and everybody for one chunk more.
     pub async fn stride(&mut self) -> Result<Step, Error> {
-        self.advance(TENANTS_AT_ONCE, self.works_at_several).await
+        self.advance(TENANTS_AT_ONCE, self.chunks_at_once()).await
     }
 
-    async fn advance(&mut self, tenants: usize, ahead: bool) -> Result<Step, Error> {
+    async fn advance(&mut self, tenants: usize, chunks: usize) -> Result<Step, Error> {
         for (tenant, id) in self.service.queue.take() {
             self.queue.push(Queued {
                 tenant,
@@ -152,7 +156,12 @@ impl Worker {
         }
         self.claim_all(&tasks).await?;
         let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
-        self.work(&places, ahead).await?;
+        // Those of several tenants share a commit anyway, and who comes next would wait for all of them.
+        let chunks = match places.len() > 1 && !self.works_at_several {
+            true => 1,
+            false => chunks,
+        };
+        self.work(&places, chunks).await?;
         Ok(Step::Worked)
     }
 
@@ -163,6 +172,14 @@ impl Worker {
         let new: Vec<&Queued> = tasks.iter().filter(is_new).take(self.room()).collect();
         let claims = join_all(new.iter().map(|task| self.claim(task))).await;
         self.hold(new, claims)
+    }
+
+    /// Chunks of a task that a server runs at once.
+    fn chunks_at_once(&self) -> usize {
+        match self.works_at_several {
+            true => CHUNKS_BESIDE,
+            false => CHUNKS_IN_LINE,
+        }
     }
 
     /// How many more tasks may be claimed.
@@ -282,7 +299,7 @@ impl Worker {
     async fn claim(&self, task: &Queued) -> Result<Option<Held>, Error> {
         let (id, owner, seen_epoch) = (task.id.clone(), self.owner.clone(), task.seen_epoch);
         let (now, until) = (self.service.now(), self.lease_until());
-        let chunk_items = count(CHUNK_ITEMS * if self.works_at_several { 2 } else { 1 });
+        let chunk_items = count(CHUNK_ITEMS * self.chunks_at_once());
         let claimed = self
             .service
             .store
@@ -314,65 +331,44 @@ impl Worker {
         }))
     }
 
-    /// Runs one chunk of each of these claimed tasks, and ends those that have become too old. With `ahead` it runs two,
-    /// and claims what comes behind those that will be done.
-    async fn work(&mut self, places: &[Place], ahead: bool) -> Result<(), Error> {
+    /// Runs so many chunks at most of each of these claimed tasks, and ends those that have become too old. With more than one
+    /// it may claim what comes behind those that will be done.
+    async fn work(&mut self, places: &[Place], at_once: usize) -> Result<(), Error> {
         let (lease_until, monotonic) = (self.lease_until(), self.service.monotonic());
         let timeout = self.service.settings.task_timeout;
-        let (mut chunks, mut late) = (Vec::new(), Vec::new());
+        let (mut work, mut late) = (Vec::new(), Vec::new());
         for place in places {
             let Some(held) = self.held.get(place) else {
                 continue;
             };
             match held.age_at_claim + monotonic.saturating_sub(held.claimed) >= timeout {
                 true => late.push((place, held.epoch)),
-                false => {
-                    let first = held.chunk(&place.1, held.next_item, lease_until);
-                    let may_follow = |second: &Chunk| second.may_follow_at_once(&first);
-                    let has_second = ahead && !held.is_careful();
-                    let second = has_second
-                        .then_some(first.range.end)
-                        .filter(|at| *at < held.items.len());
-                    let second = second
-                        .map(|at| held.chunk(&place.1, at, lease_until))
-                        .filter(may_follow);
-                    chunks.push((place, first, second));
-                }
+                false => work.push((place, held.chunks(&place.1, at_once, lease_until))),
             }
         }
-        let next: Vec<Queued> = match ahead {
-            true => self.behind(&chunks),
+        let next: Vec<Queued> = match at_once > 1 && self.works_at_several {
+            true => self.behind(&work),
             false => Vec::new(),
         };
         for (place, epoch) in late {
             self.time_out(place.clone(), epoch).await?;
         }
         let service = &self.service;
-        let runs = chunks.into_iter().map(async |(place, first, second)| {
-            let (epoch, range) = (first.epoch, first.range.clone());
-            let behind = second
-                .as_ref()
-                .map_or(range.end..range.end, |chunk| chunk.range.clone());
-            (
-                place,
-                epoch,
-                range,
-                behind,
-                service.run_chunks(place.0, first, second).await,
-            )
+        let runs = work.into_iter().map(async |(place, chunks)| {
+            let of: Vec<_> = chunks
+                .iter()
+                .map(|chunk| (chunk.epoch, chunk.range.clone()))
+                .collect();
+            (place, of, service.run_chunks(place.0, chunks).await)
         });
         let claims = next.iter().map(|task| self.claim(task));
         let (went, claims) = join(join_all(runs), join_all(claims)).await;
         let mut failed = self.hold(&next, claims).err();
-        for (place, epoch, range, behind, Went { first, second }) in went {
-            let is_stored = first.is_ok();
-            if let Err(error) = self.after(place, range, epoch, first).await {
-                failed = Some(error);
-            }
-            if let Some(second) = second.filter(|_| is_stored)
-                && let Err(error) = self.after(place, behind, epoch, second).await
-            {
-                failed = Some(error);
+        for (place, of, went) in went {
+            for ((epoch, range), outcome) in of.into_iter().zip(went) {
+                if let Err(error) = self.after(place, range, epoch, outcome).await {
+                    failed = Some(error);
+                }
             }
         }
         failed.map_or(Ok(()), Err)
@@ -380,13 +376,13 @@ impl Worker {
 
     /// The tasks that come next where these chunks are the last of theirs: of each tenant one, if there is room, and none
     /// that a server may have died of or that comes behind one.
-    fn behind(&self, chunks: &[(&Place, Chunk, Option<Chunk>)]) -> Vec<Queued> {
-        let is_last = |(_, first, second): &&(&Place, Chunk, Option<Chunk>)| {
-            let last = second.as_ref().unwrap_or(first);
-            last.range.end == last.items.len()
+    fn behind(&self, work: &[(&Place, Vec<Chunk>)]) -> Vec<Queued> {
+        let is_last = |(_, chunks): &&(&Place, Vec<Chunk>)| {
+            let last = chunks.last();
+            last.is_some_and(|last| last.range.end == last.items.len())
         };
         let is_careful = |place: &Place| self.held.get(place).is_none_or(Held::is_careful);
-        let next = chunks
+        let next = work
             .iter()
             .filter(is_last)
             .filter(|(place, ..)| !is_careful(place))
@@ -439,6 +435,8 @@ impl Worker {
             task_type: held.task_type,
             items: Arc::clone(&held.items),
             range: item..item + 1,
+            // What is not run needs nothing.
+            need: Arc::default(),
             epoch,
             lease_until,
             refuse: Some(words),
@@ -504,6 +502,24 @@ impl Held {
         self.crashes > 0 || self.next_item < self.careful_until
     }
 
+    /// So many chunks at most that come next, each of which may be begun before it is known what becomes of those before it.
+    fn chunks(&self, task_id: &str, at_once: usize, lease_until: Timestamp) -> Vec<Chunk> {
+        let first = self.chunk(task_id, self.next_item, lease_until);
+        let at_once = if self.is_careful() { 1 } else { at_once };
+        let mut chunks = vec![first];
+        while chunks.len() < at_once
+            && let Some(at) = chunks.last().map(|last| last.range.end)
+            && at < self.items.len()
+        {
+            let next = self.chunk(task_id, at, lease_until);
+            if !chunks.iter().all(|before| next.may_follow_at_once(before)) {
+                break;
+            }
+            chunks.push(next);
+        }
+        chunks
+    }
+
     /// The chunk that begins with this item: one item while a worker may have died of it, more otherwise.
     fn chunk(&self, task_id: &str, from: usize, lease_until: Timestamp) -> Chunk {
         let poison = self.crashes >= CRASHES_MAX;
@@ -518,11 +534,18 @@ impl Held {
                 end += 1;
             }
         }
+        let range = from..end.min(self.items.len());
+        let need = match poison {
+            // What is refused without being run needs nothing.
+            true => Need::default(),
+            false => Need::of(self.task_type.kind(), &self.items[range.clone()]),
+        };
         Chunk {
             task_id: task_id.to_owned(),
             task_type: self.task_type,
             items: Arc::clone(&self.items),
-            range: from..end.min(self.items.len()),
+            range,
+            need: Arc::new(need),
             epoch: self.epoch,
             lease_until,
             refuse: poison.then(|| format!("POISON: {CRASHES_MAX} servers died while they ran this item")),

@@ -81,7 +81,7 @@ pub use versions::Version;
 
 use driver::Session;
 use driver::postgres::{self, Postgres};
-use driver::sqlite::{self, Connection, Sqlite, Unit};
+use driver::sqlite::{self, Connection, Sqlite, Unit, Weight};
 use driver::turns::Turns;
 use versions::Versions;
 
@@ -289,12 +289,32 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.write_as(Weight::Light, tenant, op).await
+    }
+
+    /// The same of what takes some milliseconds. On SQLite the units of others do not wait for more than one of these. Those that
+    /// are begun one after the other are run in this order.
+    pub async fn write_much<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Clone + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_as(Weight::Heavy, tenant, op).await
+    }
+
+    async fn write_as<T, E, F>(&self, weight: Weight, tenant: TenantId, op: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Clone + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         match &self.driver {
             Driver::Sqlite(sqlite) => {
                 let unit = move |connection: &mut Connection| {
                     ready(op.clone()(&mut WriteTx::new(Session::Sqlite(connection), tenant)))?
                 };
-                self.submit(sqlite, tenant, unit).await
+                self.submit(sqlite, tenant, weight, unit).await
             }
             Driver::Postgres(postgres) => {
                 self.on_postgres(postgres, async move |connection| {
@@ -311,7 +331,7 @@ impl Store {
         match &self.driver {
             Driver::Sqlite(sqlite) => {
                 let piece = |connection: &mut Connection| Ok::<_, StoreError>(connection.hurry_entries());
-                while !self.submit(sqlite, NO_TENANT, piece).await? {}
+                while !self.submit(sqlite, NO_TENANT, Weight::Light, piece).await? {}
                 Ok(())
             }
             Driver::Postgres(_) => Ok(()),
@@ -370,7 +390,7 @@ impl Store {
                 let unit = move |connection: &mut Connection| {
                     ready(op.clone()(&mut SystemTx::new(Session::Sqlite(connection))))?
                 };
-                self.submit(sqlite, NO_TENANT, unit).await
+                self.submit(sqlite, NO_TENANT, Weight::Light, unit).await
             }
             Driver::Postgres(postgres) => {
                 self.on_postgres(postgres, async move |connection| {
@@ -385,6 +405,7 @@ impl Store {
         &self,
         sqlite: &Sqlite,
         tenant: TenantId,
+        weight: Weight,
         op: impl FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -397,7 +418,7 @@ impl Store {
             result: None,
             caller,
         });
-        sqlite.writer.submit(tenant, unit)?;
+        sqlite.writer.submit(tenant, weight, unit)?;
         receiver.await.unwrap_or_else(|_| {
             Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
         })

@@ -434,16 +434,16 @@ async fn tenants_tasks_run_at_the_same_time() {
     }
 }
 
-/// Two chunks of a task at a time, where the database works at both: all is as it is with one.
+/// Several chunks of a task at a time: all is as it is with one.
 #[tokio::test]
-async fn a_stride_does_two_chunks_where_the_database_can() {
+async fn a_stride_does_several_chunks() {
     let world = World::new().await;
     let [one, other] = [world.tenant("one").await, world.tenant("other").await];
     let items = |world: &World| -> Vec<Item> {
         let random = SeededRandom::new(9);
-        let mut items = upserts(130);
+        let mut items = upserts(230);
         items.extend((0..30).map(|_| random_item(&random, world, SubjectKind::Organization)));
-        items.extend(upserts(140).into_iter().skip(60));
+        items.extend(upserts(240).into_iter().skip(160));
         items
     };
     let submit = async |tenant| {
@@ -456,9 +456,16 @@ async fn a_stride_does_two_chunks_where_the_database_can() {
     world.finish(&mut Worker::new(Arc::clone(&world.service))).await;
     let fast = submit(&one).await;
     let mut worker = Worker::new(Arc::clone(&world.service));
-    worker.stride().await.unwrap();
-    let at_once = if fresh::is_on_postgres() { 100 } else { 50 };
-    assert_eq!(world.receipts(&one, &fast).await.len(), at_once);
+    let (first, second) = if fresh::is_on_postgres() {
+        (100, 200)
+    } else {
+        (150, 200)
+    };
+    for done in [first, second] {
+        worker.stride().await.unwrap();
+        // The chunk from 200 on names ids, and may so name one that is made before it.
+        assert_eq!(world.receipts(&one, &fast).await.len(), done);
+    }
     while worker.stride().await.unwrap() == Step::Worked {}
     let without_ids = |receipts: Vec<harness::Receipt>| -> Vec<_> {
         let clean = |(outcome, _, failures): harness::Receipt| (outcome, failures.len());
@@ -475,20 +482,51 @@ async fn a_stride_does_two_chunks_where_the_database_can() {
     assert_eq!(world.status(&one, &fast).await, TaskStatus::Finished);
 }
 
-/// Of two chunks at a time the one behind counts only if the one before it does.
+/// Where there is one writer several chunks of a tenant are in its line only while no other tenant has tasks, and what they do not use of the
+/// ids that they took is given out next.
 #[tokio::test]
-async fn a_chunk_that_fails_takes_the_one_behind_it_along() {
-    for (broken, done_at_once) in [(3, 0), (60, 50)] {
+async fn chunks_stand_in_line_for_one_tenant_alone() {
+    if fresh::is_on_postgres() {
+        return;
+    }
+    let mut world = World::new().await;
+    let (one, two) = (world.tenant("one").await, world.tenant("two").await);
+    let made = world.run(&one, TaskType::Organizations, upserts(140)).await;
+    let submit = async |tenant, count| {
+        let items = upserts(count);
+        let task = world.submit(tenant, TaskType::OrganizationProfiles, items).await;
+        task.unwrap().id
+    };
+    let (again, other) = (submit(&one, 140).await, submit(&two, 120).await);
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    worker.stride().await.unwrap();
+    for (tenant, task) in [(&one, &again), (&two, &other)] {
+        assert_eq!(world.receipts(tenant, task).await.len(), 50);
+    }
+    while worker.stride().await.unwrap() == Step::Worked {}
+    let alone = submit(&one, 140).await;
+    worker.stride().await.unwrap();
+    assert_eq!(world.status(&one, &alone).await, TaskStatus::Finished);
+    let new = upserts(141).split_off(140);
+    let new = world.run(&one, TaskType::Organizations, new).await;
+    let id = |receipt: &harness::Receipt| receipt.1.parse::<i64>().unwrap();
+    assert_eq!(id(&new[0]), id(&made[139]) + 1);
+}
+
+/// Of several chunks at a time one that is behind counts only if those before it do.
+#[tokio::test]
+async fn a_chunk_that_fails_takes_those_behind_it_along() {
+    for (broken, done_at_once) in [(3, 0), (60, 50), (120, 100)] {
         let mut world = World::new().await;
         let tenant = world.tenant("t").await;
-        world.run(&tenant, TaskType::Organizations, upserts(70)).await;
+        world.run(&tenant, TaskType::Organizations, upserts(140)).await;
         let name = format!("Organization {broken}");
         let changed = world.tamper(&format!(
             "UPDATE organization SET details = 'broken' WHERE name = '{name}'"
         ));
         assert_eq!(changed, 1);
         let task = world
-            .submit(&tenant, TaskType::OrganizationProfiles, upserts(80))
+            .submit(&tenant, TaskType::OrganizationProfiles, upserts(160))
             .await
             .unwrap();
         let mut worker = Worker::new(Arc::clone(&world.service));
@@ -498,22 +536,22 @@ async fn a_chunk_that_fails_takes_the_one_behind_it_along() {
         let receipts = world.receipts(&tenant, &task.id).await;
         let expected = |n: usize| match n {
             n if n == broken => Outcome::Failed,
-            70.. => Outcome::Created,
+            140.. => Outcome::Created,
             _ => Outcome::Unchanged,
         };
         let outcomes: Vec<Outcome> = receipts.iter().map(|(outcome, ..)| *outcome).collect();
-        assert_eq!(outcomes, (0..80).map(expected).collect::<Vec<_>>());
+        assert_eq!(outcomes, (0..160).map(expected).collect::<Vec<_>>());
         assert_eq!(world.status(&tenant, &task.id).await, TaskStatus::Finished);
     }
 }
 
-/// A worker that lost its task between two strides writes nothing, nor does the chunk behind.
+/// A worker that lost its task between two strides writes nothing, nor do the chunks behind.
 #[tokio::test]
-async fn two_chunks_of_a_lost_task_write_nothing() {
+async fn chunks_of_a_lost_task_write_nothing() {
     let world = World::new().await;
     let tenant = world.tenant("t").await;
     let task = world
-        .submit(&tenant, TaskType::OrganizationProfiles, upserts(250))
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(350))
         .await
         .unwrap();
     let mut slow = Worker::new(Arc::clone(&world.service));

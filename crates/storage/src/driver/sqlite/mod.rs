@@ -16,6 +16,7 @@ use std::thread;
 
 pub(crate) use connection::Connection;
 pub(crate) use lock::create_private;
+pub(crate) use queue::Weight;
 pub(crate) use writer::{Unit, Writer};
 
 use crate::error::{OpenError, StoreError};

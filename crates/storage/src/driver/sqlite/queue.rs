@@ -1,4 +1,4 @@
-//! What waits for the writer: [`Lines`], and a thread that waits for them.
+//! What waits for the writer: [`Lines`] of what is soon done and of what takes its time, and a thread that waits for them.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,11 +14,20 @@ pub(super) struct Queue<T> {
     arrived: Condvar,
 }
 
+/// How long a thing keeps who comes behind it waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Hardly.
+    Light,
+    /// Some milliseconds: a chunk of a task.
+    Heavy,
+}
+
 /// What a wait came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Popped<T> {
     /// A thing, of the tenant whose turn it is.
-    Thing(T),
+    Thing(Weight, T),
     /// Nothing came in time.
     Nothing,
     /// The queue is closed and empty.
@@ -26,7 +35,8 @@ pub(super) enum Popped<T> {
 }
 
 struct State<T> {
-    lines: Lines<T>,
+    light: Lines<T>,
+    heavy: Lines<T>,
     /// With how many in line the receiver wants to be woken.
     wake_at: usize,
     is_closed: bool,
@@ -36,7 +46,8 @@ impl<T> Queue<T> {
     pub(super) fn new(waiting_max: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                lines: Lines::new(waiting_max),
+                light: Lines::new(waiting_max),
+                heavy: Lines::new(waiting_max),
                 wake_at: usize::MAX,
                 is_closed: false,
             }),
@@ -44,14 +55,14 @@ impl<T> Queue<T> {
         })
     }
 
-    /// Puts a thing at the end of its tenant's line.
-    pub(super) fn push(&self, tenant: TenantId, thing: T) -> Result<(), StoreError> {
+    /// Puts a thing at the end of its tenant's line of those of its weight.
+    pub(super) fn push(&self, tenant: TenantId, weight: Weight, thing: T) -> Result<(), StoreError> {
         let mut state = self.lock();
         if state.is_closed {
             return Err(StoreError::Unavailable("the writer has stopped".into()));
         }
-        state.lines.push(tenant, thing)?;
-        let wakes = state.lines.waiting() >= state.wake_at;
+        state.of(weight).push(tenant, thing)?;
+        let wakes = state.waiting() >= state.wake_at;
         drop(state);
         if wakes {
             self.arrived.notify_one();
@@ -59,18 +70,24 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// The next thing, of the tenant whose turn it is; `None` when nothing waits.
-    pub(super) fn try_pop(&self) -> Option<T> {
-        self.lock().lines.pop()
+    /// The next thing of this weight, of the tenant whose turn it is; `None` when none waits.
+    pub(super) fn try_pop(&self, weight: Weight) -> Option<T> {
+        self.lock().of(weight).pop()
     }
 
-    /// Waits for the next thing, but no longer than this, if it is to be so.
-    pub(super) fn pop_within(&self, patience: Option<Duration>) -> Popped<T> {
+    /// The next thing of any weight; `None` when nothing waits.
+    pub(super) fn pop(&self) -> Option<T> {
+        self.lock().pop(Weight::Light).map(|(_, thing)| thing)
+    }
+
+    /// Waits for the next thing, but no longer than this, if it is to be so. Where things of both weights wait, it is one of
+    /// this.
+    pub(super) fn pop_within(&self, patience: Option<Duration>, rather: Weight) -> Popped<T> {
         let until = patience.map(|patience| Instant::now() + patience);
         let mut state = self.lock();
         let popped = loop {
-            if let Some(thing) = state.lines.pop() {
-                break Popped::Thing(thing);
+            if let Some((weight, thing)) = state.pop(rather) {
+                break Popped::Thing(weight, thing);
             }
             if state.is_closed {
                 break Popped::Closed;
@@ -96,7 +113,7 @@ impl<T> Queue<T> {
     pub(super) fn gather(&self, count: usize, patience: Duration) {
         let until = Instant::now() + patience;
         let mut state = self.lock();
-        while state.lines.waiting() < count && !state.is_closed {
+        while state.waiting() < count && !state.is_closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -119,38 +136,83 @@ impl<T> Queue<T> {
     }
 }
 
+impl<T> State<T> {
+    fn of(&mut self, weight: Weight) -> &mut Lines<T> {
+        match weight {
+            Weight::Light => &mut self.light,
+            Weight::Heavy => &mut self.heavy,
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.light.waiting() + self.heavy.waiting()
+    }
+
+    fn pop(&mut self, rather: Weight) -> Option<(Weight, T)> {
+        let other = match rather {
+            Weight::Light => Weight::Heavy,
+            Weight::Heavy => Weight::Light,
+        };
+        [rather, other]
+            .into_iter()
+            .find_map(|weight| self.of(weight).pop().map(|thing| (weight, thing)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::Weight::{Heavy, Light};
     use super::*;
 
     const A: TenantId = TenantId(1);
 
     fn all(queue: &Queue<&'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| queue.try_pop()).collect()
+        std::iter::from_fn(|| queue.try_pop(Light)).collect()
+    }
+
+    #[test]
+    fn of_both_weights_the_one_that_is_asked_for_comes_first() {
+        let queue = Queue::new(8);
+        for (weight, thing) in [(Heavy, "h1"), (Light, "l1"), (Heavy, "h2"), (Light, "l2")] {
+            queue.push(A, weight, thing).unwrap();
+        }
+        let now = Some(Duration::ZERO);
+        assert_eq!(queue.pop_within(now, Light), Popped::Thing(Light, "l1"));
+        assert_eq!(queue.pop_within(now, Heavy), Popped::Thing(Heavy, "h1"));
+        assert_eq!(queue.try_pop(Light), Some("l2"));
+        assert_eq!(queue.try_pop(Light), None);
+        assert_eq!(queue.pop_within(now, Light), Popped::Thing(Heavy, "h2"));
+        assert_eq!(queue.pop_within(now, Heavy), Popped::Nothing);
     }
 
     #[test]
     fn what_waits_is_handed_out_after_the_end_and_nothing_is_taken() {
         let queue = Queue::new(8);
-        queue.push(A, "last").unwrap();
+        queue.push(A, Light, "last").unwrap();
         queue.close();
-        assert!(matches!(queue.push(A, "late"), Err(StoreError::Unavailable(_))));
-        assert_eq!(queue.pop_within(None), Popped::Thing("last"));
-        assert_eq!(queue.pop_within(None), Popped::Closed);
+        assert!(matches!(
+            queue.push(A, Light, "late"),
+            Err(StoreError::Unavailable(_))
+        ));
+        assert_eq!(queue.pop_within(None, Light), Popped::Thing(Light, "last"));
+        assert_eq!(queue.pop_within(None, Light), Popped::Closed);
     }
 
     #[test]
     fn a_wait_ends_in_time_and_by_what_comes() {
         let queue = Queue::new(8);
-        assert_eq!(queue.pop_within(Some(Duration::ZERO)), Popped::Nothing);
-        assert_eq!(queue.pop_within(Some(Duration::from_millis(1))), Popped::Nothing);
+        assert_eq!(queue.pop_within(Some(Duration::ZERO), Light), Popped::Nothing);
+        assert_eq!(
+            queue.pop_within(Some(Duration::from_millis(1)), Light),
+            Popped::Nothing
+        );
         std::thread::scope(|scope| {
             let sender = Arc::clone(&queue);
-            scope.spawn(move || sender.push(A, "x").unwrap());
+            scope.spawn(move || sender.push(A, Light, "x").unwrap());
             // Much longer than it takes.
             assert_eq!(
-                queue.pop_within(Some(Duration::from_secs(600))),
-                Popped::Thing("x")
+                queue.pop_within(Some(Duration::from_secs(600)), Light),
+                Popped::Thing(Light, "x")
             );
         });
     }
@@ -162,10 +224,10 @@ mod tests {
             let sender = Arc::clone(&queue);
             scope.spawn(move || {
                 for _ in 0..300 {
-                    sender.push(A, "x").unwrap();
+                    sender.push(A, Light, "x").unwrap();
                 }
             });
-            assert_eq!(queue.pop_within(None), Popped::Thing("x"));
+            assert_eq!(queue.pop_within(None, Light), Popped::Thing(Light, "x"));
             // Much longer than it takes: it is woken, it does not wait this out.
             let began = Instant::now();
             queue.gather(299, Duration::from_secs(600));

@@ -2,6 +2,10 @@
 //! each only then. A unit that is refused after it changed something has the others of its group run
 //! again, each under a savepoint of its own. No timer: under load groups grow by
 //! themselves, and a lone write commits at once.
+//!
+//! Chunks of tasks are heavy: one takes as long as a hundred creates. Where nobody else waits, those of a group
+//! are many, since each commit costs. Whoever comes meanwhile waits for the chunk at work and is in the commit behind it, and
+//! who comes during a commit is in the next one, in which there is no chunk; then it is a chunk's turn again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,7 +18,7 @@ use guildhall_domain::TenantId;
 
 use super::checkpoint::Checkpointer;
 use super::connection::Connection;
-use super::queue::{Popped, Queue};
+use super::queue::{Popped, Queue, Weight};
 use crate::OnFatal;
 use crate::error::{OpenError, StoreError};
 use crate::pending::Share;
@@ -27,6 +31,8 @@ const WAITING_MAX: usize = 8_192;
 const GROUP_UNITS_MAX: usize = 1_024;
 /// Rows changed in one group at most (a unit that changes more is a group of its own).
 const GROUP_ROWS_MAX: u64 = 2_048;
+/// Rows and pending entries from which on no further chunk of a task is taken into a group: two chunks of whole profiles.
+const CHUNKS_ROWS_MAX: u64 = 1_200;
 /// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Room::run`].
 const SLOW_COMMIT: Duration = Duration::from_millis(1);
 /// How long entries of the index of values are brought in at the end. What is left then, the next start reads again.
@@ -69,6 +75,7 @@ impl Writer {
             on_fatal,
             versions,
             commit_took: Duration::ZERO,
+            rather: Weight::Light,
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -85,11 +92,16 @@ impl Writer {
     }
 
     /// Puts a unit of work into its tenant's line, or says why it never will run.
-    pub(crate) fn submit(&self, tenant: TenantId, unit: Box<dyn Unit>) -> Result<(), StoreError> {
+    pub(crate) fn submit(
+        &self,
+        tenant: TenantId,
+        weight: Weight,
+        unit: Box<dyn Unit>,
+    ) -> Result<(), StoreError> {
         if self.broken.load(Ordering::Acquire) {
             return Err(StoreError::Broken("an earlier write failed".into()));
         }
-        self.queue.push(tenant, unit)
+        self.queue.push(tenant, weight, unit)
     }
 }
 
@@ -109,7 +121,7 @@ struct CloseAtTheEnd(Arc<Queue<Box<dyn Unit>>>);
 impl Drop for CloseAtTheEnd {
     fn drop(&mut self) {
         self.0.close();
-        while self.0.try_pop().is_some() {}
+        while self.0.pop().is_some() {}
     }
 }
 
@@ -123,6 +135,8 @@ struct Room {
     versions: Arc<Versions>,
     /// How long the last commit took, without what was done before it.
     commit_took: Duration,
+    /// Whose turn it is where units of both weights wait.
+    rather: Weight,
 }
 
 impl Room {
@@ -142,8 +156,8 @@ impl Room {
                 (true, false) => Some(IDLE_AFTER),
                 (true, true) => Some(Duration::ZERO),
             };
-            let first = match self.units.pop_within(patience) {
-                Popped::Thing(first) => Some(first),
+            let first = match self.units.pop_within(patience, self.rather) {
+                Popped::Thing(weight, first) => Some((weight, first)),
                 Popped::Nothing => None,
                 // So that whoever opens the file finds in the index what the values say.
                 Popped::Closed if has_pending => {
@@ -202,13 +216,13 @@ impl Room {
     /// Runs a group, if there is one, and commits it. `Ok` means that all kept changes are on disk.
     fn group(
         &mut self,
-        first: Option<Box<dyn Unit>>,
+        first: Option<(Weight, Box<dyn Unit>)>,
         ran: &mut Vec<Box<dyn Unit>>,
     ) -> Result<(), StoreError> {
         self.commit_took = Duration::ZERO;
         if let Err(error) = self.connection.statement("BEGIN IMMEDIATE") {
             // Nothing of the unit has run; its caller hears why through its own answer.
-            ran.extend(first);
+            ran.extend(first.map(|(_, unit)| unit));
             return Err(error);
         }
         let (is_idle, rows_before) = (first.is_none(), self.connection.changes_so_far());
@@ -253,12 +267,18 @@ impl Room {
     /// changes it, which was a sixth of a create. Returns whether all that was changed may stay.
     fn run_together(
         &mut self,
-        first: Option<Box<dyn Unit>>,
+        first: Option<(Weight, Box<dyn Unit>)>,
         ran: &mut Vec<Box<dyn Unit>>,
     ) -> Result<bool, StoreError> {
         let rows_before = self.connection.changes_so_far();
+        self.rather = Weight::Heavy;
+        let mut has_light = false;
         let mut next = first;
-        while let Some(unit) = next.take() {
+        while let Some((weight, unit)) = next.take() {
+            match weight {
+                Weight::Light => has_light = true,
+                Weight::Heavy => self.rather = Weight::Light,
+            }
             let before = self.connection.changes_so_far();
             if !self.unit(unit, ran)? && self.connection.changes_so_far() != before {
                 return Ok(false);
@@ -269,7 +289,16 @@ impl Room {
             if !full {
                 // Readers that wait for a processor get it between two units, and not after a slice of milliseconds.
                 std::thread::yield_now();
-                next = self.units.try_pop();
+                next = self
+                    .units
+                    .try_pop(Weight::Light)
+                    .map(|unit| (Weight::Light, unit));
+                if next.is_none() && !has_light && rows < CHUNKS_ROWS_MAX {
+                    next = self
+                        .units
+                        .try_pop(Weight::Heavy)
+                        .map(|unit| (Weight::Heavy, unit));
+                }
             }
         }
         Ok(true)
@@ -348,7 +377,7 @@ impl Room {
 
     /// Answers what still waits after the disk failed.
     fn refuse_the_rest(&mut self, why: &str) {
-        while let Some(unit) = self.units.try_pop() {
+        while let Some(unit) = self.units.pop() {
             unit.answer(Err(StoreError::Broken(why.to_owned())));
         }
     }
@@ -376,32 +405,107 @@ mod tests {
         }
     }
 
+    fn room(path: &Path, units: &Arc<Queue<Box<dyn Unit>>>, on_fatal: OnFatal) -> Room {
+        let mut connection = open_to_write(path);
+        let broken = Arc::new(AtomicBool::new(false));
+        let checkpointer =
+            Checkpointer::start(path, &mut connection, Arc::clone(&broken), Arc::clone(&on_fatal)).unwrap();
+        Room {
+            connection,
+            units: Arc::clone(units),
+            checkpointer,
+            broken,
+            on_fatal,
+            versions: Arc::default(),
+            commit_took: Duration::ZERO,
+            rather: Weight::Light,
+        }
+    }
+
+    /// Says when it is run and answered, and others come then.
+    struct Told {
+        name: &'static str,
+        said: Arc<Mutex<Vec<String>>>,
+        units: Arc<Queue<Box<dyn Unit>>>,
+    }
+
+    impl Told {
+        fn push(&self, name: &'static str, weight: Weight) {
+            let tenant = TenantId(if weight == Weight::Heavy { 1 } else { 2 });
+            let (said, units) = (Arc::clone(&self.said), Arc::clone(&self.units));
+            let unit = Box::new(Self { name, said, units });
+            self.units.push(tenant, weight, unit).unwrap();
+        }
+
+        fn say(&self, what: &str) {
+            let said = format!("{} is {what}", self.name);
+            match &*said {
+                "chunk 2 is run" => self.push("what comes meanwhile", Weight::Light),
+                "what comes meanwhile is answered" => self.push("what comes then", Weight::Light),
+                "chunk 4 is answered" => self.units.close(),
+                _ => {}
+            }
+            self.said.lock().unwrap().push(said);
+        }
+    }
+
+    impl Unit for Told {
+        fn run(&mut self, _: &mut Connection) -> bool {
+            self.say("run");
+            true
+        }
+
+        fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+            assert_eq!(committed, Ok(()));
+            self.say("answered");
+        }
+    }
+
+    /// Chunks share a commit as long as nobody else waits. Who comes during one is in its commit, and no further chunk is; who
+    /// comes during the commit is in the next one, without a chunk, and then it is a chunk's turn.
+    #[test]
+    fn who_comes_waits_for_one_chunk_and_no_chunk_waits_for_ever() {
+        let folder = TempFolder::new();
+        let units = Queue::new(8);
+        let first = Told {
+            name: "",
+            said: Arc::default(),
+            units: Arc::clone(&units),
+        };
+        for name in ["chunk 1", "chunk 2", "chunk 3", "chunk 4"] {
+            first.push(name, Weight::Heavy);
+        }
+        room(
+            &folder.join("guildhall.db"),
+            &units,
+            Arc::new(|why| panic!("{why}")),
+        )
+        .run();
+        let said = first.said.lock().unwrap().join(", ");
+        let commits = [
+            "chunk 1 is run, chunk 2 is run, what comes meanwhile is run",
+            "chunk 1 is answered, chunk 2 is answered, what comes meanwhile is answered",
+            "what comes then is run, what comes then is answered",
+            "chunk 3 is run, chunk 4 is run, chunk 3 is answered, chunk 4 is answered",
+        ];
+        assert_eq!(said, commits.join(", "));
+    }
+
     /// The writer moves the rest of the log itself; a disk that fails then has failed as if it were in a commit.
     #[test]
     fn a_disk_that_fails_where_the_writer_moves_pages_ends_it() {
         let folder = TempFolder::new();
-        let path = folder.join("guildhall.db");
-        let mut connection = open_to_write(&path);
-        let (broken, said) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let said = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&said);
         let on_fatal: OnFatal = Arc::new(move |why| told.lock().unwrap().push(why.to_owned()));
-        let checkpointer =
-            Checkpointer::start(&path, &mut connection, Arc::clone(&broken), Arc::clone(&on_fatal)).unwrap();
-        checkpointer.fail();
         let answers = Arc::new(Mutex::new(Vec::new()));
         let units: Arc<Queue<Box<dyn Unit>>> = Queue::new(8);
         units
-            .push(TenantId(1), Box::new(Note(Arc::clone(&answers))))
+            .push(TenantId(1), Weight::Light, Box::new(Note(Arc::clone(&answers))))
             .unwrap();
-        let room = Room {
-            connection,
-            units: Arc::clone(&units),
-            checkpointer,
-            broken: Arc::clone(&broken),
-            on_fatal,
-            versions: Arc::default(),
-            commit_took: Duration::ZERO,
-        };
+        let room = room(&folder.join("guildhall.db"), &units, on_fatal);
+        room.checkpointer.fail();
+        let broken = Arc::clone(&room.broken);
         // Or it would wait for the next one without end.
         units.close();
         room.run();
