@@ -16,7 +16,7 @@ use crate::{Outcome, problem};
 /// Connections of the one who is disturbed.
 const FEW: usize = 4;
 
-/// Whole profiles in a chunk of the server's, of which a group commit of the flood has one or two: 26 of the 1,000 parts each that one may
+/// Whole profiles in a chunk of the server's, of which a group commit of the flood has two, or one where others write: 26 of the 1,000 parts each that one may
 /// have.
 const GROUP: usize = 38;
 

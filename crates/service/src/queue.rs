@@ -64,6 +64,11 @@ impl Queue {
         }
     }
 
+    /// How many tenants have tasks.
+    pub(crate) fn tenants(&self) -> usize {
+        self.turns.len()
+    }
+
     /// The oldest task of each of up to so many tenants whose turn it is; one that must be alone is the only one.
     /// These tenants go to the end of the line.
     pub(crate) fn next(&mut self, tenants: usize, is_alone: impl Fn(&Queued) -> bool) -> Vec<Queued> {

@@ -156,8 +156,8 @@ impl Worker {
         }
         self.claim_all(&tasks).await?;
         let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
-        // Those of several tenants share a commit anyway, and who comes next would wait for all of them.
-        let chunks = match places.len() > 1 && !self.works_at_several {
+        // Those of several tenants share commits anyway, and whose turn is next would wait for all of them.
+        let chunks = match self.queue.tenants() > 1 && !self.works_at_several {
             true => 1,
             false => chunks,
         };
@@ -574,7 +574,7 @@ fn is_passing(error: &StoreError) -> bool {
     )
 }
 
-/// Runs a worker until `stop`; then it finishes the chunk at hand and gives its tasks back.
+/// Runs a worker until `stop`; then it finishes the chunks at hand and gives its tasks back.
 pub async fn run(service: Arc<Service>, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let mut worker = Worker::new(Arc::clone(&service));

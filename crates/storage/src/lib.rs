@@ -292,8 +292,8 @@ impl Store {
         self.write_as(Weight::Light, tenant, op).await
     }
 
-    /// The same of what takes some milliseconds. On SQLite the units of others do not wait for more than one of these. Those that
-    /// are begun one after the other are run in this order.
+    /// The same of what takes some milliseconds. On SQLite who writes otherwise waits for one of these and its commit, and those of a
+    /// tenant that are begun one after the other are run in this order.
     pub async fn write_much<T, E, F>(&self, tenant: TenantId, op: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut WriteTx<'_>) -> Result<T, E> + Clone + Send + 'static,

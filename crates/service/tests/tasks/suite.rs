@@ -513,6 +513,37 @@ async fn chunks_stand_in_line_for_one_tenant_alone() {
     assert_eq!(id(&new[0]), id(&made[139]) + 1);
 }
 
+/// All that may have been at hand at a death is run item by item. Meanwhile another tenant's chunks do not stand in line.
+#[tokio::test]
+async fn what_was_at_hand_at_a_death_is_run_item_by_item() {
+    let world = World::new().await;
+    let (one, two) = (world.tenant("one").await, world.tenant("two").await);
+    let submit = async |tenant, count| {
+        let items = upserts(count);
+        let task = world.submit(tenant, TaskType::OrganizationProfiles, items).await;
+        task.unwrap().id
+    };
+    let left = submit(&one, 400).await;
+    Worker::new(Arc::clone(&world.service)).stride().await.unwrap();
+    let (at_once, strides) = if fresh::is_on_postgres() {
+        (100, 2)
+    } else {
+        (150, 3)
+    };
+    assert_eq!(world.receipts(&one, &left).await.len(), at_once);
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    assert_eq!(worker.stride().await.unwrap(), Step::Idle);
+    world.clock.advance(Duration::from_secs(10));
+    let other = submit(&two, 140).await;
+    for _ in 0..at_once + strides {
+        worker.stride().await.unwrap();
+    }
+    assert_eq!(world.status(&two, &other).await, TaskStatus::Finished);
+    assert_eq!(world.receipts(&one, &left).await.len(), 2 * at_once);
+    worker.stride().await.unwrap();
+    assert!(world.receipts(&one, &left).await.len() >= 2 * at_once + 50);
+}
+
 /// Of several chunks at a time one that is behind counts only if those before it do.
 #[tokio::test]
 async fn a_chunk_that_fails_takes_those_behind_it_along() {

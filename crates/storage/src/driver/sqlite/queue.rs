@@ -109,11 +109,11 @@ impl<T> Queue<T> {
         popped
     }
 
-    /// Waits until so many are in line, but no longer than this.
+    /// Waits until so many light things are in line, but no longer than this.
     pub(super) fn gather(&self, count: usize, patience: Duration) {
         let until = Instant::now() + patience;
         let mut state = self.lock();
-        while state.waiting() < count && !state.is_closed {
+        while state.light.waiting() < count && !state.is_closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;

@@ -4,7 +4,7 @@
 //! themselves, and a lone write commits at once.
 //!
 //! Chunks of tasks are heavy: one takes as long as a hundred creates. Where nobody else waits, those of a group
-//! are many, since each commit costs. Whoever comes meanwhile waits for the chunk at work and is in the commit behind it, and
+//! are several, since each commit costs. Whoever comes meanwhile waits for the chunk at work and is in the commit behind it, and
 //! who comes during a commit is in the next one, in which there is no chunk; then it is a chunk's turn again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,9 +29,9 @@ use crate::versions::Versions;
 const WAITING_MAX: usize = 8_192;
 /// Units committed together at most.
 const GROUP_UNITS_MAX: usize = 1_024;
-/// Rows changed in one group at most (a unit that changes more is a group of its own).
+/// Rows and pending entries that light units change in one group at most (one that changes more is the last).
 const GROUP_ROWS_MAX: u64 = 2_048;
-/// Rows and pending entries from which on no further chunk of a task is taken into a group: two chunks of whole profiles.
+/// Those from which on no further chunk of a task is taken into a group: it has two of whole profiles then, and more of small ones.
 const CHUNKS_ROWS_MAX: u64 = 1_200;
 /// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Room::run`].
 const SLOW_COMMIT: Duration = Duration::from_millis(1);
@@ -76,6 +76,7 @@ impl Writer {
             versions,
             commit_took: Duration::ZERO,
             rather: Weight::Light,
+            light: 0,
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -137,6 +138,8 @@ struct Room {
     commit_took: Duration,
     /// Whose turn it is where units of both weights wait.
     rather: Weight,
+    /// Light units of the last group.
+    light: usize,
 }
 
 impl Room {
@@ -176,7 +179,6 @@ impl Room {
             if let (true, Err(error)) = (goes_on, &outcome) {
                 tracing::warn!(%error, "entries of the index of values were not brought in; the next write or start does it");
             }
-            let count = ran.len();
             if matches!(outcome, Err(StoreError::Broken(_))) {
                 self.broken.store(true, Ordering::Release);
             }
@@ -193,8 +195,8 @@ impl Room {
             if let Err(StoreError::Broken(why)) = moved {
                 return self.fail(&why);
             }
-            if self.commit_took > SLOW_COMMIT && count > 1 {
-                self.units.gather(count, self.commit_took / 10);
+            if self.commit_took > SLOW_COMMIT && self.light > 1 {
+                self.units.gather(self.light, self.commit_took / 10);
             }
         }
         if self.broken.load(Ordering::Acquire) {
@@ -271,29 +273,30 @@ impl Room {
         ran: &mut Vec<Box<dyn Unit>>,
     ) -> Result<bool, StoreError> {
         let rows_before = self.connection.changes_so_far();
-        self.rather = Weight::Heavy;
-        let mut has_light = false;
+        (self.rather, self.light) = (Weight::Heavy, 0);
+        // What chunks change does not count against those who come after one: they are to be in its commit.
+        let mut of_chunks = 0;
         let mut next = first;
         while let Some((weight, unit)) = next.take() {
-            match weight {
-                Weight::Light => has_light = true,
-                Weight::Heavy => self.rather = Weight::Light,
-            }
             let before = self.connection.changes_so_far();
             if !self.unit(unit, ran)? && self.connection.changes_so_far() != before {
                 return Ok(false);
             }
             let noted = self.connection.keeper().map_or(0, |keeper| keeper.noted().len());
             let rows = self.connection.changes_so_far() - rows_before + noted as u64;
-            let full = ran.len() >= GROUP_UNITS_MAX || rows >= GROUP_ROWS_MAX;
-            if !full {
+            match weight {
+                Weight::Light => self.light += 1,
+                Weight::Heavy => (self.rather, of_chunks) = (Weight::Light, rows),
+            }
+            let is_full = ran.len() >= GROUP_UNITS_MAX || rows - of_chunks >= GROUP_ROWS_MAX;
+            if !is_full {
                 // Readers that wait for a processor get it between two units, and not after a slice of milliseconds.
                 std::thread::yield_now();
                 next = self
                     .units
                     .try_pop(Weight::Light)
                     .map(|unit| (Weight::Light, unit));
-                if next.is_none() && !has_light && rows < CHUNKS_ROWS_MAX {
+                if next.is_none() && self.light == 0 && rows < CHUNKS_ROWS_MAX {
                     next = self
                         .units
                         .try_pop(Weight::Heavy)
@@ -387,10 +390,12 @@ impl Room {
 mod tests {
     use std::sync::Mutex;
 
+    use guildhall_domain::FieldId;
     use guildhall_testkit::TempFolder;
 
     use super::*;
     use crate::driver::sqlite::tests::open_to_write;
+    use crate::pending::{Change, Entry, Keeper};
 
     /// Says what it was answered.
     struct Note(Arc<Mutex<Vec<Result<(), StoreError>>>>);
@@ -419,12 +424,14 @@ mod tests {
             versions: Arc::default(),
             commit_took: Duration::ZERO,
             rather: Weight::Light,
+            light: 0,
         }
     }
 
-    /// Says when it is run and answered, and others come then.
+    /// Says when it is run and answered, and others come then. A chunk changes 1,100 entries, where these are kept back.
     struct Told {
         name: &'static str,
+        weight: Weight,
         said: Arc<Mutex<Vec<String>>>,
         units: Arc<Queue<Box<dyn Unit>>>,
     }
@@ -433,7 +440,12 @@ mod tests {
         fn push(&self, name: &'static str, weight: Weight) {
             let tenant = TenantId(if weight == Weight::Heavy { 1 } else { 2 });
             let (said, units) = (Arc::clone(&self.said), Arc::clone(&self.units));
-            let unit = Box::new(Self { name, said, units });
+            let unit = Box::new(Self {
+                name,
+                weight,
+                said,
+                units,
+            });
             self.units.push(tenant, weight, unit).unwrap();
         }
 
@@ -442,7 +454,8 @@ mod tests {
             match &*said {
                 "chunk 2 is run" => self.push("what comes meanwhile", Weight::Light),
                 "what comes meanwhile is answered" => self.push("what comes then", Weight::Light),
-                "chunk 4 is answered" => self.units.close(),
+                "what comes then is answered" => self.push("what comes again", Weight::Light),
+                "chunk 6 is answered" => self.units.close(),
                 _ => {}
             }
             self.said.lock().unwrap().push(said);
@@ -450,8 +463,11 @@ mod tests {
     }
 
     impl Unit for Told {
-        fn run(&mut self, _: &mut Connection) -> bool {
+        fn run(&mut self, connection: &mut Connection) -> bool {
             self.say("run");
+            if let (Weight::Heavy, Some(keeper)) = (self.weight, connection.keeper()) {
+                (0..1_100).for_each(|number| keeper.note(entry(number)));
+            }
             true
         }
 
@@ -461,34 +477,55 @@ mod tests {
         }
     }
 
-    /// Chunks share a commit as long as nobody else waits. Who comes during one is in its commit, and no further chunk is; who
-    /// comes during the commit is in the next one, without a chunk, and then it is a chunk's turn.
+    fn entry(number: i64) -> Change {
+        Change {
+            entry: Entry {
+                tenant: TenantId(1),
+                field: FieldId(1),
+                key: "key".into(),
+                number,
+            },
+            is_there: true,
+        }
+    }
+
+    /// Chunks share a commit as long as nobody else waits and they are small. Who comes during one is in its commit, however much the
+    /// chunks change, and no further chunk is; who comes during the commit is in the next one, without a chunk, and then it is a
+    /// chunk's turn, whoever waits.
     #[test]
     fn who_comes_waits_for_one_chunk_and_no_chunk_waits_for_ever() {
-        let folder = TempFolder::new();
-        let units = Queue::new(8);
-        let first = Told {
-            name: "",
-            said: Arc::default(),
-            units: Arc::clone(&units),
-        };
-        for name in ["chunk 1", "chunk 2", "chunk 3", "chunk 4"] {
-            first.push(name, Weight::Heavy);
+        let together = "chunk 4 is run, chunk 5 is run, chunk 6 is run, \
+             chunk 4 is answered, chunk 5 is answered, chunk 6 is answered";
+        let two = "chunk 4 is run, chunk 5 is run, chunk 4 is answered, chunk 5 is answered, \
+             chunk 6 is run, chunk 6 is answered";
+        for (are_large, at_the_end) in [(false, together), (true, two)] {
+            let folder = TempFolder::new();
+            let units = Queue::new(32);
+            let first = Told {
+                name: "",
+                weight: Weight::Light,
+                said: Arc::default(),
+                units: Arc::clone(&units),
+            };
+            for name in ["chunk 1", "chunk 2", "chunk 3", "chunk 4", "chunk 5", "chunk 6"] {
+                first.push(name, Weight::Heavy);
+            }
+            let path = folder.join("guildhall.db");
+            let mut room = room(&path, &units, Arc::new(|why| panic!("{why}")));
+            if are_large {
+                let keeper = Keeper::read(&mut room.connection, 10_000).unwrap();
+                room.connection.keep_back(keeper);
+            }
+            room.run();
+            let commits = [
+                "chunk 1 is run, chunk 2 is run, what comes meanwhile is run",
+                "chunk 1 is answered, chunk 2 is answered, what comes meanwhile is answered",
+                "what comes then is run, what comes then is answered",
+                "chunk 3 is run, what comes again is run, chunk 3 is answered, what comes again is answered",
+                at_the_end,
+            ];
+            assert_eq!(first.said.lock().unwrap().join(", "), commits.join(", "));
         }
-        room(
-            &folder.join("guildhall.db"),
-            &units,
-            Arc::new(|why| panic!("{why}")),
-        )
-        .run();
-        let said = first.said.lock().unwrap().join(", ");
-        let commits = [
-            "chunk 1 is run, chunk 2 is run, what comes meanwhile is run",
-            "chunk 1 is answered, chunk 2 is answered, what comes meanwhile is answered",
-            "what comes then is run, what comes then is answered",
-            "chunk 3 is run, chunk 4 is run, chunk 3 is answered, chunk 4 is answered",
-        ];
-        assert_eq!(said, commits.join(", "));
     }
 
     /// The writer moves the rest of the log itself; a disk that fails then has failed as if it were in a commit.
