@@ -36,9 +36,9 @@ const REST: Duration = Duration::from_secs(1);
 const CHUNK_ITEMS: usize = 50;
 /// Work in one chunk at most, in parts of items (`Item::weight`); one item always fits.
 const CHUNK_WEIGHT: usize = 1_000;
-/// Chunks of a task that are run at once: where the database works at several units of a tenant at the same time; else one after
-/// the other, and committed together where nobody else waits, as long as only one tenant has tasks.
+/// Chunks of a task that are run at the same time where the database works at several units of a tenant.
 const CHUNKS_BESIDE: usize = 2;
+/// Chunks of a task that stand in line for the one writer elsewhere, as long as only one tenant has tasks.
 const CHUNKS_IN_LINE: usize = 3;
 /// Tenants of which a chunk is run at the same time: while one is committed others are made ready, and on SQLite
 /// those that wait share the next commit. A tenant's own tasks run one after the other.

@@ -482,8 +482,8 @@ async fn a_stride_does_several_chunks() {
     assert_eq!(world.status(&one, &fast).await, TaskStatus::Finished);
 }
 
-/// Where there is one writer several chunks of a tenant are in its line only while no other tenant has tasks, and what they do not use of the
-/// ids that they took is given out next.
+/// Where there is one writer several chunks of a tenant are in its line only while no other tenant has tasks, and what they
+/// do not use of the ids that they took is given out next.
 #[tokio::test]
 async fn chunks_stand_in_line_for_one_tenant_alone() {
     if fresh::is_on_postgres() {

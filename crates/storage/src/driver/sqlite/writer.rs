@@ -24,8 +24,9 @@ use crate::error::{OpenError, StoreError};
 use crate::pending::Share;
 use crate::versions::Versions;
 
-/// Units of work that may wait, of all tenants together; of one alone, half of them. Beyond it a write is
-/// refused as overload: at some ten microseconds a unit, what waits here is a good part of a second.
+/// Light units of work that may wait, of all tenants together; of one alone, half of them. Beyond it a write is
+/// refused as overload: at some ten microseconds a unit, what waits here is a good part of a second. As many heavy ones
+/// might, and are four at most: the worker waits for them.
 const WAITING_MAX: usize = 8_192;
 /// Units committed together at most.
 const GROUP_UNITS_MAX: usize = 1_024;
