@@ -146,7 +146,7 @@ impl Api {
     /// Says how the like of an answer is given that is kept, where it may be.
     fn leave_word(&self, response: &mut Response<Full<Bytes>>, shown: Option<Shown>, log: &Log) {
         if let (Some(shown), Some(operation), Some(who)) = (shown, log.operation, &log.who)
-            && KeptRepeater::may_be(&self.service, operation)
+            && KeptRepeater::may_be(operation)
         {
             let repeater = KeptRepeater {
                 service: Arc::clone(&self.service),

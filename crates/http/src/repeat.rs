@@ -3,24 +3,27 @@
 //!
 //! What was checked then rests on those bytes, on settings, and on who sent them. So it is as true again, as long as the
 //! token is recognised as the same caller without asking the database, which ends half a second after it was asked. What
-//! remains is the answer: it has to be one that is kept, under the version that the organization has now. All else takes the
-//! usual way.
+//! remains is the answer: it has to be one that is kept, under the version that the organization has now. Where other servers
+//! write too that is known after a look at the database only, for which the request waits. All else takes the usual way.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use guildhall_domain::OrganizationId;
-use guildhall_service::{Authenticated, Service};
+use guildhall_service::{Authenticated, Service, Version};
 use http::{Method, Response, StatusCode};
 
 use crate::answer::{Log, write_log};
-use crate::governor::{Governor, Kind};
+use crate::governor::{Governor, Kind, UnderWay};
 use crate::kept::{KeptAnswers, Shown};
-use crate::shell::Repeater;
+use crate::shell::{Repeated, Repeater};
 
 /// Where a path ends so that one like it may be answered.
 const ENDS_WITH: &str = "/{organizationId}";
+
+/// Room for most answers with their head.
+const LATER_BYTES: usize = 2 * 1024;
 
 /// Gives kept answers of one sort to one caller.
 pub(crate) struct KeptRepeater {
@@ -38,9 +41,9 @@ pub(crate) struct KeptRepeater {
 }
 
 impl KeptRepeater {
-    /// Whether there is one for an operation at all: on PostgreSQL what is kept is as good as new only after a look at the database.
-    pub(crate) fn may_be(service: &Service, operation: &str) -> bool {
-        operation.ends_with(ENDS_WITH) && service.is_for_one_server()
+    /// Whether there is one for an operation at all.
+    pub(crate) fn may_be(operation: &str) -> bool {
+        operation.ends_with(ENDS_WITH)
     }
 
     /// The lines that an answer with these headers begins with.
@@ -59,21 +62,10 @@ impl KeptRepeater {
         let since = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
         format!("date: {}\r\n", httpdate::fmt_http_date(UNIX_EPOCH + since))
     }
-}
 
-impl Repeater for KeptRepeater {
-    fn repeat(&self, number: &str, answer: &mut Vec<u8>) -> bool {
-        let began = self.service.monotonic();
-        let Some(id) = OrganizationId::parse(number) else {
-            return false;
-        };
-        if !self.service.still_recognises(&self.who) {
-            return false;
-        }
-        let caller = &self.who.caller;
-        let Some(version) = self.service.organization_version(caller, id) else {
-            return false;
-        };
+    /// Writes the answer that is kept about an organization under this version, and the id of the request that it gives it; nothing
+    /// where none is.
+    fn write(&self, id: OrganizationId, version: Version, answer: &mut Vec<u8>) -> Option<String> {
         let request_id = self.service.new_uuid();
         let head = |len: usize, answer: &mut Vec<u8>| {
             answer.extend_from_slice(&self.head);
@@ -82,19 +74,72 @@ impl Repeater for KeptRepeater {
             answer.extend_from_slice(self.date.as_bytes());
             answer.extend_from_slice(b"\r\n");
         };
-        let key = (caller.tenant, id, self.shown);
-        if !self.kept.write(key, version, answer, head) {
-            return false;
-        }
-        let mut under_way = self.governor.begin(Kind::Read);
-        under_way.has_come();
+        let key = (self.who.caller.tenant, id, self.shown);
+        self.kept.write(key, version, answer, head).then_some(request_id)
+    }
+
+    /// What is left to do for a request that is answered.
+    fn note(&self, request_id: &str, began: Duration, under_way: &UnderWay<'_>) {
         let log = Log {
             operation: Some(self.operation),
             who: Some(Arc::clone(&self.who)),
         };
         let took = self.service.monotonic() - began;
         under_way.took(took);
-        write_log(&Method::GET, &log, StatusCode::OK, &request_id, None, took);
-        true
+        write_log(&Method::GET, &log, StatusCode::OK, request_id, None, took);
+    }
+
+    /// The answer, if it is as good as a new one, by a look at what other servers changed.
+    async fn look(
+        self: Arc<Self>,
+        id: OrganizationId,
+        version: Version,
+        request_id: String,
+        answer: Vec<u8>,
+        began: Duration,
+    ) -> Option<Vec<u8>> {
+        // Counted twice should it take the usual way then, where it is counted as all are.
+        let mut under_way = self.governor.begin(Kind::Read);
+        under_way.has_come();
+        // A fault is said by the usual way, which will meet it too.
+        let now = self
+            .service
+            .organization_version_now(&self.who.caller, id)
+            .await
+            .ok()?;
+        if now != Some(version) || !self.service.still_recognises(&self.who) {
+            return None;
+        }
+        self.note(&request_id, began, &under_way);
+        Some(answer)
+    }
+}
+
+impl Repeater for KeptRepeater {
+    fn repeat(self: Arc<Self>, number: &str, answer: &mut Vec<u8>) -> Repeated {
+        let began = self.service.monotonic();
+        let Some(id) = OrganizationId::parse(number) else {
+            return Repeated::Not;
+        };
+        if !self.service.still_recognises(&self.who) {
+            return Repeated::Not;
+        }
+        let Some(version) = self.service.organization_version(&self.who.caller, id) else {
+            return Repeated::Not;
+        };
+        if self.service.is_for_one_server() {
+            let Some(request_id) = self.write(id, version, answer) else {
+                return Repeated::Not;
+            };
+            let mut under_way = self.governor.begin(Kind::Read);
+            under_way.has_come();
+            self.note(&request_id, began, &under_way);
+            return Repeated::Now;
+        }
+        let mut later = Vec::with_capacity(LATER_BYTES);
+        match self.write(id, version, &mut later) {
+            Some(request_id) => Repeated::Later(Box::pin(self.look(id, version, request_id, later, began))),
+            None => Repeated::Not,
+        }
     }
 }

@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use guildhall_http::error::error_body;
-use guildhall_http::shell::{Answer, BodyFault, RequestBody, ShellSettings, serve};
+use guildhall_http::shell::{
+    Answer, BodyFault, Repeatable, Repeated, Repeater, RequestBody, ShellSettings, serve,
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,8 +35,28 @@ const BODY_BYTES_MAX: usize = 100_000;
 #[derive(Default)]
 struct Paths {
     calls: AtomicUsize,
-    entered: Notify,
-    released: Notify,
+    entered: Arc<Notify>,
+    released: Arc<Notify>,
+}
+
+/// Answers the like of a request once it is released.
+struct Waiter {
+    entered: Arc<Notify>,
+    released: Arc<Notify>,
+}
+
+impl Repeater for Waiter {
+    fn repeat(self: Arc<Self>, number: &str, _answer: &mut Vec<u8>) -> Repeated {
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{number}",
+            number.len()
+        );
+        Repeated::Later(Box::pin(async move {
+            self.entered.notify_one();
+            self.released.notified().await;
+            Some(answer.into_bytes())
+        }))
+    }
 }
 
 impl Answer for Paths {
@@ -55,6 +77,14 @@ impl Answer for Paths {
                 self.entered.notify_one();
                 self.released.notified().await;
                 Response::new(Full::new(Bytes::from_static(b"waited")))
+            }
+            path if path.starts_with("/like/") => {
+                let mut response = Response::new(Full::new(Bytes::from_static(b"like")));
+                response.extensions_mut().insert(Repeatable(Arc::new(Waiter {
+                    entered: Arc::clone(&self.entered),
+                    released: Arc::clone(&self.released),
+                })));
+                response
             }
             "/large" => Response::new(Full::new(Bytes::from(vec![b'x'; 32 << 20]))),
             _ => Response::new(Full::new(Bytes::from(path))),
@@ -679,6 +709,34 @@ async fn a_stop_lets_requests_finish_and_closes_the_rest() {
         answer.contains("\r\nconnection: close\r\n") && answer.ends_with("waited"),
         "{answer}"
     );
+    timeout(PATIENCE, server.served)
+        .await
+        .expect("the server stops")
+        .unwrap()
+        .unwrap();
+}
+
+/// Hyper has not seen it, and would close the connection.
+#[tokio::test]
+async fn a_stop_lets_a_request_finish_that_is_answered_before_it_is_parsed() {
+    let server = Server::start(patient()).await;
+    let mut stream = server.connect().await;
+    let like = |number| format!("GET /like/{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+    for number in [1, 2] {
+        stream.write_all(like(number).as_bytes()).await.unwrap();
+        assert!(read_answer(&mut stream).await.ends_with("like"));
+    }
+    stream.write_all(like(3).as_bytes()).await.unwrap();
+    server.paths.entered.notified().await;
+    server.stop.send(()).unwrap();
+    // Seen by whoever waits in line behind the word to stop.
+    while TcpStream::connect(server.address).await.is_ok() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!server.served.is_finished());
+    server.paths.released.notify_one();
+    assert!(read_to_close(&mut stream).await.ends_with("\r\n\r\n3"));
+    assert_eq!(server.paths.calls.load(Ordering::SeqCst), 2);
     timeout(PATIENCE, server.served)
         .await
         .expect("the server stops")

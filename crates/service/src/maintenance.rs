@@ -36,6 +36,11 @@ impl Service {
         Ok(more)
     }
 
+    /// Looks for what other servers changed: see [`guildhall_storage::Store::look`].
+    pub async fn look(&self) -> Result<(), Error> {
+        Ok(self.store.look().await?)
+    }
+
     /// Removes some of what servers told each other minutes ago; whether there may be more.
     pub async fn purge_touches_once(&self) -> Result<bool, Error> {
         Ok(self.store.forget_touches().await?)

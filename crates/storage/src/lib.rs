@@ -205,10 +205,17 @@ impl Store {
         tenant: TenantId,
         organization: OrganizationId,
     ) -> Result<Option<Version>, StoreError> {
-        if let Driver::Postgres(postgres) = &self.driver {
-            postgres.look().await?;
-        }
+        self.look().await?;
         Ok(self.version(tenant, organization))
+    }
+
+    /// Looks for what other servers changed. Versions are known from the first look on, and as long as the last one is not minutes old:
+    /// who keeps answers looks once a minute, whether anybody asks for them or not.
+    pub async fn look(&self) -> Result<(), StoreError> {
+        match &self.driver {
+            Driver::Sqlite(_) => Ok(()),
+            Driver::Postgres(postgres) => postgres.look().await,
+        }
     }
 
     /// The version of all organizations and customers of a tenant together, with what they are linked to: what is read of

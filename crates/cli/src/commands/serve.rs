@@ -26,6 +26,8 @@ const READY_AT_A_TIME: usize = 32;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often it records when tokens were used.
 const RECORD_EVERY: Duration = Duration::from_secs(60);
+/// How often it looks at what other servers changed, be it that nobody asks for what it keeps.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How often it removes tasks whose results need not be kept any longer, old tombstones, and what servers told each other.
 const PURGE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long answers may take on their way out after the disk has failed.
@@ -198,11 +200,13 @@ impl Signals {
 async fn background(service: Arc<Service>) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut record = tokio::time::interval(RECORD_EVERY);
+    let mut look = tokio::time::interval(LOOK_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
     loop {
         let done = tokio::select! {
             _ = sweep.tick() => sweep_all(&service).await,
             _ = record.tick() => service.record_token_use().await,
+            _ = look.tick() => service.look().await,
             _ = purge.tick() => purge_all(&service).await,
         };
         if let Err(error) = done {

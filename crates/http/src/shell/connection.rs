@@ -104,9 +104,13 @@ pub(crate) async fn run<A: Answer>(
         }
         let mut polled = Pin::new(&mut connection).poll(context);
         if polled.is_pending() && !is_stopping && stopping.has_begun() {
-            is_stopping = true;
-            Pin::new(&mut connection).graceful_shutdown();
-            polled = Pin::new(&mut connection).poll(context);
+            pulse.stop_asking();
+            // Hyper would close a connection on which it has seen no request.
+            if !pulse.is_asked() {
+                is_stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+                polled = Pin::new(&mut connection).poll(context);
+            }
         }
         polled
     })

@@ -18,7 +18,7 @@ use super::alarm::Alarm;
 use super::canned::{Overheard, overhear};
 use super::plain::PlainGet;
 use super::pulse::{Phase, Pulse};
-use super::repeat::Model;
+use super::repeat::{Asked, Model, Repeated};
 use super::{Answer, Look, ShellSettings};
 
 /// What ends a head that is late: NUL is allowed nowhere in a head, so hyper refuses what it has and, in
@@ -54,8 +54,24 @@ pub(crate) struct Guard<S, A> {
     was_in_step: bool,
     /// What requests are like that can be answered before they are parsed.
     model: Option<Model>,
+    /// A request that may be answered before it is parsed, until that is known. Nothing is read meanwhile.
+    asked: Option<Asked>,
+    /// What was read and hyper has not seen yet: a request that takes the usual way after all.
+    unseen: Vec<u8>,
     /// What is left to write of the answer to a request that was answered before it was parsed.
     pub(crate) unsaid: Unsaid,
+}
+
+/// What the guard does with what has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// It is a request that is answered here: turned away, or given what is given to one like it. It is
+    /// nobody's business any more, and what is to be said stands in `unsaid`.
+    Answered,
+    /// It may be answered here, and stands in `asked`.
+    Asked,
+    /// It is for hyper.
+    Not,
 }
 
 /// An answer that is being written.
@@ -71,6 +87,11 @@ const ANSWER_BYTES_KEPT: usize = 8 * 1024;
 impl Unsaid {
     pub(crate) fn rest(&self) -> &[u8] {
         self.bytes.get(self.said..).unwrap_or_default()
+    }
+
+    /// There is nothing else to say.
+    fn begin(&mut self, answer: Vec<u8>) {
+        (self.bytes, self.said) = (answer, 0);
     }
 
     fn advance(&mut self, count: usize) {
@@ -100,46 +121,88 @@ impl<S, A: Answer> Guard<S, A> {
             is_in_step: false,
             was_in_step: false,
             model: None,
+            asked: None,
+            unseen: Vec::new(),
             unsaid: Unsaid::default(),
         }
     }
 
-    /// Whether these bytes are a request that is answered here: turned away, or given what is given to one like it. Then they
-    /// are nobody's business any more, and what is to be said stands in `unsaid`.
-    fn answers(&mut self, bytes: &[u8]) -> bool {
+    /// What becomes of these bytes.
+    fn take(&mut self, bytes: &[u8]) -> Taken {
         self.was_in_step = std::mem::take(&mut self.is_in_step) && !self.pulse.had_body();
         if self.pulse.phase() != Phase::Idle {
-            return false;
+            return Taken::Not;
         }
-        let (is_looking, was_in_step) = (self.answer.is_looking(), self.was_in_step);
-        let mut repeats = |of: &Option<Model>| {
-            let model = of.as_ref().filter(|_| was_in_step);
-            model.is_some_and(|model| model.answer(bytes, &mut self.unsaid.bytes))
-        };
         // Without reading it, where nobody is to look at it first.
-        let mut is_answered = !is_looking && repeats(&self.model);
-        self.is_in_step = is_answered;
-        if !is_answered {
-            let request = PlainGet::read(bytes);
-            self.is_in_step = request.is_some();
-            let look = request
-                .filter(|_| was_in_step && is_looking)
-                .map(|request| self.answer.look(&request));
-            let is_let_in = look == Some(Look::LetIn);
-            is_answered = match look {
-                Some(Look::TurnedAway(words)) => {
-                    self.unsaid.bytes.extend_from_slice(&words);
-                    true
+        let is_looking = self.answer.is_looking();
+        let taken = match is_looking {
+            false => self.repeat(bytes, false),
+            true => Taken::Not,
+        };
+        self.is_in_step = taken != Taken::Not;
+        if taken != Taken::Not {
+            return taken;
+        }
+        let request = PlainGet::read(bytes);
+        self.is_in_step = request.is_some();
+        let look = request
+            .filter(|_| self.was_in_step && is_looking)
+            .map(|request| self.answer.look(&request));
+        let taken = match &look {
+            Some(Look::TurnedAway(words)) => {
+                self.unsaid.bytes.extend_from_slice(words);
+                Taken::Answered
+            }
+            Some(Look::LetIn) => self.repeat(bytes, true),
+            None => Taken::Not,
+        };
+        self.pulse
+            .note_look(look == Some(Look::LetIn) && taken == Taken::Not);
+        taken
+    }
+
+    /// Answers these bytes as a request like them was answered, if they are one and nothing of another one may be before them.
+    fn repeat(&mut self, bytes: &[u8], is_let_in: bool) -> Taken {
+        let Some(model) = self.model.as_ref().filter(|_| self.was_in_step) else {
+            return Taken::Not;
+        };
+        match model.answer(bytes, &mut self.unsaid.bytes) {
+            Repeated::Now => Taken::Answered,
+            // Who stops lets hyper say that the connection ends with this answer.
+            Repeated::Later(answer) if self.pulse.may_ask() => {
+                self.asked = Some(Asked {
+                    request: bytes.to_vec(),
+                    is_let_in,
+                    answer,
+                });
+                self.pulse.note_asked(true);
+                Taken::Asked
+            }
+            Repeated::Later(_) | Repeated::Not => Taken::Not,
+        }
+    }
+
+    /// What has become of a request that may be answered here: ready when none is, any more. Then its answer stands in `unsaid`, or it
+    /// stands in `unseen` itself.
+    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(asked) = &mut self.asked else {
+            return Poll::Ready(());
+        };
+        let answer = ready!(asked.poll_answer(context));
+        self.pulse.note_asked(false);
+        if let Some(asked) = self.asked.take() {
+            match answer {
+                Some(answer) => {
+                    self.read_deadline = None;
+                    self.unsaid.begin(answer);
                 }
-                Some(Look::LetIn) => repeats(&self.model),
-                None => false,
-            };
-            self.pulse.note_look(is_let_in && !is_answered);
+                None => {
+                    self.pulse.note_look(asked.is_let_in);
+                    self.unseen = asked.request;
+                }
+            }
         }
-        if is_answered {
-            self.read_deadline = None;
-        }
-        is_answered
+        Poll::Ready(())
     }
 
     fn note_read(&mut self, bytes: &[u8]) {
@@ -268,15 +331,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> AsyncRead for Guard<S, A> {
         }
         let before = buffer.filled().len();
         loop {
+            ready!(guard.poll_asked(context));
             ready!(guard.say(context))?;
+            if !guard.unseen.is_empty() {
+                let count = guard.unseen.len().min(buffer.remaining());
+                buffer.put_slice(&guard.unseen[..count]);
+                guard.unseen.drain(..count);
+                guard.note_read(&buffer.filled()[before..]);
+                return Poll::Ready(Ok(()));
+            }
             match Pin::new(&mut guard.stream).poll_read(context, buffer) {
-                Poll::Ready(Ok(())) if guard.answers(&buffer.filled()[before..]) => {
-                    buffer.set_filled(before);
-                }
-                Poll::Ready(Ok(())) => {
-                    guard.note_read(&buffer.filled()[before..]);
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(())) => match guard.take(&buffer.filled()[before..]) {
+                    Taken::Not => {
+                        guard.note_read(&buffer.filled()[before..]);
+                        return Poll::Ready(Ok(()));
+                    }
+                    Taken::Answered => {
+                        guard.read_deadline = None;
+                        buffer.set_filled(before);
+                    }
+                    Taken::Asked => buffer.set_filled(before),
+                },
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return guard.wait_for_bytes(context, buffer),
             }

@@ -37,7 +37,7 @@ use tracing::{debug, error, warn};
 pub use body::{BodyFault, RequestBody};
 use connection::{Stopping, panic_message};
 pub use plain::PlainGet;
-pub use repeat::{Repeatable, Repeater};
+pub use repeat::{LaterAnswer, Repeatable, Repeated, Repeater};
 
 /// How long to wait before accepting again when the machine has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

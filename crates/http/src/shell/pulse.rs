@@ -38,6 +38,8 @@ pub(crate) struct Pulse {
     had_body: AtomicBool,
     unread: AtomicBool,
     let_in: AtomicBool,
+    asked: AtomicBool,
+    stopping: AtomicBool,
     head: Mutex<Vec<u8>>,
     repeatable: Mutex<Option<Repeatable>>,
 }
@@ -86,6 +88,25 @@ impl Pulse {
     /// Whether it was, said once.
     pub(crate) fn take_look(&self) -> bool {
         self.let_in.load(Relaxed) && self.let_in.swap(false, Relaxed)
+    }
+
+    /// A request is held that may be answered before it is parsed, or it is no longer.
+    pub(crate) fn note_asked(&self, is_asked: bool) {
+        self.asked.store(is_asked, Relaxed);
+    }
+
+    /// Whether one is: hyper has not seen it, and must not take the connection for idle.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Relaxed)
+    }
+
+    /// From now on every request takes the usual way, but those that can be answered at once.
+    pub(crate) fn stop_asking(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+
+    pub(crate) fn may_ask(&self) -> bool {
+        !self.stopping.load(Relaxed)
     }
 
     /// The like of the answer that is about to be written may be given by this.

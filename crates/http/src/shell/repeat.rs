@@ -1,21 +1,37 @@
 //! Requests that are like one that was answered on their connection, but for the number that their path ends with: most clients
 //! that read one thing after the other send such. What was found out about the one is as true of the other, so who answered
-//! the one may leave word how the other is answered, and the guard does so before it is parsed ([`Guard::answers`]).
+//! the one may leave word how the other is answered, and the guard does so before it is parsed ([`Guard::repeat`]).
 //!
-//! [`Guard::answers`]: super::guard::Guard
+//! [`Guard::repeat`]: super::guard::Guard
 
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::plain::PlainGet;
 use super::pulse::HEAD_BYTES_KEPT;
 
+/// The whole answer to a request, as it goes over the wire, once it is known whether it may be given; `None` where the request is to
+/// take the usual way after all.
+pub type LaterAnswer = Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>>;
+
+/// What becomes of a request that is like one that was answered before.
+pub enum Repeated {
+    /// The whole answer is written, as it goes over the wire.
+    Now,
+    /// Nothing is written yet. Ends by itself, in bounded time.
+    Later(LaterAnswer),
+    /// Nothing is written: the request is to take the usual way.
+    Not,
+}
+
 /// Answers requests that are like one that was answered before.
 pub trait Repeater: Send + Sync {
-    /// Writes the whole answer, as it goes over the wire, to the request whose path ends with this number, which has decimal digits
-    /// only, 19 at most. `false`, with nothing written, where the request is to take the usual way.
-    fn repeat(&self, number: &str, answer: &mut Vec<u8>) -> bool;
+    /// Answers the request whose path ends with this number, which has decimal digits only, 19 at most.
+    fn repeat(self: Arc<Self>, number: &str, answer: &mut Vec<u8>) -> Repeated;
 }
 
 /// Stands among the extensions of an answer of which the like may be given by this. Only for answers that nothing of the request
@@ -61,21 +77,48 @@ impl Model {
         )
     }
 
-    /// Writes the answer to these bytes, if they are such a request and it can be answered so.
-    pub(crate) fn answer(&self, bytes: &[u8], answer: &mut Vec<u8>) -> bool {
+    /// Answers these bytes, if they are such a request and it can be answered so.
+    pub(crate) fn answer(&self, bytes: &[u8], answer: &mut Vec<u8>) -> Repeated {
         let number = bytes
             .strip_prefix(&*self.before)
             .and_then(|rest| rest.strip_suffix(&*self.after))
             .filter(|number| is_number(number))
             .and_then(|number| std::str::from_utf8(number).ok());
-        let Some(number) = number else { return false };
+        let Some(number) = number else {
+            return Repeated::Not;
+        };
         let before = answer.len();
+        let repeater = Arc::clone(&self.repeatable.0);
         // A panic costs nothing here: the request takes the usual way.
-        let repeated = catch_unwind(AssertUnwindSafe(|| self.repeatable.0.repeat(number, answer)));
+        let repeated = catch_unwind(AssertUnwindSafe(|| repeater.repeat(number, answer)));
         repeated.unwrap_or_else(|_| {
             answer.truncate(before);
-            false
+            Repeated::Not
         })
+    }
+}
+
+/// A request whose answer comes later.
+pub(crate) struct Asked {
+    pub(crate) request: Vec<u8>,
+    /// Whether it was looked at before, and let in.
+    pub(crate) is_let_in: bool,
+    pub(crate) answer: LaterAnswer,
+}
+
+impl Asked {
+    /// Likewise, a panic is as good as `None`.
+    pub(crate) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
+        let answer = self.answer.as_mut();
+        catch_unwind(AssertUnwindSafe(|| answer.poll(context))).unwrap_or(Poll::Ready(None))
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked")
+            .field("is_let_in", &self.is_let_in)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,16 +134,16 @@ mod tests {
     struct Parrot;
 
     impl Repeater for Parrot {
-        fn repeat(&self, number: &str, answer: &mut Vec<u8>) -> bool {
+        fn repeat(self: Arc<Self>, number: &str, answer: &mut Vec<u8>) -> Repeated {
             if number == "666" {
                 answer.push(b'6');
                 panic!("666");
             }
-            let is_said = number != "13";
-            if is_said {
-                answer.extend_from_slice(number.as_bytes());
+            if number == "13" {
+                return Repeated::Not;
             }
-            is_said
+            answer.extend_from_slice(number.as_bytes());
+            Repeated::Now
         }
     }
 
@@ -110,7 +153,7 @@ mod tests {
 
     fn said(model: &Model, bytes: &str) -> Option<String> {
         let mut answer = Vec::new();
-        let is_said = model.answer(bytes.as_bytes(), &mut answer);
+        let is_said = matches!(model.answer(bytes.as_bytes(), &mut answer), Repeated::Now);
         assert_eq!(is_said, !answer.is_empty());
         is_said.then(|| String::from_utf8(answer).unwrap())
     }

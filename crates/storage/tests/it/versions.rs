@@ -211,6 +211,27 @@ fn is_over_citus() -> bool {
     guildhall_testkit::postgres::with_citus()
 }
 
+/// A server looks when it starts, so what is asked for first is not made anew when it is asked for again.
+#[test]
+fn versions_are_known_from_the_first_look_on() {
+    if is_over_citus() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = postgres_database();
+        let stage = postgres_stage(database.url()).await;
+        let store = open_at(&Location::Postgres(database.url()), true).await.unwrap();
+        store.look().await.unwrap();
+        let before: Vec<_> = stage
+            .all
+            .iter()
+            .map(|(tenant, id)| store.version(*tenant, *id))
+            .collect();
+        assert!(before.iter().all(Option::is_some));
+        assert_eq!(versions(&store, &stage.all).await, before);
+    });
+}
+
 /// A unit of work that is refused leaves every version.
 #[test]
 fn what_is_rolled_back_has_its_version_still() {

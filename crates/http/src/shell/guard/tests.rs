@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
-use crate::shell::{Repeatable, Repeater, RequestBody};
+use crate::shell::{Repeatable, Repeated, Repeater, RequestBody};
 
 const START: &[u8] = b"GET / HTTP/1.1\r\n";
 
@@ -320,13 +320,33 @@ struct Parrot;
 const SAID: usize = 9;
 
 impl Repeater for Parrot {
-    fn repeat(&self, number: &str, answer: &mut Vec<u8>) -> bool {
-        let is_said = number != "13";
-        if is_said {
-            answer.extend_from_slice(number.repeat(SAID).as_bytes());
+    fn repeat(self: Arc<Self>, number: &str, answer: &mut Vec<u8>) -> Repeated {
+        if number == "13" {
+            return Repeated::Not;
         }
-        is_said
+        answer.extend_from_slice(number.repeat(SAID).as_bytes());
+        Repeated::Now
     }
+}
+
+/// Says the number after a while, at the latest; not 13, and it chokes on 666.
+struct Ponderer;
+
+const PONDERS: Duration = Duration::from_secs(100);
+
+impl Repeater for Ponderer {
+    fn repeat(self: Arc<Self>, number: &str, _answer: &mut Vec<u8>) -> Repeated {
+        let number = number.to_owned();
+        Repeated::Later(Box::pin(async move {
+            tokio::time::sleep(PONDERS).await;
+            assert_ne!(number, "666");
+            (number != "13").then(|| number.repeat(SAID).into_bytes())
+        }))
+    }
+}
+
+fn later() -> Option<Repeatable> {
+    Some(Repeatable(Arc::new(Ponderer)))
 }
 
 fn word() -> Option<Repeatable> {
@@ -458,4 +478,88 @@ async fn an_answer_from_before_the_parser_is_written_to_its_end() {
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(guard.expired, Some(Expired::Write));
     assert!(!guard.unsaid.rest().is_empty());
+}
+
+/// Longer than a connection may rest, and longer than a head may take.
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_come_later_and_nothing_else_is_read_meanwhile() {
+    let mut guarded = guarded(1_024);
+    through(&mut guarded, &numbered("1"), false).await;
+    through_with(&mut guarded, &numbered("2"), false, later()).await;
+    for number in ["2", "13", "666", "3"] {
+        let start = Instant::now();
+        let request = numbered(number);
+        let is_answered = !["13", "666"].contains(&number);
+        let expected = if is_answered {
+            Ok(number.repeat(SAID))
+        } else {
+            Err(request.clone())
+        };
+        // Hyper answers what takes the usual way after all, and leaves word of the same.
+        assert_eq!(asked_with(&mut guarded, &request, later()).await, expected);
+        assert_eq!(start.elapsed(), PONDERS);
+        assert!(!guarded.2.is_asked());
+        tokio::time::sleep(Duration::from_secs(59)).await;
+    }
+    let (mut guard, mut peer, pulse) = guarded;
+    peer.write_all(numbered("4").as_bytes()).await.unwrap();
+    let mut seen = [0; 64];
+    let (count, ()) = tokio::join!(guard.read(&mut seen), async {
+        tokio::time::sleep(PONDERS / 2).await;
+        assert!(pulse.is_asked());
+        // In the order in which they came, whatever the second one is.
+        peer.write_all(PLAIN.as_bytes()).await.unwrap();
+        peer.shutdown().await.unwrap();
+        let mut said = [0; SAID];
+        peer.read_exact(&mut said).await.unwrap();
+        assert_eq!(said, *"4".repeat(SAID).as_bytes());
+    });
+    assert_eq!(&seen[..count.unwrap()], PLAIN.as_bytes());
+}
+
+/// Hyper may ask for less than what was held back.
+#[tokio::test(start_paused = true)]
+async fn what_takes_the_usual_way_after_all_is_seen_whole() {
+    let mut guarded = guarded(1_024);
+    through(&mut guarded, &numbered("1"), false).await;
+    through_with(&mut guarded, &numbered("2"), false, later()).await;
+    let (mut guard, mut peer, pulse) = guarded;
+    peer.write_all(numbered("13").as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    // All of it came at once, and the next ones ask for a few bytes.
+    let mut first = [0; 64];
+    let read = tokio::time::timeout(PONDERS / 2, guard.read(&mut first)).await;
+    assert!(read.is_err());
+    while all.len() < numbered("13").len() {
+        let mut seen = [0; 7];
+        let count = guard.read(&mut seen).await.unwrap();
+        all.extend_from_slice(&seen[..count]);
+        assert_eq!(pulse.phase(), Phase::Head);
+    }
+    assert_eq!(all, numbered("13").as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_some_are_refused_what_is_answered_later_is_looked_at_first() {
+    let mut guarded = refusing(1_024);
+    let to = |path: &str| format!("GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    through(&mut guarded, PLAIN, false).await;
+    let first = asked_with(&mut guarded, &to("in/1"), later()).await;
+    assert_eq!(first, Err(to("in/1")));
+    assert!(guarded.2.take_look());
+    assert_eq!(asked(&mut guarded, &to("in/2")).await, Ok("2".repeat(SAID)));
+    assert!(!guarded.2.take_look(), "nobody else answers it");
+    assert_eq!(asked(&mut guarded, &to("in/13")).await, Err(to("in/13")));
+    assert!(guarded.2.take_look(), "whoever answers need not look again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stops_asks_no_more_and_hyper_sees_the_request() {
+    let mut guarded = guarded(1_024);
+    through(&mut guarded, &numbered("1"), false).await;
+    through_with(&mut guarded, &numbered("2"), false, later()).await;
+    guarded.2.stop_asking();
+    let start = Instant::now();
+    assert_eq!(asked(&mut guarded, &numbered("3")).await, Err(numbered("3")));
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }

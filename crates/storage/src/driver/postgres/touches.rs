@@ -312,6 +312,8 @@ async fn run(postgres: Arc<Postgres>) {
     let Some(touches) = &postgres.touches else { return };
     let mut open = Looks(Some(touches));
     loop {
+        // Those who are ready come first: the more of them wait for one look, the less it costs each.
+        tokio::task::yield_now().await;
         let waiting = {
             let mut line = touches.line();
             let waiting = std::mem::take(&mut line.waiting);
