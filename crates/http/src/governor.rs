@@ -126,6 +126,19 @@ pub struct UnderWay<'a> {
     has_come: bool,
 }
 
+/// A request that waits and may be begun then, until this is dropped.
+pub struct Waiting<'a> {
+    counts: Option<&'a Counts>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(counts) = self.counts {
+            counts.under_way.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
 impl UnderWay<'_> {
     /// All of it has come: from now on it waits for the server, and no longer for its client.
     pub fn has_come(&mut self) {
@@ -214,14 +227,27 @@ impl Governor {
         admits(&mut rules.door) && admits(&mut rules.inside[kind as usize])
     }
 
+    /// What is to be counted of a kind, if anything is.
+    fn counts(&self, kind: Kind) -> Option<&Counts> {
+        let is_few = self.state.load(Relaxed) == State::Few as u8;
+        (!is_few).then(|| &self.counts[kind as usize])
+    }
+
+    /// A request that was let in waits until it is known who answers it: it is under way, and neither begun nor answered.
+    pub fn wait(&self, kind: Kind) -> Waiting<'_> {
+        let counts = self.counts(kind);
+        if let Some(counts) = counts {
+            counts.under_way.fetch_add(1, Relaxed);
+        }
+        Waiting { counts }
+    }
+
     /// Begins a request that was let in.
     pub fn begin(&self, kind: Kind) -> UnderWay<'_> {
-        let is_few = self.state.load(Relaxed) == State::Few as u8;
-        let counts = (!is_few).then(|| {
-            let counts = &self.counts[kind as usize];
+        let counts = self.counts(kind);
+        if let Some(counts) = counts {
             counts.begun.fetch_add(1, Relaxed);
-            counts
-        });
+        }
         UnderWay {
             counts,
             has_come: false,
@@ -426,6 +452,29 @@ mod tests {
         assert!(late(WORTH_REFUSING * 2).is_refusing());
         // Better some of them late than all of them never.
         assert!(!late(WORTH_REFUSING / 2).is_refusing());
+    }
+
+    /// It is counted by whoever answers it.
+    #[test]
+    fn one_that_waits_is_under_way_and_neither_begun_nor_answered() {
+        let governor = Governor::new(Arc::new(ManualClock::new(Timestamp(0))));
+        let counts = &governor.counts[Kind::Read as usize];
+        let counted = || {
+            let under_way = counts.under_way.load(Relaxed);
+            (
+                under_way,
+                counts.begun.load(Relaxed),
+                counts.answered.load(Relaxed),
+            )
+        };
+        let of_few = governor.wait(Kind::Read);
+        assert_eq!(counted(), (0, 0, 0));
+        governor.connections(CROWD + 1);
+        drop(of_few);
+        let waiting = governor.wait(Kind::Read);
+        assert_eq!(counted(), (1, 0, 0));
+        drop(waiting);
+        assert_eq!(counted(), (0, 0, 0));
     }
 
     #[test]

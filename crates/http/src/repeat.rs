@@ -15,7 +15,7 @@ use guildhall_service::{Authenticated, Service, Version};
 use http::{Method, Response, StatusCode};
 
 use crate::answer::{Log, write_log};
-use crate::governor::{Governor, Kind, UnderWay};
+use crate::governor::{Governor, Kind};
 use crate::kept::{KeptAnswers, Shown};
 use crate::shell::{Repeated, Repeater};
 
@@ -79,7 +79,9 @@ impl KeptRepeater {
     }
 
     /// What is left to do for a request that is answered.
-    fn note(&self, request_id: &str, began: Duration, under_way: &UnderWay<'_>) {
+    fn note(&self, request_id: &str, began: Duration) {
+        let mut under_way = self.governor.begin(Kind::Read);
+        under_way.has_come();
         let log = Log {
             operation: Some(self.operation),
             who: Some(Arc::clone(&self.who)),
@@ -98,9 +100,7 @@ impl KeptRepeater {
         answer: Vec<u8>,
         began: Duration,
     ) -> Option<Vec<u8>> {
-        // Counted twice should it take the usual way then, where it is counted as all are.
-        let mut under_way = self.governor.begin(Kind::Read);
-        under_way.has_come();
+        let waiting = self.governor.wait(Kind::Read);
         // A fault is said by the usual way, which will meet it too.
         let now = self
             .service
@@ -110,7 +110,8 @@ impl KeptRepeater {
         if now != Some(version) || !self.service.still_recognises(&self.who) {
             return None;
         }
-        self.note(&request_id, began, &under_way);
+        drop(waiting);
+        self.note(&request_id, began);
         Some(answer)
     }
 }
@@ -131,9 +132,7 @@ impl Repeater for KeptRepeater {
             let Some(request_id) = self.write(id, version, answer) else {
                 return Repeated::Not;
             };
-            let mut under_way = self.governor.begin(Kind::Read);
-            under_way.has_come();
-            self.note(&request_id, began, &under_way);
+            self.note(&request_id, began);
             return Repeated::Now;
         }
         let mut later = Vec::with_capacity(LATER_BYTES);

@@ -10,6 +10,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -80,6 +81,10 @@ pub(crate) struct Unsaid {
     bytes: Vec<u8>,
     said: usize,
 }
+
+/// How long a request is held at most until it is known whether it is answered here. Then it takes the usual way, which knows of a client that
+/// has gone, and says what is wrong.
+const HELD_MAX: Duration = Duration::from_secs(1);
 
 /// Above this a connection gives the memory of an answer back when it is written.
 const ANSWER_BYTES_KEPT: usize = 8 * 1024;
@@ -176,6 +181,7 @@ impl<S, A: Answer> Guard<S, A> {
                     answer,
                 });
                 self.pulse.note_asked(true);
+                self.read_deadline = None;
                 Taken::Asked
             }
             Repeated::Later(_) | Repeated::Not => Taken::Not,
@@ -188,14 +194,19 @@ impl<S, A: Answer> Guard<S, A> {
         let Some(asked) = &mut self.asked else {
             return Poll::Ready(());
         };
-        let answer = ready!(asked.poll_answer(context));
+        let deadline = *self
+            .read_deadline
+            .get_or_insert_with(|| Instant::now() + HELD_MAX);
+        let answer = match asked.poll_answer(context) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending if self.alarm.rings(deadline, context) => None,
+            Poll::Pending => return Poll::Pending,
+        };
+        self.read_deadline = None;
         self.pulse.note_asked(false);
         if let Some(asked) = self.asked.take() {
             match answer {
-                Some(answer) => {
-                    self.read_deadline = None;
-                    self.unsaid.begin(answer);
-                }
+                Some(answer) => self.unsaid.begin(answer),
                 None => {
                     self.pulse.note_look(asked.is_let_in);
                     self.unseen = asked.request;

@@ -22,7 +22,7 @@ pub type LaterAnswer = Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>>;
 pub enum Repeated {
     /// The whole answer is written, as it goes over the wire.
     Now,
-    /// Nothing is written yet. Ends by itself, in bounded time.
+    /// Nothing is written yet. Dropped where it takes too long.
     Later(LaterAnswer),
     /// Nothing is written: the request is to take the usual way.
     Not,
