@@ -12,7 +12,7 @@ use std::borrow::Cow;
 ///
 /// The problem in words that follow the place or the name of the member.
 pub fn name(raw: &str, max_chars: usize) -> Result<String, String> {
-    let name = nfc(raw.trim());
+    let name = nfc(trimmed(raw));
     if name.is_empty() {
         return Err(format!("must not be blank; send 1 to {max_chars} characters"));
     }
@@ -26,10 +26,19 @@ pub fn name(raw: &str, max_chars: usize) -> Result<String, String> {
     Ok(name.into_owned())
 }
 
+/// Without Unicode white space around it. Most texts begin and end with a character that is easily seen to be none.
+pub fn trimmed(raw: &str) -> &str {
+    let is_graphic = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    match is_graphic(raw.as_bytes().first()) && is_graphic(raw.as_bytes().last()) {
+        true => raw,
+        false => raw.trim(),
+    }
+}
+
 /// Two names are the same when their keys are equal: trimmed, NFC, full Unicode case folding,
 /// NFC again (docs/api.md, "Data rules"). Takes any text; a text that can be no name has a key too.
 pub fn key(raw: &str) -> String {
-    let trimmed = raw.trim();
+    let trimmed = trimmed(raw);
     if trimmed.is_ascii() {
         return trimmed.to_ascii_lowercase();
     }
@@ -306,6 +315,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn trimmed_is_what_unicode_trims(raw in "[ \\t\\n\u{85}\u{a0}\u{2003}a\u{e9}]{0,5}|\\PC{0,5}") {
+            prop_assert_eq!(trimmed(&raw), raw.trim());
+        }
+
         #[test]
         fn key_of_a_key_is_itself(text in any::<String>()) {
             prop_assert_eq!(key(&key(&text)), key(&text));

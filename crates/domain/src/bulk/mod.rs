@@ -378,7 +378,7 @@ fn check_fields_named_once(details: &[FieldValues]) -> Result<(), Rejection> {
     let mut seen = Names::of(details.len());
     for (index, detail) in details.iter().enumerate() {
         let refused = |problem: String| Err(Rejection::invalid(format!("details[{index}].name"), problem));
-        if detail.name.trim().is_empty() {
+        if text::trimmed(&detail.name).is_empty() {
             return refused("must not be blank: it is the name of a detail field".to_owned());
         }
         if !seen.insert(&detail.name) {

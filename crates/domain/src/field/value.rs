@@ -139,7 +139,7 @@ impl Definition {
         let mut chosen = HashSet::new();
         let mut stored: Vec<String> = Vec::with_capacity(values.len().min(self.options.len()));
         for (index, value) in values.iter().enumerate() {
-            let choice = text::nfc(value.trim());
+            let choice = text::nfc(text::trimmed(value));
             let Some(choice) = find(&choice) else {
                 let problem = self.complaint(value, &self.no_option(&choice, hint));
                 return Err(Rejection::invalid(format!("values[{index}]"), problem));
@@ -160,7 +160,7 @@ impl Definition {
         if self.field_type == FieldType::Text {
             return text::free_text(raw, TEXT_CHARS_MAX).map(|()| raw.to_owned());
         }
-        let value = raw.trim();
+        let value = text::trimmed(raw);
         if value.is_empty() {
             return Err(format!(
                 "a {} field takes no blank value; send an empty list of values to clear it",
@@ -259,9 +259,39 @@ fn date_parts(value: &str) -> Option<(i16, i8, i8)> {
     ))
 }
 
+/// Whether this is an address that no rule has anything against, in ASCII: nearly all are, and are read in one pass.
+fn is_plain_email(value: &str) -> bool {
+    let Some(at) = value.bytes().position(|byte| byte == b'@') else {
+        return false;
+    };
+    let (local, domain) = (&value.as_bytes()[..at], &value.as_bytes()[at + 1..]);
+    let (mut before, mut has_dot) = (b'.', false);
+    for &byte in domain {
+        match (byte, before) {
+            (b'-', b'.') | (b'.', b'.' | b'-') => return false,
+            (b'.', _) => has_dot = true,
+            (b'-', _) => {}
+            _ if byte.is_ascii_alphanumeric() => {}
+            _ => return false,
+        }
+        before = byte;
+    }
+    has_dot
+        && !matches!(before, b'.' | b'-')
+        && !local.is_empty()
+        && all(local, |byte| byte.is_ascii_graphic())
+}
+
 /// Whether this is one email address; the `Err` says why not and what would be right.
 pub fn check_email(value: &str) -> Result<(), String> {
     at_most(value, EMAIL_CHARS_MAX)?;
+    match is_plain_email(value) {
+        true => Ok(()),
+        false => check_email_in_full(value),
+    }
+}
+
+fn check_email_in_full(value: &str) -> Result<(), String> {
     let example = "such as \"ann@example.com\"";
     if holds_spaces(value) {
         return Err(format!(
@@ -329,20 +359,34 @@ fn is_plain_url(value: &str) -> bool {
         return false;
     };
     let end = rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    let is_word = |word: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        // One that begins with xn-- is decoded.
-        word.bytes().all(is_plain) && !word.contains("--") && !word.starts_with('-') && !word.ends_with('-')
-    };
-    let is_last = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let (host, path) = rest.as_bytes().split_at(end);
     let is_of_path = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'?' | b'=' | b'&')
     };
-    let mut words = host.split('.');
-    words.clone().all(|word| !word.is_empty() && is_word(word))
-        && words.next_back().is_some_and(is_last)
-        && path.bytes().all(is_of_path)
+    is_plain_host(host) && all(path, is_of_path)
+}
+
+/// Words with dots between, in one pass: lower-case letters, digits, and hyphens one at a time within a word (what begins with
+/// xn-- is decoded); letters only in the last one.
+fn is_plain_host(host: &[u8]) -> bool {
+    let (mut before, mut is_of_letters) = (b'.', true);
+    for &byte in host {
+        match (byte, before) {
+            (b'a'..=b'z', _) => {}
+            (b'0'..=b'9', _) => is_of_letters = false,
+            (b'-', b'.' | b'-') | (b'.', b'.' | b'-') => return false,
+            (b'-', _) => is_of_letters = false,
+            (b'.', _) => is_of_letters = true,
+            _ => return false,
+        }
+        before = byte;
+    }
+    is_of_letters && !matches!(before, b'.' | b'-')
+}
+
+/// Whether all bytes are such. All are looked at, many at once, instead of one after the other up to the first that is not.
+fn all(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, byte| all & is_such(*byte))
 }
 
 fn check_url(value: &str) -> Result<(), String> {

@@ -484,6 +484,23 @@ proptest! {
         }
     }
 
+    /// What is taken at a glance is, in ASCII, just what the rules take.
+    #[test]
+    fn a_plain_email_is_an_email(value in "[a.@ -]{0,9}|[a-c!]{0,2}@([a-c0-9-]{0,3}[.]){0,3}[a-c-]{0,3}|\\PC{0,3}@a[.]b|\\PC{0,9}") {
+        let is_email = check_email_in_full(&value).is_ok();
+        prop_assert_eq!(is_plain_email(&value), is_email && value.is_ascii());
+    }
+
+    #[test]
+    fn a_plain_host_is_of_plain_words(host in "[a0.-]{0,9}|([a-z0-9-]{1,4}[.]){0,3}[a-z0-9-]{0,4}|\\PC{0,5}") {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(is_plain) && !word.contains("--") && word.trim_matches('-') == word
+        };
+        let last = host.rsplit('.').next().unwrap();
+        let expected = host.split('.').all(is_word) && last.bytes().all(|byte| byte.is_ascii_lowercase());
+        prop_assert_eq!(is_plain_host(host.as_bytes()), expected);
+    }
 
     #[test]
     fn what_is_stored_is_accepted_again(kind in prop::sample::select(&FieldType::ALL[..]), value in "\\PC{0,12}|[-+0-9.@a-c:/ ]{0,12}|https?://[a-c./:]{0,9}") {
