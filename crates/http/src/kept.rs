@@ -2,21 +2,23 @@
 //!
 //! Most are kept *packed*, compressed with another answer of the same kind as the dictionary: names of fields,
 //! types and members are the same in all of them, so a packed profile takes a third of its bytes, and three times
-//! as many are kept. Unpacking costs a microsecond or two, making an answer anew twenty times that. Those that were made
+//! as many are kept ([`PackedAnswers`]). Unpacking costs a microsecond or two, making an answer anew twenty times that. Those that were made
 //! last and those that are asked for again and again are kept as they are, too.
 //!
 //! Pages of lists are kept as they are, as long as nothing of their tenant changes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use guildhall_domain::digest::sha256;
 use guildhall_domain::list::ListKind;
 use guildhall_domain::{OrganizationId, TenantId};
 use guildhall_service::{Kept, Version};
-use lz4_flex::block::{compress_with_dict, decompress_into_with_dict};
+use lz4_flex::block::compress_with_dict;
+
+use crate::packed::{Example, PackedAnswers};
 
 /// What answers as they are may hold together, with what they cost beside their bytes.
 const LOOSE_BYTES_MAX: usize = 20 * 1024 * 1024;
@@ -33,7 +35,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What of an example serves as a dictionary.
 const EXAMPLE_BYTES_MAX: usize = 4 * 1024;
 /// An example serves so many answers; by then it may be out of date, since fields come and go.
-const EXAMPLE_SERVES: u32 = 4_096;
+const EXAMPLE_SERVES: u32 = 16_384;
 /// Examples that are ready to serve; each is of a tenant and a kind of answer.
 const EXAMPLES_MAX: usize = 1_024;
 
@@ -70,46 +72,18 @@ impl PageKey {
 pub struct KeptAnswers<V = Version> {
     pages: Kept<PageKey, Bytes, V>,
     loose: Kept<Key, Bytes, V>,
-    packed: Kept<Key, Packed, V>,
+    packed: PackedAnswers,
     unpacked: AtomicU32,
-    examples: Mutex<HashMap<(TenantId, Shown), Example>>,
+    examples: Mutex<HashMap<(TenantId, Shown), Served>>,
 }
 
-/// A compressed answer.
-#[derive(Clone)]
-struct Packed {
-    bytes: Arc<[u8]>,
-    example: Arc<[u8]>,
-    /// The length of the answer.
-    len: usize,
-}
-
-/// An answer that others are compressed with, and how many were.
-struct Example {
-    bytes: Arc<[u8]>,
+/// An answer that others are packed with, and how many it served.
+struct Served {
+    example: Example,
     served: u32,
 }
 
-impl Packed {
-    fn new(body: &[u8], example: Arc<[u8]>) -> Self {
-        Self {
-            bytes: compress_with_dict(body, &example).into(),
-            example,
-            len: body.len(),
-        }
-    }
-
-    /// Writes the answer behind what stands there; the place where it begins. An error would be one of the compression's: then
-    /// the answer is made anew.
-    fn open(&self, out: &mut Vec<u8>) -> Option<usize> {
-        let start = out.len();
-        out.resize(start + self.len, 0);
-        let written = decompress_into_with_dict(&self.bytes, &mut out[start..], &self.example);
-        (written.ok() == Some(self.len)).then_some(start)
-    }
-}
-
-impl<V: Copy + Eq> KeptAnswers<V> {
+impl<V: Copy + Eq + Into<u64>> KeptAnswers<V> {
     /// So many bytes of packed answers at most, and no more of answers as they are, nor of pages.
     pub fn holding(packed: usize) -> Self {
         Self::with(LOOSE_BYTES_MAX.min(packed), packed)
@@ -119,7 +93,7 @@ impl<V: Copy + Eq> KeptAnswers<V> {
         Self {
             pages: Kept::holding(PAGES_BYTES_MAX.min(packed)),
             loose: Kept::holding(loose),
-            packed: Kept::holding(packed),
+            packed: PackedAnswers::holding(packed),
             unpacked: AtomicU32::new(0),
             examples: Mutex::default(),
         }
@@ -130,9 +104,9 @@ impl<V: Copy + Eq> KeptAnswers<V> {
         if let Some(body) = self.loose.find(key, version) {
             return Some(body);
         }
-        let packed = self.packed.find(key, version)?;
-        let mut body = Vec::with_capacity(packed.len);
-        packed.open(&mut body)?;
+        let mut body = Vec::new();
+        let make_room = |len, body: &mut Vec<u8>| body.reserve_exact(len);
+        self.packed.open(key, version.into(), &mut body, make_room)?;
         self.note_unpacked(key, version, &body);
         Some(body.into())
     }
@@ -151,12 +125,8 @@ impl<V: Copy + Eq> KeptAnswers<V> {
             out.extend_from_slice(&body);
             return true;
         }
-        let Some(packed) = self.packed.find(key, version) else {
-            return false;
-        };
         let before = out.len();
-        head(packed.len, out);
-        match packed.open(out) {
+        match self.packed.open(key, version.into(), out, head) {
             Some(start) => self.note_unpacked(key, version, &out[start..]),
             None => out.truncate(before),
         }
@@ -177,9 +147,10 @@ impl<V: Copy + Eq> KeptAnswers<V> {
         if body.len() > ANSWER_BYTES_MAX {
             return;
         }
-        let packed = Packed::new(body, self.example(key, body));
-        let bytes = packed.bytes.len();
-        self.packed.keep(key, version, packed, bytes);
+        let example = self.example(key, body);
+        let packed = compress_with_dict(body, example.bytes());
+        self.packed
+            .keep(key, version.into(), &packed, body.len(), &example);
         // A copy is as long as it must be; the original may have room to spare at its end.
         self.loose
             .keep(key, version, Bytes::copy_from_slice(body), body.len());
@@ -198,22 +169,22 @@ impl<V: Copy + Eq> KeptAnswers<V> {
         }
     }
 
-    /// What to compress an answer with: another one of its kind, or itself.
-    fn example(&self, (tenant, _, shown): Key, body: &[u8]) -> Arc<[u8]> {
+    /// What to pack an answer with: another one of its kind, or itself.
+    fn example(&self, (tenant, _, shown): Key, body: &[u8]) -> Example {
         let mut examples = self.examples.lock().unwrap_or_else(PoisonError::into_inner);
         if examples.len() >= EXAMPLES_MAX {
             examples.retain(|of, _| *of == (tenant, shown));
         }
-        let new = || Example {
-            bytes: body[..body.len().min(EXAMPLE_BYTES_MAX)].into(),
+        let new = || Served {
+            example: self.packed.example(&body[..body.len().min(EXAMPLE_BYTES_MAX)]),
             served: 0,
         };
-        let example = examples.entry((tenant, shown)).or_insert_with(new);
-        if example.served >= EXAMPLE_SERVES {
-            *example = new();
+        let served = examples.entry((tenant, shown)).or_insert_with(new);
+        if served.served >= EXAMPLE_SERVES {
+            *served = new();
         }
-        example.served += 1;
-        Arc::clone(&example.bytes)
+        served.served += 1;
+        served.example.clone()
     }
 }
 
@@ -233,12 +204,6 @@ mod tests {
     }
 
     const PROFILE: Shown = Shown::OrganizationProfile;
-
-    fn opened(packed: &Packed) -> Vec<u8> {
-        let mut out = b"before".to_vec();
-        assert_eq!(packed.open(&mut out), Some(6));
-        out.split_off(6)
-    }
 
     #[test]
     fn an_answer_is_found_as_it_was_under_its_key_and_version_only() {
@@ -313,21 +278,55 @@ mod tests {
         assert!(kept.examples.lock().unwrap().len() <= EXAMPLES_MAX);
     }
 
+    /// Of many tenants each has an example of its own, which takes more room than what is packed with it.
+    #[test]
+    fn what_examples_hold_is_bounded_too() {
+        let bytes_max = 16 * 1024 * 1024;
+        let kept = Answers::with(0, bytes_max);
+        let body = vec![b'x'; 4_000];
+        for round in 0..3 {
+            for tenant in 0..3_000 {
+                kept.keep(key(tenant, round, PROFILE), 1, &body);
+                let held = kept.packed.held();
+                assert!(held < bytes_max / 4 * 5, "{held}");
+            }
+        }
+        assert!(kept.find(key(2_999, 2, PROFILE), 1).is_some());
+    }
+
+    /// Three times as many are kept as would be as they are, with all that they cost.
     #[test]
     fn like_answers_take_a_fraction_of_their_bytes() {
-        let example: Arc<[u8]> = body(1).into();
-        let packed = Packed::new(&body(123_456), Arc::clone(&example));
-        assert_eq!(opened(&packed), body(123_456));
-        assert!(
-            packed.bytes.len() * 3 < body(123_456).len(),
-            "{}",
-            packed.bytes.len()
-        );
+        let padded = |number: i64| {
+            let details: Vec<String> = (0..10)
+                .map(|field| {
+                    format!(
+                        r#"{{"name":"Field number {field} of the organization","value":{{"type":"TEXT","values":["{}"]}}}}"#,
+                        number * field
+                    )
+                })
+                .collect();
+            format!(
+                r#"{{"id":"{number}","name":"Company {number}","details":[{}]}}"#,
+                details.join(",")
+            )
+            .into_bytes()
+        };
+        let room = 4 * 1024 * 1024;
+        let kept = Answers::with(0, room);
+        let count = 4 * room as i64 / padded(1).len() as i64;
+        for id in 0..count {
+            kept.keep(key(1, id, PROFILE), 1, &padded(id));
+        }
+        let found = (0..count).filter(|id| kept.find(key(1, *id, PROFILE), 1).is_some());
+        let (found, whole) = (found.count(), room / padded(1).len());
+        assert!(found >= 3 * whole, "{found} where {whole} would be");
         // One unlike all others is whole, too.
-        let noise: Vec<u8> = (0..5_000_u32)
+        let noise: Vec<u8> = (0..3_000_u32)
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
-        assert_eq!(opened(&Packed::new(&noise, example)), noise);
+        kept.keep(key(1, 0, PROFILE), 2, &noise);
+        assert_eq!(kept.find(key(1, 0, PROFILE), 2).unwrap(), noise);
     }
 
     #[test]

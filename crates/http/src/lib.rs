@@ -14,6 +14,7 @@ pub mod governor;
 mod health;
 pub mod kept;
 pub mod openapi;
+mod packed;
 mod repeat;
 pub mod router;
 pub mod routes;

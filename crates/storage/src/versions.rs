@@ -39,6 +39,13 @@ pub(crate) enum Touched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(u64);
 
+/// For whom room is dear. Two versions of a thing are the same where their numbers are.
+impl From<Version> for u64 {
+    fn from(Version(number): Version) -> Self {
+        number
+    }
+}
+
 /// How many commits had ended at some moment. A snapshot that was taken later has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
