@@ -341,46 +341,57 @@ impl Part {
         self.room + self.places.capacity() * PLACE_BYTES
     }
 
-    /// Lets the oldest blocks go, as long as there is more than there may be.
+    /// Lets the oldest blocks go, as long as there is more than there may be. Where there is not, and too much of the log is of no use, the
+    /// oldest is written anew: one each time, so that a log does not grow with what is changed again and again.
     fn make_room(&mut self, bytes_max: usize, hash: impl Fn(Key) -> u64) {
         let mut gone = 0;
         while self.bytes() > bytes_max && gone <= BLOCKS_SIFTED {
-            // The last one too: what is packed in it may hold examples that are larger than all of it.
-            let Some(block) = self.blocks.pop_front() else {
+            if self.blocks.is_empty() {
                 self.places.shrink_to_fit();
                 return;
-            };
-            let number = self.first;
-            self.first = number.wrapping_add(1);
-            self.room -= block.capacity();
-            self.used -= block.len();
-            let is_sifted = gone < BLOCKS_SIFTED;
+            }
+            // The last one too: what is packed in it may hold examples that are larger than all of it.
+            self.let_go(gone < BLOCKS_SIFTED, &hash);
             gone += 1;
-            let mut at = 0;
-            while let Some((header, packed)) = block.get(at..).and_then(Header::read) {
-                let hash = hash(header.key);
-                let place = Place {
-                    block: number,
-                    at: u32::try_from(at).unwrap_or(u32::MAX),
+        }
+        if gone == 0 && self.used > self.good / 2 * 3 + self.block_bytes_max {
+            self.let_go(true, &hash);
+        }
+    }
+
+    /// Lets the oldest block go. Where it is sifted, what may stay is written anew.
+    fn let_go(&mut self, is_sifted: bool, hash: impl Fn(Key) -> u64) {
+        let Some(block) = self.blocks.pop_front() else {
+            return;
+        };
+        let number = self.first;
+        self.first = number.wrapping_add(1);
+        self.room -= block.capacity();
+        // More than a quarter of the log is of no use.
+        let is_worn = self.good < self.used / 4 * 3;
+        self.used -= block.len();
+        let mut at = 0;
+        while let Some((header, packed)) = block.get(at..).and_then(Header::read) {
+            let hash = hash(header.key);
+            let place = Place {
+                block: number,
+                at: u32::try_from(at).unwrap_or(u32::MAX),
+            };
+            at += header.bytes();
+            if self.places.get(&hash) != Some(&place) {
+                self.leave(header.example);
+                continue;
+            }
+            self.places.remove(&hash);
+            self.good -= header.bytes();
+            if is_sifted && (header.is_wanted || is_worn) {
+                let header = Header {
+                    is_wanted: false,
+                    ..header
                 };
-                at += header.bytes();
-                if self.places.get(&hash) != Some(&place) {
-                    self.leave(header.example);
-                    continue;
-                }
-                self.places.remove(&hash);
-                self.good -= header.bytes();
-                // More than a quarter of it is of no use.
-                let is_worn = self.good < self.used / 4 * 3;
-                if is_sifted && (header.is_wanted || is_worn) {
-                    let header = Header {
-                        is_wanted: false,
-                        ..header
-                    };
-                    self.add(hash, header, packed);
-                } else {
-                    self.leave(header.example);
-                }
+                self.add(hash, header, packed);
+            } else {
+                self.leave(header.example);
             }
         }
     }
@@ -567,6 +578,33 @@ mod tests {
         }
         let stay = (64..2_000).filter(|number| found(&kept, *number, 1).is_some());
         assert!(stay.count() > 1_900);
+        check(&kept);
+    }
+
+    /// However long some are changed, what is of no use takes no more than half of what is good, and a block for each part.
+    #[test]
+    fn a_log_does_not_grow_with_what_is_changed() {
+        let kept = Kept::holding(4 * 1024 * 1024);
+        for number in 0..500 {
+            keep(&kept, number, 0, 30);
+        }
+        for version in 1..=60 {
+            for number in 0..500 {
+                keep(&kept, number, version, 30);
+                assert!(found(&kept, number, version).is_some());
+            }
+            for part in &kept.packed.parts {
+                let part = part.lock().unwrap();
+                let (used, good) = (part.used, part.good);
+                assert!(
+                    used <= good / 2 * 3 + 2 * part.block_bytes_max,
+                    "{used} for {good}"
+                );
+            }
+        }
+        for number in 0..500 {
+            assert!(found(&kept, number, 60).is_some());
+        }
         check(&kept);
     }
 
