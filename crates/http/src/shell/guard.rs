@@ -5,6 +5,8 @@
 //! from the first byte of a head to the call of the service the header clock (which no further byte moves),
 //! and whenever a write makes no progress the write clock. What hyper writes before the service was called is
 //! a refusal with an empty body: it is taken down here and said properly when the connection ends.
+//!
+//! Long, because all of it is one state that reads, writes and clocks share.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
