@@ -69,9 +69,7 @@ pub fn prefix_key(raw: &str) -> String {
 /// The problem in words that follow the place or the name of the member.
 pub fn free_text(raw: &str, max_chars: usize) -> Result<(), String> {
     // Nearly always there is nothing to look for.
-    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
-    // All of it is looked at, many bytes at once, instead of one after the other up to the first that is not.
-    if raw.len() <= max_chars && raw.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+    if raw.len() <= max_chars && is_free_of_control(raw) {
         return Ok(());
     }
     let chars = raw.chars().count();
@@ -95,7 +93,18 @@ pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
     const { ComposingNormalizer::new_nfc() }.normalize(text)
 }
 
+/// Whether no character can be a control character, by the bytes alone. Those of U+0080 to U+009F begin with 0xC2, as other
+/// characters of Latin-1 do, which are not told apart here.
+fn is_free_of_control(text: &str) -> bool {
+    let is_free = |byte: u8| (byte >= b' ') & (byte != 0x7f) & (byte != 0xc2);
+    // All of it is looked at, many bytes at once, instead of one after the other up to the first that is not.
+    text.bytes().fold(true, |free, byte| free & is_free(byte))
+}
+
 fn refuse_control(text: &str, allowed: impl Fn(char) -> bool) -> Result<(), String> {
+    if is_free_of_control(text) {
+        return Ok(());
+    }
     let found = text
         .chars()
         .enumerate()
@@ -318,6 +327,13 @@ mod tests {
         #[test]
         fn trimmed_is_what_unicode_trims(raw in "[ \\t\\n\u{85}\u{a0}\u{2003}a\u{e9}]{0,5}|\\PC{0,5}") {
             prop_assert_eq!(trimmed(&raw), raw.trim());
+        }
+
+        #[test]
+        fn control_characters_are_found_in_bytes(text in "[a\u{0}-\u{20}\u{7e}-\u{a1}\u{c2}]{0,40}|\\PC{0,40}") {
+            let is_of_latin_1 = |character: char| ('\u{80}'..='\u{bf}').contains(&character);
+            let expected = !text.chars().any(|character| character.is_control() || is_of_latin_1(character));
+            prop_assert_eq!(is_free_of_control(&text), expected);
         }
 
         #[test]

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use guildhall_domain::json::{At, Members, Node, Stream};
+use guildhall_domain::field::FieldTexts;
+use guildhall_domain::json::{At, Canonical, Members, Node, Stream};
 use guildhall_domain::{Excerpt, Rejection, text};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ pub trait In: Sized + Schema {
 
     /// Reads it as it comes, where it is as it should be and all is known of it; `None` means that [`In::read`] is to be asked.
     /// What it makes is what that makes of the same text.
-    fn take(stream: &mut Stream<'_>) -> Option<Self>;
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self>;
 
     /// What an absent member means; `None` where it must be present.
     fn absent() -> Option<Self> {
@@ -112,7 +113,7 @@ impl In for String {
         }
     }
 
-    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self> {
         stream.text().map(Cow::into_owned)
     }
 }
@@ -217,7 +218,7 @@ impl<T: In> In for Option<T> {
         }
     }
 
-    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self> {
         match stream.null() {
             true => Some(None),
             false => T::take(stream).map(Some),
@@ -266,16 +267,39 @@ impl<T: In> In for Vec<T> {
         }
     }
 
-    fn take(stream: &mut Stream<'_>) -> Option<Self> {
-        // Objects come in dozens, and texts mostly alone.
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self> {
+        // Objects come in dozens, and texts alone or a few together.
         let room = if size_of::<T>() > size_of::<String>() {
             12
         } else {
-            1
+            4
         };
         let mut all = Vec::with_capacity(room);
         stream.array(|stream| {
             all.push(T::take(stream)?);
+            Some(())
+        })?;
+        Some(all)
+    }
+}
+
+impl Schema for FieldTexts {
+    fn schema(all: &mut Schemas) -> Value {
+        Vec::<String>::schema(all)
+    }
+}
+
+impl In for FieldTexts {
+    const EXPECTED: &'static str = Vec::<String>::EXPECTED;
+
+    fn read(node: &Node<'_>, at: &At<'_>) -> Result<Self, Rejection> {
+        Vec::read(node, at).map(Self::from_vec)
+    }
+
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self> {
+        let mut all = Self::new();
+        stream.array(|stream| {
+            all.push(String::take(stream)?);
             Some(())
         })?;
         Some(all)
@@ -311,7 +335,9 @@ macro_rules! body {
                 Ok(Self { $( $field: crate::wire::member(members, at, $member)? ),* })
             }
 
-            fn take(stream: &mut guildhall_domain::json::Stream<'_>) -> Option<Self> {
+            fn take<C: guildhall_domain::json::Canonical>(
+                stream: &mut guildhall_domain::json::Stream<'_, C>,
+            ) -> Option<Self> {
                 $( let mut $field: Option<$type> = None; )*
                 stream.object(&[$( $member ),*], |stream, name| {
                     match name {

@@ -66,7 +66,7 @@ fn patched(
     let mut new = old.clone();
     for detail in details {
         if let Some(definition) = definitions.find(&detail.name) {
-            new.set(definition.id, checked.get(definition.id).to_vec());
+            new.set(definition.id, checked.get(definition.id));
         }
     }
     Ok(new)

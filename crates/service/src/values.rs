@@ -1,6 +1,6 @@
 //! Setting one detail value of an organization, a customer or an entitlement: written once.
 
-use guildhall_domain::field::{Definition, EntityKind, Values};
+use guildhall_domain::field::{Definition, EntityKind, FieldTexts, Values};
 use guildhall_domain::{Caller, OrganizationId, Rejection, Thing, limits};
 use guildhall_storage::{ReadTx, StoreError, WriteTx};
 
@@ -25,7 +25,7 @@ pub struct ValueOf {
     /// The field.
     pub definition: Definition,
     /// Its values, in their stored form.
-    pub values: Vec<String>,
+    pub values: FieldTexts,
 }
 
 impl Target {

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
+use guildhall_domain::field::FieldTexts;
 use guildhall_domain::{Definition, Definitions, EntityKind, FieldId, Values, value_key};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
@@ -29,7 +30,7 @@ pub(crate) fn to_text(values: &Values) -> Result<String, StoreError> {
 
 /// The values of a row.
 pub(crate) fn from_text(text: &str) -> Result<Values, StoreError> {
-    fields(text).map(Values::from_iter)
+    fields::<FieldTexts>(text).map(Values::from_iter)
 }
 
 /// The fields that a text has values of, and their values.

@@ -373,7 +373,7 @@ mod tests {
             for (definition, (name, values)) in definitions.iter().zip(&organization.details) {
                 assert_eq!(definition.name, *name);
                 let checked = definition.check(values, PhoneFormat::E164).unwrap();
-                assert_eq!(checked, *values, "{name}");
+                assert_eq!(*checked, **values, "{name}");
             }
         }
     }

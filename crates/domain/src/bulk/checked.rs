@@ -1,7 +1,7 @@
 //! What of an item can be decided before its turn: its values, from the definitions alone. They are checked where nobody
 //! waits, and taken where the item is decided if the definitions are still the same.
 
-use crate::field::{Definitions, PhoneFormat, Values};
+use crate::field::{Definitions, FieldTexts, PhoneFormat, Values};
 use crate::id::FieldId;
 
 use super::{Edit, Item};
@@ -9,7 +9,7 @@ use super::{Edit, Item};
 /// The fields and stored values of an item's details, by their places; nothing for one that is refused, which is checked again
 /// where it is decided, for its words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked(Vec<Option<(FieldId, Vec<String>)>>);
+pub struct Checked(Vec<Option<(FieldId, FieldTexts)>>);
 
 impl Checked {
     /// Those of an item. None of one that removes values.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::entity::{Customer, Entity, Organization};
-use crate::field::{Definition, FieldType, Values};
+use crate::field::{Definition, FieldTexts, FieldType, Values};
 use crate::id::OrganizationId;
 use crate::subject::{Subject, SubjectKind, default_display_name};
 use crate::task::{Failure, OperatedOn, Outcome, Receipt, TaskType};
@@ -278,7 +278,7 @@ impl Facts {
         let old = subject.details().clone();
         for (place, detail) in item.details.iter().enumerate() {
             if let Some((field, values)) = checked.at(place) {
-                subject.details_mut().set(field, values.to_vec());
+                subject.details_mut().set(field, values);
                 continue;
             }
             let checked = find_field(&self.definitions, &detail.name).and_then(|definition| {
@@ -364,7 +364,7 @@ impl Facts {
             let edited = field.and_then(|definition| {
                 let present = subject.details().get(definition.id);
                 let values = edit_values(definition, edit, present, |given| match checked {
-                    Some((_, values)) => Ok(values.to_vec()),
+                    Some((_, values)) => Ok(values.into()),
                     None => definition.check_hinting(given, self.phone, hint),
                 });
                 Ok((definition.id, values.map_err(|e| problem(&e))?))
@@ -388,8 +388,8 @@ fn edit_values(
     definition: &Definition,
     edit: &DetailEdit,
     present: &[String],
-    check: impl Fn(&[String]) -> Result<Vec<String>, Rejection>,
-) -> Result<Vec<String>, Rejection> {
+    check: impl Fn(&[String]) -> Result<FieldTexts, Rejection>,
+) -> Result<FieldTexts, Rejection> {
     let multiple = definition.field_type == FieldType::MultiSelect;
     let given = edit.values.as_deref().unwrap_or_default();
     match edit.operation {
@@ -411,7 +411,7 @@ fn edit_values(
                 .cloned()
                 .collect())
         }
-        Edit::Delete => Ok(Vec::new()),
+        Edit::Delete => Ok(FieldTexts::new()),
     }
 }
 

@@ -94,11 +94,11 @@ fn the_parts_of_an_item_fail_alone() {
     upsert.details = vec![
         FieldValues {
             name: "Region".into(),
-            values: vec!["EU".into()],
+            values: vec!["EU".into()].into(),
         },
         FieldValues {
             name: "Nothing".into(),
-            values: vec!["EU".into()],
+            values: vec!["EU".into()].into(),
         },
     ];
     upsert.associated_ids = vec!["qm:a".into(), "qm:no".into(), "qm:a".into()];
@@ -276,7 +276,7 @@ fn items_are_stored_in_the_form_that_they_had() {
     let mut first = item(Manage::Upsert, Some("7"), Some("Acme"));
     first.details = vec![FieldValues {
         name: "Region".into(),
-        values: vec!["EU".into()],
+        values: vec!["EU".into()].into(),
     }];
     first.associated_ids = vec!["qm:a".into()];
     first.product_ids = vec!["p-1".into()];
@@ -357,7 +357,7 @@ fn what_the_form_of_an_item_refuses() {
 fn one_payload_holds_five_thousand_values() {
     let values = |count: usize| FieldValues {
         name: format!("Field {count}"),
-        values: vec!["x".into(); count],
+        values: vec!["x".into(); count].into(),
     };
     for (counts, fits) in [
         ([2_500, 2_499], true),
@@ -369,7 +369,7 @@ fn one_payload_holds_five_thousand_values() {
         let operations = managed.details.iter().map(|detail| DetailEdit {
             operation: Edit::Patch,
             name: detail.name.clone(),
-            values: Some(detail.values.clone()),
+            values: Some(detail.values.to_vec()),
         });
         let edits = DetailsItem {
             id: "1".into(),

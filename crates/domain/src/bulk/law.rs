@@ -272,7 +272,10 @@ fn manage(kind: SubjectKind) -> impl Strategy<Value = Item> {
         move |(operation, id, handle, shown, details, links, products)| {
             let details = details
                 .into_iter()
-                .map(|(name, values)| FieldValues { name, values })
+                .map(|(name, values)| FieldValues {
+                    name,
+                    values: values.into(),
+                })
                 .collect();
             let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
             let item = ManageItem {

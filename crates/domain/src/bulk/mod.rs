@@ -15,7 +15,7 @@ mod names;
 
 use serde::{Deserialize, Serialize};
 
-use crate::field::{Definitions, NewDefinition, PhoneFormat, Values};
+use crate::field::{Definitions, FieldTexts, NewDefinition, PhoneFormat, Values};
 use crate::subject::SubjectKind;
 use crate::{Excerpt, Rejection, limits, text};
 
@@ -99,7 +99,7 @@ pub struct FieldValues {
     /// The field's name.
     pub name: String,
     /// Its values.
-    pub values: Vec<String>,
+    pub values: FieldTexts,
 }
 
 /// A profile or an account to manage, of an organization or a customer: the type of the task says

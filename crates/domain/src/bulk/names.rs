@@ -28,7 +28,7 @@ impl<'n> Names<'n> {
 
     /// Whether the name is a new one.
     pub(super) fn insert(&mut self, name: &'n str) -> bool {
-        let name = name.trim();
+        let name = text::trimmed(name);
         if self.keys.is_empty() && name.is_ascii() && self.few.len() < FEW {
             let form = form(name);
             let is_new =

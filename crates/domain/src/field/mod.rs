@@ -9,10 +9,12 @@ mod number;
 mod options;
 mod set;
 mod value;
+mod values;
 
 pub use definition::{Definition, NewDefinition, check_edit_shape};
 pub use set::Definitions;
-pub use value::{Values, check_email, value_key};
+pub use value::{check_email, value_key};
+pub use values::{FieldTexts, Values};
 
 /// What detail fields belong to. Each kind has its own set of definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,74 +2,13 @@
 //! key by which a stored value is searched.
 
 use super::number::Decimal;
-use super::{Definition, FieldType, PhoneFormat, options};
+use super::{Definition, FieldTexts, FieldType, PhoneFormat, options};
 use crate::limits::{
     ACCOUNT_ID_CHARS_MAX, EMAIL_CHARS_MAX, NUMBER_CHARS_MAX, TEXT_CHARS_MAX, URL_CHARS_MAX,
     VALUE_KEY_CHARS_MAX,
 };
-use crate::{Excerpt, FieldId, Rejection, text};
+use crate::{Excerpt, Rejection, text};
 use std::collections::HashSet;
-
-/// The values of one entity by field, in the order of the fields' ids; a field without values is absent. A list, since there are
-/// few, and they mostly come in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Values(Vec<(FieldId, Vec<String>)>);
-
-impl Values {
-    /// With room for so many fields.
-    pub fn with_capacity(fields: usize) -> Self {
-        Self(Vec::with_capacity(fields))
-    }
-
-    /// Where a field stands, or would.
-    fn place(&self, field: FieldId) -> Result<usize, usize> {
-        match self.0.last() {
-            Some((last, _)) if *last < field => Err(self.0.len()),
-            _ => self.0.binary_search_by_key(&field, |(field, _)| *field),
-        }
-    }
-
-    /// The values of a field; none when it is unset.
-    pub fn get(&self, field: FieldId) -> &[String] {
-        self.place(field).map_or(&[], |place| &self.0[place].1)
-    }
-
-    /// Replaces the values of a field; none unset it.
-    pub fn set(&mut self, field: FieldId, values: Vec<String>) {
-        match self.place(field) {
-            Ok(place) if values.is_empty() => drop(self.0.remove(place)),
-            Ok(place) => self.0[place].1 = values,
-            Err(_) if values.is_empty() => {}
-            Err(place) => self.0.insert(place, (field, values)),
-        }
-    }
-
-    /// The fields that have values, and their values.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (FieldId, &[String])> {
-        self.0.iter().map(|(field, values)| (*field, values.as_slice()))
-    }
-
-    /// How many fields have values.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether no field has a value.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<(FieldId, Vec<String>)> for Values {
-    fn from_iter<I: IntoIterator<Item = (FieldId, Vec<String>)>>(all: I) -> Self {
-        let all = all.into_iter();
-        let mut values = Self::with_capacity(all.size_hint().0);
-        for (field, of_it) in all {
-            values.set(field, of_it);
-        }
-        values
-    }
-}
 
 /// Up to so many values of a MULTISELECT are looked for one by one.
 const FEW_CHOICES: usize = 8;
@@ -81,7 +20,7 @@ impl Definition {
     /// # Errors
     ///
     /// `Invalid` at `values`, or at `values[1]` of a MULTISELECT.
-    pub fn check(&self, values: &[String], phone: PhoneFormat) -> Result<Vec<String>, Rejection> {
+    pub fn check(&self, values: &[String], phone: PhoneFormat) -> Result<FieldTexts, Rejection> {
         self.check_hinting(values, phone, true)
     }
 
@@ -95,13 +34,13 @@ impl Definition {
         values: &[String],
         phone: PhoneFormat,
         hint: bool,
-    ) -> Result<Vec<String>, Rejection> {
+    ) -> Result<FieldTexts, Rejection> {
         match values {
-            [] => Ok(Vec::new()),
+            [] => Ok(FieldTexts::new()),
             values if self.field_type == FieldType::MultiSelect => self.check_choices(values, hint),
             [value] => self
                 .check_one(value, phone, hint)
-                .map(|stored| vec![stored])
+                .map(|stored| FieldTexts::from_buf([stored]))
                 .map_err(|problem| Rejection::invalid("values", self.complaint(value, &problem))),
             many => Err(Rejection::invalid(
                 "values",
@@ -124,7 +63,7 @@ impl Definition {
         )
     }
 
-    fn check_choices(&self, values: &[String], hint: bool) -> Result<Vec<String>, Rejection> {
+    fn check_choices(&self, values: &[String], hint: bool) -> Result<FieldTexts, Rejection> {
         // A few are looked for one by one: a set of all options takes longer.
         let all = || self.options.iter().map(String::as_str).collect();
         let known: Option<HashSet<&str>> = (values.len() > FEW_CHOICES).then(all);
@@ -137,7 +76,7 @@ impl Definition {
                 .find(|option| *option == choice),
         };
         let mut chosen = HashSet::new();
-        let mut stored: Vec<String> = Vec::with_capacity(values.len().min(self.options.len()));
+        let mut stored = FieldTexts::with_capacity(values.len().min(self.options.len()));
         for (index, value) in values.iter().enumerate() {
             let choice = text::nfc(text::trimmed(value));
             let Some(choice) = find(&choice) else {

@@ -22,7 +22,7 @@ use std::fmt::Write as _;
 
 pub use at::At;
 pub use read::{Fault, parse};
-pub use stream::Stream;
+pub use stream::{Canonical, Stream};
 
 /// One JSON value, as it stood in the document.
 #[derive(Clone, Debug, PartialEq)]

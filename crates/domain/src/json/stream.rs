@@ -8,12 +8,38 @@ use std::borrow::Cow;
 use super::read::Reader;
 use super::write_text;
 
+/// Where what was read is written again as [`super::Node::write_canonical`] writes it: into a text, or nowhere. By its type, so
+/// that who does not want it does not ask at each step.
+pub trait Canonical {
+    /// Whether it is written at all.
+    const IS_WRITTEN: bool;
+
+    /// The text, if there is one.
+    fn text(&mut self) -> Option<&mut String>;
+}
+
+impl Canonical for () {
+    const IS_WRITTEN: bool = false;
+
+    fn text(&mut self) -> Option<&mut String> {
+        None
+    }
+}
+
+impl Canonical for String {
+    const IS_WRITTEN: bool = true;
+
+    fn text(&mut self) -> Option<&mut String> {
+        Some(self)
+    }
+}
+
 /// A document that is read from its beginning to its end. Each step is `None` where something else stands there, which ends
 /// the reading: a part of it may have been stepped over.
-pub struct Stream<'a> {
+pub struct Stream<'a, C = ()> {
     reader: Reader<'a>,
-    /// What was read so far as [`super::Node::write_canonical`] writes it, where that is wanted.
-    canonical: Option<String>,
+    /// What was read so far.
+    canonical: C,
 }
 
 impl<'a> Stream<'a> {
@@ -35,9 +61,11 @@ impl<'a> Stream<'a> {
     /// assert_eq!(sum(b"[1, \"20\"]"), None);
     /// ```
     pub fn document<T>(bytes: &'a [u8], take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        Self::whole(bytes, None, take).map(|(taken, _)| taken)
+        Self::whole(bytes, (), take).map(|(taken, ())| taken)
     }
+}
 
+impl<'a> Stream<'a, String> {
     /// The same, and the document as [`super::Node::write_canonical`] writes it.
     ///
     /// ```
@@ -60,15 +88,12 @@ impl<'a> Stream<'a> {
         bytes: &'a [u8],
         take: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<(T, String)> {
-        let (taken, canonical) = Self::whole(bytes, Some(String::with_capacity(bytes.len())), take)?;
-        Some((taken, canonical.unwrap_or_default()))
+        Self::whole(bytes, String::with_capacity(bytes.len()), take)
     }
+}
 
-    fn whole<T>(
-        bytes: &'a [u8],
-        canonical: Option<String>,
-        take: impl FnOnce(&mut Self) -> Option<T>,
-    ) -> Option<(T, Option<String>)> {
+impl<'a, C: Canonical> Stream<'a, C> {
+    fn whole<T>(bytes: &'a [u8], canonical: C, take: impl FnOnce(&mut Self) -> Option<T>) -> Option<(T, C)> {
         let mut stream = Self {
             reader: Reader::new(simdutf8::basic::from_utf8(bytes).ok()?),
             canonical,
@@ -94,7 +119,7 @@ impl<'a> Stream<'a> {
             let name = match expected.next() {
                 Some(name) if stream.is_next(name) => {
                     stream.reader.position += name.len() + 2;
-                    if let Some(canonical) = &mut stream.canonical {
+                    if let Some(canonical) = stream.canonical.text() {
                         write_text(name, canonical);
                     }
                     Cow::Borrowed(*name)
@@ -103,12 +128,12 @@ impl<'a> Stream<'a> {
             };
             stream.colon()?;
             member(stream, &name)?;
-            if stream.canonical.is_some() {
+            if C::IS_WRITTEN {
                 written.push((name, begins..stream.written()));
             }
             Some(())
         })?;
-        if let Some(canonical) = &mut self.canonical
+        if let Some(canonical) = self.canonical.text()
             && !written.is_sorted_by(|(one, _), (next, _)| one <= next)
         {
             // The order of UTF-8 bytes is the order of code points. Names differ, or they are not taken.
@@ -125,12 +150,12 @@ impl<'a> Stream<'a> {
     }
 
     /// How much is written of the canonical text.
-    fn written(&self) -> usize {
-        self.canonical.as_ref().map_or(0, String::len)
+    fn written(&mut self) -> usize {
+        self.canonical.text().map_or(0, |canonical| canonical.len())
     }
 
     fn write(&mut self, text: &str) {
-        if let Some(canonical) = &mut self.canonical {
+        if let Some(canonical) = self.canonical.text() {
             canonical.push_str(text);
         }
     }
@@ -189,7 +214,7 @@ impl<'a> Stream<'a> {
             Some(b'"') => self.reader.string("a string").ok()?,
             _ => return None,
         };
-        if let Some(canonical) = &mut self.canonical {
+        if let Some(canonical) = self.canonical.text() {
             match &text {
                 // It stood there so, with nothing in it to escape.
                 Cow::Borrowed(text) => canonical.extend(["\"", text, "\""]),

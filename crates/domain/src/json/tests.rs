@@ -383,10 +383,10 @@ fn first_other(bytes: &[u8]) -> Option<usize> {
 
 #[test]
 fn each_byte_at_each_place_of_a_word_is_found_or_passed() {
-    for place in 0..20 {
+    for place in 0..36 {
         for byte in 0..=u8::MAX {
             for (before, after) in [(b'a', b'"'), (0xff, 0), (b'!', b'!'), (0x80, b'\\'), (b'#', b' ')] {
-                let mut bytes = [before; 21];
+                let mut bytes = [before; 37];
                 bytes[place] = byte;
                 bytes[place + 1..].fill(after);
                 assert_eq!(string::plain_length(&bytes), first_other(&bytes), "{bytes:?}");

@@ -42,7 +42,7 @@ fn row(field_type: FieldType, values: &[&str]) -> Organization {
     let mut details = Values::default();
     details.set(
         id_of(field_type),
-        values.iter().map(|value| (*value).to_owned()).collect(),
+        values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>(),
     );
     Organization {
         id: OrganizationId(1),

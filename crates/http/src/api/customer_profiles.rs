@@ -1,7 +1,7 @@
 //! Customer profiles (docs/api.md, "Customer profiles").
 
 use guildhall_domain::bulk::FieldValues;
-use guildhall_domain::json::{At, Node, Stream};
+use guildhall_domain::json::{At, Canonical, Node, Stream};
 use guildhall_domain::{Rejection, SubjectKind};
 use guildhall_service::{NewAccount, NewProfile, NewSubject, Profile};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ impl In for OrganizationIdText {
         }
     }
 
-    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self> {
         stream.text_or_number().map(|id| Self(id.into_owned()))
     }
 }

@@ -1,7 +1,8 @@
 //! Organization profiles (docs/api.md, "Organization profiles"), and what those of customers share with them.
 
 use guildhall_domain::bulk::FieldValues;
-use guildhall_domain::json::{At, Node, Stream};
+use guildhall_domain::field::FieldTexts;
+use guildhall_domain::json::{At, Canonical, Node, Stream};
 use guildhall_domain::{Rejection, SubjectKind};
 use guildhall_service::{Links, NewProfile, NewSubject, Profile, Seen};
 use serde_json::Value;
@@ -24,7 +25,7 @@ body! {
         /// The field's name.
         "name" name: String,
         /// Its values, an array of strings for every type.
-        "values" values: Vec<String>,
+        "values" values: FieldTexts,
     }
 }
 
@@ -47,7 +48,7 @@ impl In for FieldValues {
         ProfileDetailFieldValueRequest::read(node, at).map(Self::from)
     }
 
-    fn take(stream: &mut Stream<'_>) -> Option<Self> {
+    fn take<C: Canonical>(stream: &mut Stream<'_, C>) -> Option<Self> {
         ProfileDetailFieldValueRequest::take(stream).map(Self::from)
     }
 }

@@ -94,7 +94,7 @@ async fn what_was_rolled_back_is_not_remembered() {
         let new = NewProfile {
             details: vec![FieldValues {
                 name: "Rolled back".into(),
-                values: texts(&["x"]),
+                values: texts(&["x"]).into(),
             }],
             ..NewProfile::bare(NewSubject::Organization(format!("Acme {stamp}")))
         };

@@ -741,7 +741,7 @@ async fn bad_questions_are_refused() {
 fn details(name: &str, values: &[&str]) -> Option<Vec<FieldValues>> {
     Some(vec![FieldValues {
         name: name.to_owned(),
-        values: texts(values),
+        values: texts(values).into(),
     }])
 }
 

@@ -356,7 +356,10 @@ impl Run {
             details: pairs
                 .iter()
                 .cloned()
-                .map(|(name, values)| FieldValues { name, values })
+                .map(|(name, values)| FieldValues {
+                    name,
+                    values: values.into(),
+                })
                 .collect(),
             associated_ids: customers.clone(),
             product_ids: products.clone(),

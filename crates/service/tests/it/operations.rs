@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use guildhall_domain::field::EntityKind;
+use guildhall_domain::field::{EntityKind, FieldTexts};
 use guildhall_domain::{OrganizationId, Rejection, SubjectKind, Thing};
 use guildhall_service::{Error, FieldValues, Links, NewAccount, NewProfile, NewSubject, Target};
 
@@ -204,7 +204,7 @@ async fn profiles_are_all_or_nothing() {
     );
     let value = |name: &str, value: &str| FieldValues {
         name: name.into(),
-        values: texts(&[value]),
+        values: texts(&[value]).into(),
     };
     let good = NewProfile {
         subject: NewSubject::Organization("Acme".into()),
@@ -229,7 +229,7 @@ async fn profiles_are_all_or_nothing() {
             "Did you mean \"Region\"",
         ),
         (
-            change(|p| p.details[0].values = vec!["eu".into()]),
+            change(|p| p.details[0].values = vec!["eu".into()].into()),
             "details[0].values",
             "Did you mean \"EU\"",
         ),
@@ -509,9 +509,9 @@ async fn fields_and_values() {
     };
     assert_eq!(
         set("tags", &["Two", "One", "Two"]).await,
-        Ok(texts(&["Two", "One"]))
+        Ok(texts(&["Two", "One"]).into())
     );
-    assert_eq!(set(" SIZE ", &[" +1.50 "]).await, Ok(texts(&["+1.50"])));
+    assert_eq!(set(" SIZE ", &[" +1.50 "]).await, Ok(texts(&["+1.50"]).into()));
     assert_invalid(set("Size", &["1", "2"]).await, "values", "takes one value");
     assert_invalid(set("Size", &["much"]).await, "values", "not a number");
     assert_invalid(
@@ -520,7 +520,7 @@ async fn fields_and_values() {
         "not one of its options",
     );
     assert_not_found(set("Sise", &["1"]).await, Thing::DetailField);
-    assert_eq!(set("Size", &[]).await, Ok(vec![]));
+    assert_eq!(set("Size", &[]).await, Ok(FieldTexts::new()));
     for (target, thing) in [
         (Target::Organization("9".into()), Thing::Organization),
         (Target::Customer("nobody".into()), Thing::Customer),

@@ -98,7 +98,7 @@ impl World {
     fn profile(&self, name: &str, size: usize) -> NewProfile {
         let detail = |number| FieldValues {
             name: format!("Field {number}"),
-            values: vec!["x".to_owned()],
+            values: vec!["x".to_owned()].into(),
         };
         NewProfile {
             subject: NewSubject::Organization(name.to_owned()),
@@ -265,7 +265,7 @@ async fn a_chunk_of_changes_is_written_set_by_set() {
         let item = |number| {
             let mut profile = world.profile("", 3);
             for detail in &mut profile.details {
-                detail.values = vec![value.to_owned()];
+                detail.values = vec![value.to_owned()].into();
             }
             Item::Manage(ManageItem {
                 operation: Manage::Upsert,

@@ -41,7 +41,7 @@ async fn world() -> (Arc<World>, String, String) {
 fn profile(kind: SubjectKind, name: &str, associated: &str, product: &str) -> NewProfile {
     let detail = |name: &str, value: &str| FieldValues {
         name: name.into(),
-        values: texts(&[value]),
+        values: texts(&[value]).into(),
     };
     NewProfile {
         subject: subject(kind, name),
@@ -112,7 +112,7 @@ async fn each_of_many_is_answered_as_if_it_were_alone() {
             match number % 10 {
                 // Again the name of the one before.
                 3 => new.subject = subject(kind, &format!("{kind:?} {}", number - 1).to_uppercase()),
-                5 => new.details[0].values = texts(&["Mars"]),
+                5 => new.details[0].values = texts(&["Mars"]).into(),
                 6 => new.associated_ids.push(none.into()),
                 7 => new.product_ids.push("no-product".into()),
                 8 => new = NewProfile::bare(new.subject),

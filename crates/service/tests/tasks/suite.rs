@@ -87,7 +87,7 @@ fn random_item(random: &SeededRandom, world: &World, kind: SubjectKind) -> Item 
     {
         details.push(FieldValues {
             name: name.into(),
-            values: values(random),
+            values: values(random).into(),
         });
     }
     let is_customer = kind == SubjectKind::Customer;

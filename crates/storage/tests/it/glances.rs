@@ -9,7 +9,7 @@ use crate::transactions::add;
 
 fn read(details: &StoredValues) -> Values {
     let fields = details.fields().unwrap();
-    let read = |texts: &str| serde_json::from_str(texts).unwrap();
+    let read = |texts: &str| serde_json::from_str::<Vec<String>>(texts).unwrap();
     fields
         .iter()
         .map(|(id, texts)| (*id, read(texts.get())))

@@ -96,7 +96,7 @@ pub fn values(pairs: &[(i64, &[&str])]) -> Values {
     for (id, texts) in pairs {
         values.set(
             FieldId(*id),
-            texts.iter().map(|text| (*text).to_owned()).collect(),
+            texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(),
         );
     }
     values
