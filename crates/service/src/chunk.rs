@@ -2,7 +2,6 @@
 //! transaction that an outdated worker cannot commit.
 
 use std::ops::Range;
-use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{join, join_all};
@@ -10,8 +9,8 @@ use guildhall_domain::bulk::{Change, Checked, Decision, Facts, Item, Need};
 use guildhall_domain::field::{Definition, Definitions, NewDefinition};
 use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{Entity, FieldId, SubjectKind, TenantId, Timestamp};
-use guildhall_storage::{Counter, StoreError, ValuesAhead, WriteTx};
-use tokio::sync::Notify;
+use guildhall_storage::{ChunkMark, Counter, StoreError, ValuesAhead, WriteTx};
+use tokio::sync::watch;
 
 use crate::Service;
 use crate::accounts::customer_id;
@@ -30,19 +29,26 @@ pub(crate) struct Chunk {
     pub(crate) lease_until: Timestamp,
     /// Report the items as failed with these words instead of running them.
     pub(crate) refuse: Option<String>,
-    /// Where it stands to another chunk of the task that is run at the same time.
+    /// Where it stands to other chunks of the tenant that are run at the same time.
     pub(crate) order: Order,
 }
 
-/// Where a chunk stands to another of the same task.
+/// Where a chunk stands to others of the same tenant.
+#[derive(Clone, Default)]
+pub(crate) struct Order {
+    /// The one before it.
+    behind: Option<Behind>,
+    /// Tells the one behind it when this one holds all that it rests on, or that it has ended.
+    holds: Option<Arc<watch::Sender<bool>>>,
+}
+
+/// The chunk before another one, which does not depend on what that one comes to, but counts only if that one does.
 #[derive(Clone)]
-pub(crate) enum Order {
-    /// There is none.
-    Alone,
-    /// It comes first, and says when it holds all that it rests on.
-    Before(Arc<Notify>),
-    /// What it comes to does not depend on the one before it, but it counts only if that one does.
-    Behind,
+struct Behind {
+    holds: watch::Receiver<bool>,
+    mark: ChunkMark,
+    /// The task that it ends, where that is another one.
+    ends: Option<String>,
 }
 
 /// Numbers that were taken before the transaction, and how many of them it used.
@@ -101,22 +107,37 @@ impl Chunk {
     async fn pass(&self, tx: &mut WriteTx<'_>) -> Result<(), ChunkError> {
         let (from, to) = (count(self.range.start), count(self.range.end));
         let (id, epoch, until) = (&self.task_id, self.epoch, self.lease_until);
-        let passed = match self.order {
-            Order::Alone | Order::Before(_) => tx.advance_task(id, epoch, from, to, until).await?,
-            Order::Behind => tx.advance_task_behind(id, epoch, from, to, until).await?,
-        };
+        if let Some(behind) = &self.order.behind {
+            tx.await_chunk(behind.mark).await?;
+            if let Some(other) = &behind.ends
+                && !tx.has_task_ended(other).await?
+            {
+                return Err(ChunkError::Lost);
+            }
+        }
+        let passed = tx.advance_task(id, epoch, from, to, until).await?;
         passed.then_some(()).ok_or(ChunkError::Lost)
+    }
+
+    fn mark(&self) -> ChunkMark {
+        ChunkMark::of(&self.task_id, count(self.range.start))
+    }
+
+    /// Whether the task ends with it.
+    pub(crate) fn is_last(&self) -> bool {
+        self.range.end == self.items.len()
     }
 
     /// Whether it may be begun before it is known whether `before`, a chunk before it, is stored.
     pub(crate) fn may_follow_at_once(&self, before: &Self) -> bool {
         let is_run = |chunk: &Self| chunk.refuse.is_none() && !chunk.task_type.defines();
-        is_run(self) && is_run(before) && self.need.is_independent_of(&before.need)
+        let is_of_its_kind = self.need.kind == before.need.kind;
+        is_run(self) && is_run(before) && is_of_its_kind && self.need.is_independent_of(&before.need)
     }
 }
 
 impl Service {
-    /// Runs these chunks of a task, of which each follows on the one before it, so that nobody waits between two of them; how
+    /// Runs these chunks of a tenant, of which each follows on the one before it, so that nobody waits between two of them; how
     /// each went that was run. One that is not stored takes those behind it along: of them nothing is said, and they are
     /// not stored either.
     pub(crate) async fn run_chunks(
@@ -124,21 +145,9 @@ impl Service {
         tenant: TenantId,
         chunks: Vec<Chunk>,
     ) -> Vec<Result<bool, ChunkError>> {
-        match self.store.is_for_one_server() {
-            true => self.run_in_line(tenant, chunks).await,
-            false => self.run_beside(tenant, chunks).await,
-        }
-    }
-
-    /// Has all of them wait for the writer at once, which runs one after the other.
-    async fn run_in_line(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        chunks: Vec<Chunk>,
-    ) -> Vec<Result<bool, ChunkError>> {
         // Before any of them waits: who waits for numbers would fall behind.
         let (mut numbered, mut failed) = (Vec::new(), None);
-        for chunk in chunks {
+        for chunk in self.in_order(chunks) {
             match self.number(tenant, &chunk.need).await {
                 Ok(numbers) => numbered.push((chunk, numbers)),
                 Err(error) => {
@@ -147,6 +156,7 @@ impl Service {
                 }
             }
         }
+        let are_last: Vec<bool> = numbered.iter().map(|(chunk, _)| chunk.is_last()).collect();
         let runs = numbered
             .into_iter()
             .map(|(chunk, numbers)| self.run_numbered(tenant, chunk, numbers));
@@ -155,46 +165,46 @@ impl Service {
         for ran in ran.iter().rev().flatten() {
             self.give_back(tenant, ran).await;
         }
-        let went = ran.into_iter().map(|ran| ran.map(|ran| ran.is_last));
-        let mut is_stored = true;
-        went.chain(failed)
-            .take_while(|one| std::mem::replace(&mut is_stored, one.is_ok()))
-            .collect()
+        // One that is stored was behind those before it, even where nobody knows what became of them.
+        let stored = ran.iter().rposition(Result::is_ok).map_or(0, |last| last + 1);
+        let mut went: Vec<Result<bool, ChunkError>> = are_last.into_iter().take(stored).map(Ok).collect();
+        let next = ran
+            .into_iter()
+            .map(|ran| ran.map(|ran| ran.is_last))
+            .chain(failed)
+            .nth(stored);
+        match next {
+            // As seen from behind, one that is not stored is a lost task: what is true the next claim says.
+            Some(Err(ChunkError::Lost)) if stored > 0 => {}
+            next => went.extend(next),
+        }
+        went
     }
 
-    /// Runs the second one as soon as the first one holds what it rests on: while one is stored the other is
-    /// decided, and the database has two processors for them. A third one is not run.
-    async fn run_beside(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        chunks: Vec<Chunk>,
-    ) -> Vec<Result<bool, ChunkError>> {
-        let mut chunks = chunks.into_iter();
-        let (first, second) = (chunks.next(), chunks.next());
-        let Some(mut first) = first else { return Vec::new() };
-        let Some(mut second) = second else {
-            return vec![self.run_chunk(tenant, first).await];
-        };
-        let holds = Arc::new(Notify::new());
-        first.order = Order::Before(Arc::clone(&holds));
-        second.order = Order::Behind;
-        let mut first = pin!(self.run_chunk(tenant, first));
-        tokio::select! {
-            biased;
-            // It failed before it held anything.
-            first = &mut first => vec![first],
-            () = holds.notified() => {
-                let (first, second) = join(first, self.run_chunk(tenant, second)).await;
-                match second {
-                    // Only then can the second one be stored, even where nobody knows what became of the first.
-                    Ok(_) => vec![Ok(false), second],
-                    // As seen from behind, a first one that is not stored yet is a lost task: what is true the next claim says.
-                    Err(ChunkError::Lost) => vec![first],
-                    Err(_) if first.is_ok() => vec![first, second],
-                    Err(_) => vec![first],
-                }
-            }
+    /// On SQLite all wait for the writer at once, which runs one after the other. Elsewhere each is begun as soon as the one before
+    /// it holds what it rests on: while one is stored others are decided, and the database has two processors for them.
+    fn in_order(&self, mut chunks: Vec<Chunk>) -> Vec<Chunk> {
+        if self.store.is_for_one_server() || chunks.len() < 2 {
+            return chunks;
         }
+        let mut before: Option<Behind> = None;
+        for chunk in &mut chunks {
+            let (tells, holds) = watch::channel(false);
+            let behind = before.map(|behind| Behind {
+                ends: behind.ends.filter(|ended| *ended != chunk.task_id),
+                ..behind
+            });
+            before = Some(Behind {
+                holds,
+                mark: chunk.mark(),
+                ends: Some(chunk.task_id.clone()),
+            });
+            chunk.order = Order {
+                behind,
+                holds: Some(Arc::new(tells)),
+            };
+        }
+        chunks
     }
 
     /// Runs a chunk: all of it, or nothing. Returns whether the task is finished.
@@ -234,11 +244,16 @@ impl Service {
         numbered: Numbered,
     ) -> Result<Ran, ChunkError> {
         let need = Arc::clone(&chunk.need);
-        let is_last = chunk.range.end == chunk.items.len();
+        let is_last = chunk.is_last();
         let ready = match chunk.refuse {
             Some(_) => None,
             None => self.make_ready(tenant, need.kind, &chunk.items[chunk.range.clone()]),
         };
+        // It locks nothing before that: who waits here, outside the database, must be in nobody's way there.
+        if let Some(mut behind) = chunk.order.behind.clone() {
+            let holds = behind.holds.wait_for(|holds| *holds).await;
+            holds.map_err(|_| ChunkError::Lost)?;
+        }
         let service = Arc::clone(self);
         let used = self
             .store
@@ -291,7 +306,10 @@ impl Service {
         mut numbered: Numbered,
     ) -> Result<Numbered, ChunkError> {
         let from = count(chunk.range.start);
-        let is_behind = matches!(chunk.order, Order::Behind);
+        let is_behind = chunk.order.behind.is_some();
+        if chunk.order.holds.is_some() {
+            tx.mark_chunk(chunk.mark()).await?;
+        }
         // The fence comes first: whoever lost the task does no work on it.
         if !is_behind {
             chunk.pass(tx).await?;
@@ -317,7 +335,7 @@ impl Service {
         for (item, decision) in (from..).zip(&decisions) {
             tx.insert_receipt(&chunk.task_id, item, &decision.receipt).await?;
         }
-        match chunk.range.end == chunk.items.len() {
+        match chunk.is_last() {
             true => tx.finish_task(&chunk.task_id, TaskStatus::Finished, now).await?,
             false => tx.touch_task(&chunk.task_id, now).await?,
         }
@@ -337,8 +355,8 @@ impl Service {
         let definitions = self.definitions.get(tx, need.kind.fields()).await?;
         let taken = numbered.subjects.0..numbered.subjects.1;
         let mut facts = tx.load_facts(need, taken.clone()).await?;
-        if let Order::Before(holds) = &chunk.order {
-            holds.notify_one();
+        if let Some(holds) = &chunk.order.holds {
+            holds.send_replace(true);
         }
         facts.definitions = Arc::clone(&definitions);
         facts.phone = self.settings.phone_format;

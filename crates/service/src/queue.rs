@@ -92,11 +92,10 @@ impl Queue {
         chosen
     }
 
-    /// The task of a tenant that comes behind this one, which is the oldest.
-    pub(crate) fn behind(&self, tenant: TenantId, id: &str) -> Option<&Queued> {
-        let mut tasks = self.tasks.get(&tenant)?.iter();
-        tasks.next().filter(|first| first.id == id)?;
-        tasks.next()
+    /// The tasks of a tenant that come behind this one, if it is among them.
+    pub(crate) fn behind(&self, tenant: TenantId, id: &str) -> impl Iterator<Item = &Queued> {
+        let tasks = self.tasks.get(&tenant).into_iter().flatten();
+        tasks.skip_while(move |task| task.id != id).skip(1)
     }
 
     /// Takes a task out: it is done, or somebody else's.

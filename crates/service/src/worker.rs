@@ -36,8 +36,11 @@ const REST: Duration = Duration::from_secs(1);
 const CHUNK_ITEMS: usize = 50;
 /// Work in one chunk at most, in parts of items (`Item::weight`); one item always fits.
 const CHUNK_WEIGHT: usize = 1_000;
-/// Chunks of a task that are run at the same time where the database works at several units of a tenant.
-const CHUNKS_BESIDE: usize = 2;
+/// Chunks of a tenant that are run at the same time where the database works at several units of a tenant: of one task, or the
+/// last of one and the first ones of the next. As long as only one tenant has tasks.
+const CHUNKS_BESIDE: usize = 4;
+/// The same where others have, too.
+const CHUNKS_BESIDE_OTHERS: usize = 2;
 /// Chunks of a task that stand in line for the one writer elsewhere, as long as only one tenant has tasks.
 const CHUNKS_IN_LINE: usize = 3;
 /// Tenants of which a chunk is run at the same time: while one is committed others are made ready, and on SQLite
@@ -123,9 +126,9 @@ impl Worker {
         self.advance(tenants, 1).await
     }
 
-    /// Does as much as a server does at a time, for some tenants at once: two or three chunks of a task, and, where the database
-    /// works at several units of a tenant at the same time, the claim of the task that is next when it is done. Elsewhere the
-    /// tenant's next chunk would wait at once, and everybody for one chunk more.
+    /// Does as much as a server does at a time, for some tenants at once: some chunks of a task, and, where the database works at
+    /// several units of a tenant at the same time, those of the next task beside its last one, and the claims of tasks whose turn is
+    /// about to come. Elsewhere the tenant's next chunk would wait at once, and everybody for one chunk more.
     pub async fn stride(&mut self) -> Result<Step, Error> {
         self.advance(TENANTS_AT_ONCE, self.chunks_at_once()).await
     }
@@ -156,10 +159,11 @@ impl Worker {
         }
         self.claim_all(&tasks).await?;
         let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
-        // Those of several tenants share commits anyway, and whose turn is next would wait for all of them.
-        let chunks = match self.queue.tenants() > 1 && !self.works_at_several {
-            true => 1,
-            false => chunks,
+        let chunks = match (self.queue.tenants() > 1, self.works_at_several) {
+            // Those of several tenants share commits anyway, and whose turn is next would wait for all of them.
+            (true, false) => 1,
+            (true, true) => chunks.min(CHUNKS_BESIDE_OTHERS),
+            (false, _) => chunks,
         };
         self.work(&places, chunks).await?;
         Ok(Step::Worked)
@@ -334,39 +338,37 @@ impl Worker {
     /// Runs so many chunks at most of each of these claimed tasks, and ends those that have become too old. With more than one
     /// it may claim what comes behind those that will be done.
     async fn work(&mut self, places: &[Place], at_once: usize) -> Result<(), Error> {
-        let (lease_until, monotonic) = (self.lease_until(), self.service.monotonic());
-        let timeout = self.service.settings.task_timeout;
         let (mut work, mut late) = (Vec::new(), Vec::new());
         for place in places {
             let Some(held) = self.held.get(place) else {
                 continue;
             };
-            match held.age_at_claim + monotonic.saturating_sub(held.claimed) >= timeout {
+            match self.is_late(held) {
                 true => late.push((place, held.epoch)),
-                false => work.push((place, held.chunks(&place.1, at_once, lease_until))),
+                false => work.push((place.0, self.chunks(place, held, at_once))),
             }
         }
         let next: Vec<Queued> = match at_once > 1 && self.works_at_several {
-            true => self.behind(&work),
+            true => self.behind(&work, at_once),
             false => Vec::new(),
         };
         for (place, epoch) in late {
             self.time_out(place.clone(), epoch).await?;
         }
         let service = &self.service;
-        let runs = work.into_iter().map(async |(place, chunks)| {
+        let runs = work.into_iter().map(async |(tenant, chunks)| {
             let of: Vec<_> = chunks
                 .iter()
-                .map(|chunk| (chunk.epoch, chunk.range.clone()))
+                .map(|chunk| ((tenant, chunk.task_id.clone()), chunk.epoch, chunk.range.clone()))
                 .collect();
-            (place, of, service.run_chunks(place.0, chunks).await)
+            (of, service.run_chunks(tenant, chunks).await)
         });
         let claims = next.iter().map(|task| self.claim(task));
         let (went, claims) = join(join_all(runs), join_all(claims)).await;
         let mut failed = self.hold(&next, claims).err();
-        for (place, of, went) in went {
-            for ((epoch, range), outcome) in of.into_iter().zip(went) {
-                if let Err(error) = self.after(place, range, epoch, outcome).await {
+        for (of, went) in went {
+            for ((place, epoch, range), outcome) in of.into_iter().zip(went) {
+                if let Err(error) = self.after(&place, range, epoch, outcome).await {
                     failed = Some(error);
                 }
             }
@@ -374,21 +376,51 @@ impl Worker {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The tasks that come next where these chunks are the last of theirs: of each tenant one, if there is room, and none
-    /// that a server may have died of or that comes behind one.
-    fn behind(&self, work: &[(&Place, Vec<Chunk>)]) -> Vec<Queued> {
-        let is_last = |(_, chunks): &&(&Place, Vec<Chunk>)| {
+    /// So many chunks at most that come next of a tenant: of its oldest task, and, where the database works at several units of a
+    /// tenant at the same time, of those behind it that are held, as long as those before them come to their end.
+    fn chunks(&self, place: &Place, held: &Held, at_once: usize) -> Vec<Chunk> {
+        let lease_until = self.lease_until();
+        let mut chunks = held.chunks(&place.1, at_once, lease_until);
+        if !self.works_at_several || held.is_careful() {
+            return chunks;
+        }
+        for task in self.queue.behind(place.0, &place.1) {
+            let before = chunks.len();
+            let next = self.held.get(&(task.tenant, task.id.clone()));
+            let next = next.filter(|next| !next.is_careful() && !self.is_late(next));
+            if let (Some(next), true) = (next, chunks.last().is_some_and(Chunk::is_last)) {
+                next.add_chunks(&mut chunks, &task.id, at_once, lease_until);
+            }
+            // None is passed over.
+            if chunks.len() == before {
+                break;
+            }
+        }
+        chunks
+    }
+
+    /// The tasks to be claimed now, so that each tenant has so many chunks to be run behind these: each task has one at least. None
+    /// that a server may have died of or that comes behind one, and no more than there is room for.
+    fn behind(&self, work: &[(TenantId, Vec<Chunk>)], at_once: usize) -> Vec<Queued> {
+        let next = work.iter().flat_map(|(tenant, chunks)| {
             let last = chunks.last();
-            last.is_some_and(|last| last.range.end == last.items.len())
-        };
-        let is_careful = |place: &Place| self.held.get(place).is_none_or(Held::is_careful);
-        let next = work
-            .iter()
-            .filter(is_last)
-            .filter(|(place, ..)| !is_careful(place))
-            .filter_map(|(place, ..)| self.queue.behind(place.0, &place.1))
-            .filter(|task| !task.is_left && !self.held.contains_key(&(task.tenant, task.id.clone())));
+            let of = last.and_then(|last| Some((last, self.held.get(&(*tenant, last.task_id.clone()))?)));
+            let of = of.filter(|(_, held)| !held.is_careful());
+            let of = of.map(|(last, held)| {
+                let tasks = self.queue.behind(*tenant, &last.task_id);
+                tasks.take(at_once.saturating_sub(held.chunks_from(last.range.end, at_once)))
+            });
+            let is_new = |task: &&Queued| !self.held.contains_key(&(task.tenant, task.id.clone()));
+            let tasks = of.into_iter().flatten();
+            tasks.take_while(|task| !task.is_left).filter(is_new)
+        });
         next.take(self.room()).cloned().collect()
+    }
+
+    /// Whether a task has become too old.
+    fn is_late(&self, held: &Held) -> bool {
+        let age = held.age_at_claim + self.service.monotonic().saturating_sub(held.claimed);
+        age >= self.service.settings.task_timeout
     }
 
     /// What follows from how a chunk went.
@@ -440,7 +472,7 @@ impl Worker {
             epoch,
             lease_until,
             refuse: Some(words),
-            order: Order::Alone,
+            order: Order::default(),
         };
         match self.service.run_chunk(place.0, chunk).await {
             Ok(false) => held.next_item = item + 1,
@@ -504,27 +536,30 @@ impl Held {
 
     /// So many chunks at most that come next, each of which may be begun before it is known what becomes of those before it.
     fn chunks(&self, task_id: &str, at_once: usize, lease_until: Timestamp) -> Vec<Chunk> {
-        let first = self.chunk(task_id, self.next_item, lease_until);
+        let mut chunks = Vec::with_capacity(at_once);
         let at_once = if self.is_careful() { 1 } else { at_once };
-        let mut chunks = vec![first];
-        while chunks.len() < at_once
-            && let Some(at) = chunks.last().map(|last| last.range.end)
-            && at < self.items.len()
-        {
-            let next = self.chunk(task_id, at, lease_until);
-            if !chunks.iter().all(|before| next.may_follow_at_once(before)) {
-                break;
-            }
-            chunks.push(next);
-        }
+        self.add_chunks(&mut chunks, task_id, at_once, lease_until);
         chunks
     }
 
-    /// The chunk that begins with this item: one item while a worker may have died of it, more otherwise.
-    fn chunk(&self, task_id: &str, from: usize, lease_until: Timestamp) -> Chunk {
-        let poison = self.crashes >= CRASHES_MAX;
+    /// Adds those that come next to others of the tenant, until there are so many, as far as each may be begun before it is known
+    /// what becomes of those before it. The first of all may.
+    fn add_chunks(&self, chunks: &mut Vec<Chunk>, task_id: &str, at_once: usize, lease_until: Timestamp) {
+        let mut from = self.next_item;
+        while chunks.is_empty() || (chunks.len() < at_once && from < self.items.len()) {
+            let next = self.chunk(task_id, from, lease_until);
+            if !chunks.iter().all(|before| next.may_follow_at_once(before)) {
+                break;
+            }
+            from = next.range.end;
+            chunks.push(next);
+        }
+    }
+
+    /// Where the chunk ends that begins with this item: with it while a worker may have died of it, with more otherwise.
+    fn chunk_end(&self, from: usize) -> usize {
         let mut end = from + 1;
-        if !poison && from >= self.careful_until {
+        if self.crashes < CRASHES_MAX && from >= self.careful_until {
             let mut weight = self.items.get(from).map_or(0, Item::weight);
             while end < self.items.len() && end - from < CHUNK_ITEMS {
                 weight += self.items[end].weight();
@@ -534,7 +569,22 @@ impl Held {
                 end += 1;
             }
         }
-        let range = from..end.min(self.items.len());
+        end.min(self.items.len())
+    }
+
+    /// How many chunks there are from this item on, as far as so many.
+    fn chunks_from(&self, mut from: usize, count: usize) -> usize {
+        let mut chunks = 0;
+        while chunks < count && from < self.items.len() {
+            (chunks, from) = (chunks + 1, self.chunk_end(from));
+        }
+        chunks
+    }
+
+    /// The chunk that begins with this item.
+    fn chunk(&self, task_id: &str, from: usize, lease_until: Timestamp) -> Chunk {
+        let poison = self.crashes >= CRASHES_MAX;
+        let range = from..self.chunk_end(from);
         let need = match poison {
             // What is refused without being run needs nothing.
             true => Need::default(),
@@ -549,7 +599,7 @@ impl Held {
             epoch: self.epoch,
             lease_until,
             refuse: poison.then(|| format!("POISON: {CRASHES_MAX} servers died while they ran this item")),
-            order: Order::Alone,
+            order: Order::default(),
         }
     }
 }

@@ -72,7 +72,7 @@ pub use object_writes::{OBJECT_WRITES_KEPT, StandingRow, WriteRow};
 pub use objects::{ObjectId, ObjectRow};
 pub use pending::PENDING_ENTRIES;
 pub use sweep::{SWEEP_ROWS_MAX, Sweep, Swept};
-pub use tasks::{Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
+pub use tasks::{ChunkMark, Claim, ClaimedTask, ItemFilter, ItemRow, NewTask, OpenTask, TaskRow};
 pub use tenants::{Counter, TenantRow};
 pub use tokens::TokenRow;
 pub use tombstones::{Graves, TombstoneOf};

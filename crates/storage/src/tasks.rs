@@ -7,7 +7,7 @@
 use guildhall_domain::task::{Failure, Outcome, Receipt, TaskStatus, TaskType};
 use guildhall_domain::{TenantId, Timestamp};
 
-use crate::driver::Row;
+use crate::driver::{Lock, Part, Row};
 use crate::error::StoreError;
 use crate::tx::{ReadTx, SystemTx, WriteTx};
 use crate::versions::Touched;
@@ -117,6 +117,19 @@ pub struct ItemFilter {
     pub outcome: Option<Outcome>,
     /// Only those with a failed part.
     pub with_failures: bool,
+}
+
+/// What a chunk's transaction is waited for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkMark(i64);
+
+impl ChunkMark {
+    /// That of the chunk of a task that begins with this item. Should two have the same, one waits for the other for nothing.
+    pub fn of(task_id: &str, from: i64) -> Self {
+        const PRIME: i64 = 0x0100_0000_01b3;
+        let mix = |mark: i64, byte: u8| mark.wrapping_mul(PRIME) ^ i64::from(byte);
+        Self(task_id.bytes().fold(from, mix) | i64::MIN)
+    }
 }
 
 fn task(row: &Row<'_>) -> Result<TaskRow, StoreError> {
@@ -383,6 +396,16 @@ impl WriteTx<'_> {
             == 1)
     }
 
+    /// Lets others wait for the end of this transaction, by a number that is theirs and ours alone.
+    pub async fn mark_chunk(&mut self, mark: ChunkMark) -> Result<(), StoreError> {
+        self.take_part(Part::Chunk(mark.0), Lock::Alone).await
+    }
+
+    /// Waits for the end of the transaction with this mark, if there is one, with the next statement that is waited for.
+    pub async fn await_chunk(&mut self, mark: ChunkMark) -> Result<(), StoreError> {
+        self.take_part(Part::Chunk(mark.0), Lock::Shared).await
+    }
+
     /// Moves a task's cursor from one item to another and renews the lease. `false`: the task is
     /// somebody else's now, and whatever this transaction did must be rolled back.
     pub async fn advance_task(
@@ -399,19 +422,13 @@ impl WriteTx<'_> {
         Ok(self.execute_on(Touched::Nothing, SQL, &params).await? == 1)
     }
 
-    /// The same behind a transaction that is about to move the cursor to `from`: it is waited for. Else its change would not
-    /// be seen, nor its lock, since the cursor that is seen stands elsewhere.
-    pub async fn advance_task_behind(
-        &mut self,
-        id: &str,
-        epoch: i64,
-        from: i64,
-        to: i64,
-        until: Timestamp,
-    ) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT next_item FROM task_open WHERE tenant_id = $1 AND task_id = $2 FOR_UPDATE";
-        self.fetch_optional(SQL, &[id.into()], |_| Ok(())).await?;
-        self.advance_task(id, epoch, from, to, until).await
+    /// Whether a task has ended.
+    pub async fn has_task_ended(&mut self, id: &str) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT next_item FROM task_open WHERE tenant_id = $1 AND task_id = $2";
+        Ok(self
+            .fetch_optional(SQL, &[id.into()], |_| Ok(()))
+            .await?
+            .is_none())
     }
 
     /// Records what became of an item.

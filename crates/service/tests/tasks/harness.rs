@@ -145,6 +145,16 @@ impl World {
         }
     }
 
+    /// Has PostgreSQL refuse each organization of this name when it is stored.
+    pub fn refuse_name(&self, name: &str) {
+        let Fresh::Postgres(database) = &self.fresh else {
+            panic!("SQLite adds no constraint to a table");
+        };
+        database.sql(&format!(
+            "ALTER TABLE organization ADD CONSTRAINT refused CHECK (name <> '{name}')"
+        ));
+    }
+
     /// Submits under a new key.
     pub async fn submit(
         &self,

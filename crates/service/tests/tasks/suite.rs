@@ -457,7 +457,7 @@ async fn a_stride_does_several_chunks() {
     let fast = submit(&one).await;
     let mut worker = Worker::new(Arc::clone(&world.service));
     let (first, second) = if fresh::is_on_postgres() {
-        (100, 200)
+        (200, 250)
     } else {
         (150, 200)
     };
@@ -523,10 +523,10 @@ async fn what_was_at_hand_at_a_death_is_run_item_by_item() {
         let task = world.submit(tenant, TaskType::OrganizationProfiles, items).await;
         task.unwrap().id
     };
-    let left = submit(&one, 400).await;
+    let left = submit(&one, 460).await;
     Worker::new(Arc::clone(&world.service)).stride().await.unwrap();
     let (at_once, strides) = if fresh::is_on_postgres() {
-        (100, 2)
+        (200, 2)
     } else {
         (150, 3)
     };
@@ -656,6 +656,176 @@ async fn the_next_task_is_claimed_ahead_unless_a_server_may_die() {
     assert_eq!((done(&tasks).await, epochs().await), (vec![20, 20, 0], vec![0]));
     while worker.stride().await.unwrap() == Step::Worked {}
     assert_eq!(done(&tasks).await, [20, 20, 20]);
+}
+
+/// On PostgreSQL the first chunk of the next task is run beside the last one of the task before it, if it is of its kind and comes
+/// to the same, and never before that one is stored. Of three tasks none is passed over.
+#[tokio::test]
+async fn the_next_task_begins_beside_the_last_chunk_of_the_one_before() {
+    use TaskType::{CustomerProfiles, OrganizationProfiles, Organizations};
+    if !fresh::is_on_postgres() {
+        return;
+    }
+    let new = |from: usize, count| upserts(from + count).split_off(from);
+    let emails = |count| -> Vec<Item> {
+        let named = upserts(count).into_iter().map(|item| match item {
+            Item::Manage(item) => Item::Manage(ManageItem {
+                handle: item
+                    .handle
+                    .map(|name| format!("{}@example.com", name.replace(' ', "."))),
+                ..item
+            }),
+            other => other,
+        });
+        named.collect()
+    };
+    for (first, second, claimed_ahead, stride_by_stride) in [
+        (
+            220,
+            (OrganizationProfiles, new(500, 60)),
+            [1, 1],
+            [[200, 0, 0], [220, 60, 50], [220, 60, 60], [220, 60, 60]],
+        ),
+        (
+            420,
+            (OrganizationProfiles, new(500, 60)),
+            [0, 0],
+            [[200, 0, 0], [400, 0, 0], [420, 60, 50], [420, 60, 60]],
+        ),
+        (
+            20,
+            (Organizations, new(500, 20)),
+            [1, 1],
+            [[20, 0, 0], [20, 20, 60], [20, 20, 60], [20, 20, 60]],
+        ),
+        // Names that the last chunk of the first task has, too.
+        (
+            220,
+            (OrganizationProfiles, new(210, 30)),
+            [1, 1],
+            [[200, 0, 0], [220, 0, 0], [220, 30, 60], [220, 30, 60]],
+        ),
+        // Another kind: neither it nor the one behind it is begun ahead.
+        (
+            220,
+            (CustomerProfiles, emails(20)),
+            [1, 1],
+            [[200, 0, 0], [220, 0, 0], [220, 20, 0], [220, 20, 60]],
+        ),
+    ] {
+        let world = World::new().await;
+        let tenant = world.tenant("t").await;
+        let submit = async |(task_type, items)| {
+            let task = world.submit(&tenant, task_type, items).await;
+            // Ids of one millisecond have no order.
+            world.clock.advance(Duration::from_millis(1));
+            task.unwrap().id
+        };
+        let tasks = [
+            submit((OrganizationProfiles, new(0, first))).await,
+            submit(second).await,
+            submit((OrganizationProfiles, new(600, 60))).await,
+        ];
+        let done = async || {
+            let mut done = Vec::new();
+            for task in &tasks {
+                done.push(world.receipts(&tenant, task).await.len());
+            }
+            done
+        };
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        for (stride, expected) in stride_by_stride.into_iter().enumerate() {
+            worker.stride().await.unwrap();
+            assert_eq!(done().await, expected);
+            if stride == 0 {
+                // As many are claimed as fill the next stride.
+                let open = world.store.system_read(async |tx| tx.open_tasks(10).await);
+                let open: Result<Vec<_>, StoreError> = open.await;
+                let claimed = |id: &String| open.as_ref().unwrap().iter().find(|task| task.id == *id);
+                let claimed = tasks
+                    .each_ref()
+                    .map(|id| claimed(id).map_or(1, |task| task.lease_epoch));
+                assert_eq!(claimed[1..], claimed_ahead);
+            }
+        }
+        for task in &tasks {
+            assert_eq!(world.status(&tenant, task).await, TaskStatus::Finished);
+        }
+        let failed = |(outcome, ..): &harness::Receipt| *outcome == Outcome::Failed;
+        assert!(!world.receipts(&tenant, &tasks[1]).await.iter().any(failed));
+    }
+}
+
+/// Whatever becomes of the last chunk of a task, be it when it reads what it rests on or when it stores what it came to, the next
+/// task is stored behind it only.
+#[tokio::test]
+async fn a_last_chunk_that_fails_takes_the_next_task_along() {
+    let task_type = TaskType::OrganizationProfiles;
+    for when_stored in [false, true] {
+        let world = World::new().await;
+        let tenant = world.tenant("t").await;
+        if when_stored {
+            if !fresh::is_on_postgres() {
+                continue;
+            }
+            world.refuse_name("Organization 210");
+        } else {
+            let made = world.submit(&tenant, task_type, upserts(220)).await;
+            made.unwrap();
+            world.finish(&mut Worker::new(Arc::clone(&world.service))).await;
+            let changed =
+                world.tamper("UPDATE organization SET details = 'broken' WHERE name = 'Organization 210'");
+            assert_eq!(changed, 1);
+        }
+        let first = world.submit(&tenant, task_type, upserts(220)).await.unwrap().id;
+        world.clock.advance(Duration::from_millis(1));
+        let items = upserts(360).split_off(300);
+        let second = world.submit(&tenant, task_type, items).await.unwrap().id;
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        let mut before = 0;
+        while worker.stride().await.unwrap() == Step::Worked {
+            let of_first = world.receipts(&tenant, &first).await.len();
+            let of_second = world.receipts(&tenant, &second).await.len();
+            assert!(of_first == 220 || of_second == 0, "{of_first} and {of_second}");
+            assert!(of_first + of_second >= before);
+            before = of_first + of_second;
+        }
+        assert_eq!(before, 280);
+        let failed = |(outcome, ..): &harness::Receipt| *outcome == Outcome::Failed;
+        let of_first = world.receipts(&tenant, &first).await;
+        let all_failed: Vec<_> = (0..220).filter(|at| failed(&of_first[*at])).collect();
+        assert_eq!(all_failed, [210]);
+        assert!(!world.receipts(&tenant, &second).await.iter().any(failed));
+    }
+}
+
+/// A task that another worker has taken over is not ended by this one, and the next task does not begin.
+#[tokio::test]
+async fn the_task_behind_a_lost_one_does_not_begin() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task_type = TaskType::OrganizationProfiles;
+    let first = world.submit(&tenant, task_type, upserts(220)).await.unwrap().id;
+    world.clock.advance(Duration::from_millis(1));
+    let items = upserts(360).split_off(300);
+    let second = world.submit(&tenant, task_type, items).await.unwrap().id;
+    let mut slow = Worker::new(Arc::clone(&world.service));
+    slow.stride().await.unwrap();
+    let done = world.receipts(&tenant, &first).await.len();
+    let id = first.clone();
+    let claim = world.store.write(tenant.tenant, async move |tx| {
+        let claim = Claim {
+            owner: "another",
+            until: Timestamp(i64::MAX),
+            seen_epoch: 1,
+            chunk_items: 50,
+        };
+        tx.claim_task(&id, claim, Timestamp(0)).await
+    });
+    assert!(claim.await.unwrap().is_some());
+    slow.stride().await.unwrap();
+    assert_eq!(world.receipts(&tenant, &first).await.len(), done);
+    assert_eq!(world.receipts(&tenant, &second).await, []);
 }
 
 /// What a server may have died of is run alone, so that no neighbour is blamed for it.

@@ -158,6 +158,8 @@ pub(crate) enum Part {
     Connection(i64),
     /// The tasks that are submitted.
     Tasks,
+    /// A chunk of a task, by a number that is less than 0.
+    Chunk(i64),
 }
 
 impl Part {
@@ -165,7 +167,7 @@ impl Part {
         match self {
             // Connections count from 1.
             Self::Tasks => 0,
-            Self::Connection(number) => number,
+            Self::Connection(number) | Self::Chunk(number) => number,
         }
     }
 }

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use guildhall_domain::task::TaskType;
+use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{Definitions, EntityKind, FieldId, FieldType, OrganizationId, TenantId};
-use guildhall_storage::{ConnectionRow, Counter, Links, Location, NewTask, Store, StoreError, Sweep};
+use guildhall_storage::{
+    ChunkMark, ConnectionRow, Counter, Links, Location, NewTask, Store, StoreError, Sweep,
+};
 use guildhall_testkit::{Cluster, ClusterOptions, Database};
 use tokio::sync::Notify;
 
@@ -314,6 +316,7 @@ fn a_cursor_that_is_about_to_be_moved_is_waited_for() {
         let inside = meeting.clone();
         let before = tokio::spawn(async move {
             write(&before, one, async move |tx| {
+                tx.mark_chunk(ChunkMark::of("t1", 0)).await?;
                 assert!(tx.advance_task("t1", 0, 0, 50, NOW).await?);
                 tx.share_tenant().await?;
                 inside.meet().await;
@@ -326,7 +329,9 @@ fn a_cursor_that_is_about_to_be_moved_is_waited_for() {
         let behind = tokio::spawn(async move {
             write(&behind, one, async |tx| {
                 tx.share_tenant().await?;
-                assert!(tx.advance_task_behind("t1", 0, 50, 60, NOW).await?);
+                tx.mark_chunk(ChunkMark::of("t1", 50)).await?;
+                tx.await_chunk(ChunkMark::of("t1", 0)).await?;
+                assert!(tx.advance_task("t1", 0, 50, 60, NOW).await?);
                 Ok(())
             })
             .await;
@@ -346,6 +351,58 @@ fn a_cursor_that_is_about_to_be_moved_is_waited_for() {
             database.sql("SELECT task_id, next_item FROM task_open ORDER BY task_id"),
             "t1|60\nt2|0"
         );
+    });
+}
+
+/// Who waits for the chunk that is about to end a task hears what became of that.
+#[test]
+fn whether_a_task_has_ended_is_known_behind_who_ends_it() {
+    runtime().block_on(async {
+        for is_ended in [true, false] {
+            let (database, store, one) = fresh().await;
+            let task = NewTask {
+                id: "t1".to_owned(),
+                task_type: TaskType::OrganizationProfiles,
+                idempotency_key: String::new(),
+                fingerprint: String::new(),
+                submitted_by: String::new(),
+                request: "[]".to_owned(),
+                items: 60,
+            };
+            write(&store, one, async move |tx| tx.insert_task(&task, NOW).await).await;
+            let (meeting, before) = (Meeting::default(), store.clone());
+            let inside = meeting.clone();
+            let before = tokio::spawn(async move {
+                let ended = before.write(one, async move |tx| {
+                    tx.mark_chunk(ChunkMark::of("t1", 0)).await?;
+                    assert!(tx.advance_task("t1", 0, 0, 60, NOW).await?);
+                    tx.finish_task("t1", TaskStatus::Finished, NOW).await?;
+                    assert!(tx.has_task_ended("t1").await?);
+                    inside.meet().await;
+                    match is_ended {
+                        true => Ok(()),
+                        false => Err(StoreError::Failed("refused".into())),
+                    }
+                });
+                assert_eq!(ended.await.is_ok(), is_ended);
+            });
+            meeting.reached.notified().await;
+            let behind = store.clone();
+            let behind = tokio::spawn(async move {
+                write(&behind, one, async move |tx| {
+                    tx.await_chunk(ChunkMark::of("t1", 0)).await?;
+                    assert_eq!(tx.has_task_ended("t1").await?, is_ended);
+                    Ok(())
+                })
+                .await;
+            });
+            const WAITS: &str = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            until(|| database.sql(WAITS) == "1").await;
+            meeting.go_on.notify_one();
+            before.await.unwrap();
+            behind.await.unwrap();
+        }
     });
 }
 

@@ -183,7 +183,8 @@ impl Connection {
     /// Locks a part of a tenant, likewise.
     pub(crate) async fn lock_part(&mut self, tenant: i64, part: Part, lock: Lock) -> Result<(), StoreError> {
         // Keys of two numbers are others than those of one. Where two parts meet in one, they wait for each other: a
-        // transaction locks one part at most, and the tenant before it.
+        // transaction locks one part at most, and the tenant before it; but for chunks, which lock their own first and
+        // that of the one before them last.
         let sql = match lock {
             Lock::Alone => "SELECT pg_advisory_xact_lock(hashint8($1), hashint8($2))",
             Lock::Shared => "SELECT pg_advisory_xact_lock_shared(hashint8($1), hashint8($2))",

@@ -16,8 +16,8 @@ use guildhall_domain::{
 use crate::details::NewValues;
 use crate::glances::Links;
 use crate::{
-    Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, Newcomers, ObjectId, StoreError,
-    Sweep, SystemTx, TokenRow, TombstoneOf, Walk, WriteRow, WriteTx,
+    ChunkMark, Claim, ConnectionRow, Counter, Gather, ItemFilter, Linked, NewTask, Newcomers, ObjectId,
+    StoreError, Sweep, SystemTx, TokenRow, TombstoneOf, Walk, WriteRow, WriteTx,
 };
 
 const NOW: Timestamp = Timestamp(1);
@@ -209,7 +209,10 @@ async fn tasks(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     tx.claim_task("t1", claim, NOW).await?;
     tx.renew_lease("t1", 1, NOW).await?;
     tx.advance_task("t1", 1, 0, 1, NOW).await?;
-    tx.advance_task_behind("t1", 1, 1, 2, NOW).await?;
+    tx.mark_chunk(ChunkMark::of("t1", 1)).await?;
+    tx.await_chunk(ChunkMark::of("t1", 0)).await?;
+    tx.has_task_ended("t1").await?;
+    tx.advance_task("t1", 1, 1, 2, NOW).await?;
     let receipt = Receipt {
         entity_id: "1".into(),
         outcome: Outcome::Created,
