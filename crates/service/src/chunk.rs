@@ -174,8 +174,9 @@ impl Service {
             .chain(failed)
             .nth(stored);
         match next {
-            // As seen from behind, one that is not stored is a lost task: what is true the next claim says.
-            Some(Err(ChunkError::Lost)) if stored > 0 => {}
+            // As seen from behind, one that is not stored is a lost task, and who waits for three others may wait for too long. What
+            // is true the next chunk says, which is this one again.
+            Some(Err(ChunkError::Lost | ChunkError::Store(StoreError::Unavailable(_)))) if stored > 0 => {}
             next => went.extend(next),
         }
         went

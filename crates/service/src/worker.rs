@@ -414,7 +414,8 @@ impl Worker {
             let tasks = of.into_iter().flatten();
             tasks.take_while(|task| !task.is_left).filter(is_new)
         });
-        next.take(self.room()).cloned().collect()
+        // A claim is a transaction beside those of the chunks.
+        next.take(self.room().min(CHUNKS_BESIDE)).cloned().collect()
     }
 
     /// Whether a task has become too old.

@@ -157,7 +157,8 @@ impl ReadTx<'_> {
 
 impl WriteTx<'_> {
     /// Locks the tenant against all others who lock it: for what changes definitions or counts connections.
-    /// Lock order everywhere: the task, the tenant, its parts, organizations, customers, products.
+    /// Lock order everywhere: the task, the tenant, its parts, organizations, customers, products. But chunks of tasks that
+    /// are run beside others lock their own mark first, and those behind another lock the task last.
     pub async fn lock_tenant(&mut self) -> Result<(), StoreError> {
         self.lock(Lock::Alone).await
     }

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use guildhall_domain::bulk::{DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
 use guildhall_domain::task::{Outcome, TaskStatus, TaskType};
-use guildhall_domain::{Rejection, SubjectKind, Timestamp};
+use guildhall_domain::{OrganizationId, Rejection, SubjectKind, Timestamp};
 use guildhall_service::worker::{Step, Worker};
 use guildhall_service::{Error, ItemFilter, Settings};
 use guildhall_storage::{Claim, StoreError};
 use guildhall_testkit::SeededRandom;
 use harness::{World, submission};
+use tokio::sync::Notify;
 
 /// An item that creates or updates the organization of this name.
 fn upsert(name: &str) -> Item {
@@ -799,7 +800,7 @@ async fn a_last_chunk_that_fails_takes_the_next_task_along() {
     }
 }
 
-/// A task that another worker has taken over is not ended by this one, and the next task does not begin.
+/// A task that another worker has taken over is not ended by this one, and what was begun beside it is not stored.
 #[tokio::test]
 async fn the_task_behind_a_lost_one_does_not_begin() {
     let world = World::new().await;
@@ -826,6 +827,41 @@ async fn the_task_behind_a_lost_one_does_not_begin() {
     slow.stride().await.unwrap();
     assert_eq!(world.receipts(&tenant, &first).await.len(), done);
     assert_eq!(world.receipts(&tenant, &second).await, []);
+}
+
+/// A chunk that waits for too long, when others before it were stored, is run again at once: the worker need not rest.
+#[tokio::test]
+async fn a_chunk_that_waits_for_too_long_is_run_again() {
+    if !fresh::is_on_postgres() {
+        return;
+    }
+    let mut world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let made = world.run(&tenant, TaskType::Organizations, upserts(140)).await;
+    let id = OrganizationId(made[110].1.parse().unwrap());
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(140))
+        .await;
+    let task = task.unwrap().id;
+    let (locked, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, tells, waits) = (world.store.clone(), Arc::clone(&locked), Arc::clone(&done));
+    let holder = tokio::spawn(async move {
+        let hold = store.write(tenant.tenant, async move |tx| {
+            tx.lock_organization(id).await?;
+            tells.notify_one();
+            waits.notified().await;
+            Ok::<_, StoreError>(())
+        });
+        hold.await.unwrap();
+    });
+    locked.notified().await;
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    assert_eq!(worker.stride().await.unwrap(), Step::Worked);
+    assert_eq!(world.receipts(&tenant, &task).await.len(), 100);
+    done.notify_one();
+    holder.await.unwrap();
+    while worker.stride().await.unwrap() == Step::Worked {}
+    assert_eq!(world.status(&tenant, &task).await, TaskStatus::Finished);
 }
 
 /// What a server may have died of is run alone, so that no neighbour is blamed for it.
