@@ -1,5 +1,5 @@
 //! Wire types: how JSON comes in and goes out, and what the OpenAPI document says of it. Both come
-//! from one declaration, `body!` or `answer!`, so that they cannot disagree.
+//! from one declaration, `body!` or `answer!`, so that they cannot disagree. Long, because the two macros use what stands beside them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! One chunk of a task's items: facts, decisions, changes, receipts and the cursor, in one
 //! transaction that an outdated worker cannot commit.
+//!
+//! Long, because what is committed together, and in which order, is to be seen in one place.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -6,6 +6,8 @@
 //! another's lease has ended is judged by watching: who has not renewed for nine seconds of our own
 //! clock that never jumps is dead. So no jump of a wall clock, here or there, takes a task from a
 //! worker that lives.
+//!
+//! Long, because what is run beside what, and what is claimed for it, rests on the same few things that are held.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -379,9 +381,10 @@ impl Worker {
     /// So many chunks at most that come next of a tenant: of its oldest task, and, where the database works at several units of a
     /// tenant at the same time, of those behind it that are held, as long as those before them come to their end.
     fn chunks(&self, place: &Place, held: &Held, at_once: usize) -> Vec<Chunk> {
-        let lease_until = self.lease_until();
-        let mut chunks = held.chunks(&place.1, at_once, lease_until);
-        if !self.works_at_several || held.is_careful() {
+        let (mut chunks, lease_until) = (Vec::with_capacity(at_once), self.lease_until());
+        let at_once = if held.is_careful() { 1 } else { at_once };
+        held.add_chunks(&mut chunks, &place.1, at_once, lease_until);
+        if !self.works_at_several {
             return chunks;
         }
         for task in self.queue.behind(place.0, &place.1) {
@@ -402,20 +405,21 @@ impl Worker {
     /// The tasks to be claimed now, so that each tenant has so many chunks to be run behind these: each task has one at least. None
     /// that a server may have died of or that comes behind one, and no more than there is room for.
     fn behind(&self, work: &[(TenantId, Vec<Chunk>)], at_once: usize) -> Vec<Queued> {
-        let next = work.iter().flat_map(|(tenant, chunks)| {
-            let last = chunks.last();
-            let of = last.and_then(|last| Some((last, self.held.get(&(*tenant, last.task_id.clone()))?)));
-            let of = of.filter(|(_, held)| !held.is_careful());
-            let of = of.map(|(last, held)| {
-                let tasks = self.queue.behind(*tenant, &last.task_id);
-                tasks.take(at_once.saturating_sub(held.chunks_from(last.range.end, at_once)))
-            });
+        let mut next = Vec::new();
+        for (tenant, chunks) in work {
+            let Some(last) = chunks.last() else { continue };
+            let held = self.held.get(&(*tenant, last.task_id.clone()));
+            let Some(held) = held.filter(|held| !held.is_careful()) else {
+                continue;
+            };
+            let tasks = self.queue.behind(*tenant, &last.task_id);
+            let tasks = tasks.take(at_once.saturating_sub(held.chunks_from(last.range.end, at_once)));
             let is_new = |task: &&Queued| !self.held.contains_key(&(task.tenant, task.id.clone()));
-            let tasks = of.into_iter().flatten();
-            tasks.take_while(|task| !task.is_left).filter(is_new)
-        });
+            next.extend(tasks.take_while(|task| !task.is_left).filter(is_new).cloned());
+        }
         // A claim is a transaction beside those of the chunks.
-        next.take(self.room().min(CHUNKS_BESIDE)).cloned().collect()
+        next.truncate(self.room().min(CHUNKS_BESIDE));
+        next
     }
 
     /// Whether a task has become too old.
@@ -533,14 +537,6 @@ impl Held {
     /// Whether a worker may have died of what comes next.
     fn is_careful(&self) -> bool {
         self.crashes > 0 || self.next_item < self.careful_until
-    }
-
-    /// So many chunks at most that come next, each of which may be begun before it is known what becomes of those before it.
-    fn chunks(&self, task_id: &str, at_once: usize, lease_until: Timestamp) -> Vec<Chunk> {
-        let mut chunks = Vec::with_capacity(at_once);
-        let at_once = if self.is_careful() { 1 } else { at_once };
-        self.add_chunks(&mut chunks, task_id, at_once, lease_until);
-        chunks
     }
 
     /// Adds those that come next to others of the tenant, until there are so many, as far as each may be begun before it is known

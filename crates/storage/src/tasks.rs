@@ -3,6 +3,8 @@
 //! A lease has an epoch that rises with every claim. Whatever a worker writes for a task goes
 //! through [`WriteTx::advance_task`], which refuses an old epoch: a worker that was thought dead
 //! cannot write, whatever the clocks say.
+//!
+//! Long, because each statement about tasks stands here.
 
 use guildhall_domain::task::{Failure, Outcome, Receipt, TaskStatus, TaskType};
 use guildhall_domain::{TenantId, Timestamp};

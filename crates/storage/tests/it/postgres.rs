@@ -1,5 +1,5 @@
 //! PostgreSQL alone: units of work that wait for each other, callers that leave, connections that are
-//! lost, servers that die.
+//! lost, servers that die. Long, because each needs a scene of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
