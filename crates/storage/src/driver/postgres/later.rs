@@ -50,6 +50,7 @@ impl From<&Param<'_>> for Value {
 pub(super) struct Write {
     sql: &'static str,
     table: &'static str,
+    of_rows: bool,
     rows: Vec<Vec<Value>>,
     one: bool,
 }
@@ -65,16 +66,12 @@ impl Write {
         row.get(place).and_then(Value::int)
     }
 
-    fn is_of_rows(&self) -> bool {
-        self.sql.contains("EACH_ROW(")
-    }
-
     /// Whether this statement can do the row too. One that is updated twice is so in two statements.
-    fn takes(&self, sql: &str, row: &[Value]) -> bool {
+    fn takes(&self, sql: &'static str, row: &[Value]) -> bool {
         let is_updated =
             || sql.starts_with("UPDATE ") && self.rows.iter().any(|each| each.get(1) == row.get(1));
         let of_same_tenant = || self.rows.first().and_then(|first| first.first()) == row.first();
-        self.sql == sql && self.is_of_rows() && of_same_tenant() && !is_updated()
+        is_same(self.sql, sql) && self.of_rows && of_same_tenant() && !is_updated()
     }
 
     /// Whether it comes to the same if this row of the same table is written before: both remove or add rows by
@@ -103,7 +100,7 @@ impl Write {
 
     /// The first parameter is the tenant; over `EACH_ROW` the others are the columns of the rows.
     pub(super) fn types(&self) -> Vec<Type> {
-        let of_rows = self.is_of_rows();
+        let of_rows = self.of_rows;
         let first = self.rows.first().into_iter().flatten().enumerate();
         first
             .map(|(place, value)| match (value, of_rows && place > 0) {
@@ -116,7 +113,7 @@ impl Write {
     }
 
     fn params(&self) -> Vec<Box<dyn ToSql + Sync + Send + '_>> {
-        let of_rows = self.is_of_rows();
+        let of_rows = self.of_rows;
         let first = self.rows.first().into_iter().flatten().enumerate();
         first
             .map(|(place, value)| -> Box<dyn ToSql + Sync + Send + '_> {
@@ -179,15 +176,15 @@ impl Later {
         let table = table(sql);
         self.rows += 1;
         let mut earlier = self.writes.iter_mut().rev();
-        let place = earlier.find(|write| {
-            let is_passed = write.table != table || write.commutes(sql, &row);
-            !is_passed || write.takes(sql, &row)
-        });
+        // What takes it is looked for first: it is one comparison, and whether rows pass each other one with each of them.
+        let is_passed = |write: &Write| write.table != table || write.commutes(sql, &row);
+        let place = earlier.find(|write| write.takes(sql, &row) || !is_passed(write));
         match place {
             Some(write) if write.takes(sql, &row) => write.rows.push(row),
             _ => self.writes.push(Write {
                 sql,
                 table,
+                of_rows: sql.contains("EACH_ROW("),
                 rows: vec![row],
                 one,
             }),
@@ -214,6 +211,11 @@ impl Later {
         self.rows = 0;
         std::mem::take(&mut self.writes)
     }
+}
+
+/// Whether it is the same statement, which mostly is the same text in the same place.
+fn is_same(sql: &'static str, other: &'static str) -> bool {
+    std::ptr::eq(sql, other) || sql == other
 }
 
 /// The columns of the rows that a statement writes, where it writes such.
