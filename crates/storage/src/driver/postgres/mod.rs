@@ -47,6 +47,11 @@ const SESSION: &str = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_tr
 /// PostgreSQL plans some anew for ever, since it reckons less for the values at hand. Not over Citus, which
 /// refuses some statements then.
 const PLANNED_ONCE: &str = " -c plan_cache_mode=force_generic_plan";
+/// Requests of bulk operations are large enough to be compressed, which takes ten times as long by PostgreSQL's own way. Not every
+/// PostgreSQL is built with this one.
+const LZ4: &str = " -c default_toast_compression=lz4";
+const HAS_LZ4: &str =
+    "SELECT 1 FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
 
 /// An open PostgreSQL database.
 pub(crate) struct Postgres {
@@ -62,8 +67,16 @@ impl Postgres {
         let mut pool = pool(url, SESSION)?;
         let mut client = first(&pool).await?;
         let has_citus = citus::is_there(&client).await?;
-        if !has_citus {
-            pool = self::pool(url, &format!("{SESSION}{PLANNED_ONCE}"))?;
+        let session = [
+            (!has_citus).then_some(PLANNED_ONCE),
+            has_lz4(&client).await?.then_some(LZ4),
+        ];
+        let session = session
+            .into_iter()
+            .flatten()
+            .fold(SESSION.to_owned(), |all, one| all + one);
+        if session != SESSION {
+            pool = self::pool(url, &session)?;
             client = first(&pool).await?;
         }
         check_settings(&client).await?;
@@ -139,6 +152,14 @@ fn configure(url: &str, session: &str) -> Result<(Config, tls::Connector), OpenE
         root_certificate.as_deref(),
     )?;
     Ok((config, tls))
+}
+
+/// Whether the database can compress in this way.
+async fn has_lz4(client: &tokio_postgres::Client) -> Result<bool, OpenError> {
+    let found = client.query_opt(HAS_LZ4, &[]).await;
+    let found =
+        found.map_err(|e| OpenError(format!("PostgreSQL: cannot read its settings: {}", words(&e))))?;
+    Ok(found.is_some())
 }
 
 /// Warns, loudly, where the server may lose what it has acknowledged: its settings are its owner's.

@@ -78,25 +78,40 @@ fn every_statement_finds_its_rows_by_an_index() {
     }
 }
 
-/// Else PostgreSQL plans some of them each time they are run. Over Citus it must.
-#[test]
-fn statements_are_planned_once() {
-    let database = Cluster::shared().database();
+/// The first column of a query's first row, as a session of the program says it.
+fn said(url: &str, sql: &'static str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let mode = runtime.block_on(async {
-        let postgres = Postgres::open(&database.url(), 0).await.unwrap();
+    runtime.block_on(async {
+        let postgres = Postgres::open(url, 0).await.unwrap();
         let mut connection = postgres.connection().await.unwrap();
-        let rows = connection.fetch("SHOW plan_cache_mode", &[]).await.unwrap();
+        let rows = connection.fetch(sql, &[]).await.unwrap();
         rows[0].get::<_, String>(0)
-    });
+    })
+}
+
+/// Else PostgreSQL plans some of them each time they are run. Over Citus it must.
+#[test]
+fn statements_are_planned_once() {
+    let database = Cluster::shared().database();
     let wanted = match guildhall_testkit::postgres::with_citus() {
         true => "auto",
         false => "force_generic_plan",
     };
-    assert_eq!(mode, wanted);
+    assert_eq!(said(&database.url(), "SHOW plan_cache_mode"), wanted);
+}
+
+#[test]
+fn requests_are_compressed_by_what_takes_least_unless_the_url_says_otherwise() {
+    let database = Cluster::shared().database();
+    let known = database.sql("SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'");
+    let wanted = if known.contains("lz4") { "lz4" } else { "pglz" };
+    const SHOW: &str = "SHOW default_toast_compression";
+    assert_eq!(said(&database.url(), SHOW), wanted);
+    let url = format!("{}?options=-c%20default_toast_compression%3Dpglz", database.url());
+    assert_eq!(said(&url, SHOW), "pglz");
 }
 
 /// Citus hands no parameter on to what an `INSERT … SELECT` does with its rows, and few machines that run
