@@ -66,7 +66,7 @@ impl Store {
     pub fn bulk_run(&self) -> u64 {
         match self {
             Self::Sqlite => 10_000,
-            Self::Postgres { .. } => 4_000,
+            Self::Postgres { .. } => 8_000,
         }
     }
 

@@ -25,8 +25,8 @@ pub const NEIGHBOUR: &str = "0b0f1c5e-2d52-4a6b-9f0e-5d5c0c5e0002";
 pub const ITEMS: usize = 100;
 /// Open tasks that a loader keeps: fewer than the ten that are allowed.
 pub const OPEN_TASKS: usize = 8;
-/// Between two looks at a task.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Between two looks at a task: each takes the two processors from the work that is measured.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 const CUSTOMERS: u64 = 2_000;
 const PRODUCTS: u64 = 20;
 
