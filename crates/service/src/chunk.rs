@@ -3,6 +3,7 @@
 //!
 //! Long, because what is committed together, and in which order, is to be seen in one place.
 
+use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{Entity, FieldId, SubjectKind, TenantId, Timestamp};
 use guildhall_storage::{ChunkMark, Counter, StoreError, ValuesAhead, WriteTx};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::Service;
 use crate::accounts::customer_id;
@@ -159,10 +161,15 @@ impl Service {
             }
         }
         let are_last: Vec<bool> = numbered.iter().map(|(chunk, _)| chunk.is_last()).collect();
-        let runs = numbered
-            .into_iter()
-            .map(|(chunk, numbers)| self.run_numbered(tenant, chunk, numbers));
-        let ran = join_all(runs).await;
+        let runs = numbered.into_iter().map(|(chunk, numbers)| {
+            let service = Arc::clone(self);
+            async move { service.run_numbered(tenant, chunk, numbers).await }
+        });
+        let ran = match self.store.is_for_one_server() {
+            // They stand in line in this order.
+            true => join_all(runs).await,
+            false => beside(runs).await,
+        };
         // The last ones first, so that what each gives back follows on what is left.
         for ran in ran.iter().rev().flatten() {
             self.give_back(tenant, ran).await;
@@ -517,6 +524,20 @@ impl Service {
         }
         Ok(decisions)
     }
+}
+
+/// Runs these, each as a task of its own: one that decides its items keeps no other from going on, whose database waits for what is
+/// next. None goes on when nobody waits for them any more.
+async fn beside<T: Send + 'static>(
+    runs: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let mut tasks = JoinSet::new();
+    for (place, run) in runs.enumerate() {
+        tasks.spawn(async move { (place, run.await) });
+    }
+    let mut ended = tasks.join_all().await;
+    ended.sort_unstable_by_key(|(place, _)| *place);
+    ended.into_iter().map(|(_, of_it)| of_it).collect()
 }
 
 /// What counts the subjects that are created.

@@ -75,6 +75,7 @@ pub use tasks::{ItemPage, TaskDetails, TaskPage, TaskSummary};
 pub use tokens::{Authenticated, Lifetime, NewToken, TokenInfo};
 pub use values::{Target, ValueOf};
 pub use visible::{VisiblePage, VisibleQuery};
+pub use worker::ChunkSize;
 
 use creates::Creates;
 use definitions::DefinitionsCache;
@@ -101,6 +102,8 @@ pub struct Settings {
     pub task_timeout: Duration,
     /// Rows that one page of a list looks at, and that a count counts.
     pub list_rows_max: usize,
+    /// The most of a task that is done in one transaction, where it is not what suits the store.
+    pub chunk: Option<ChunkSize>,
 }
 
 impl Default for Settings {
@@ -113,6 +116,7 @@ impl Default for Settings {
             task_retention: Duration::from_secs(72 * 60 * 60),
             task_timeout: Duration::from_secs(30 * 60),
             list_rows_max: limits::LIST_ROWS_MAX,
+            chunk: None,
         }
     }
 }

@@ -34,10 +34,17 @@ const RENEW_EVERY: Duration = Duration::from_secs(3);
 const SCAN_EVERY: Duration = Duration::from_secs(2);
 /// How long the worker rests when the store fails.
 const REST: Duration = Duration::from_secs(1);
-/// Items in one chunk at most.
-const CHUNK_ITEMS: usize = 50;
-/// Work in one chunk at most, in parts of items (`Item::weight`); one item always fits.
-const CHUNK_WEIGHT: usize = 1_000;
+/// A chunk where one writer does everything: whoever waits for it waits for the chunk.
+const CHUNK_OF_ONE_WRITER: ChunkSize = ChunkSize {
+    items: 50,
+    weight: 1_000,
+};
+/// A chunk elsewhere, where only those wait who change the same: each statement and each commit costs the database and the server
+/// what many rows cost.
+const CHUNK_OF_SEVERAL: ChunkSize = ChunkSize {
+    items: 100,
+    weight: 4_000,
+};
 /// Chunks of a tenant that are run at the same time where the database works at several units of a tenant: of one task, or the
 /// last of one and the first ones of the next. As long as only one tenant has tasks.
 const CHUNKS_BESIDE: usize = 4;
@@ -64,6 +71,15 @@ pub enum Step {
     Idle,
 }
 
+/// The most of a task that is done in one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkSize {
+    /// Items.
+    pub items: usize,
+    /// In parts of items (`Item::weight`); one item always fits.
+    pub weight: usize,
+}
+
 /// A task that this worker has claimed.
 struct Held {
     task_type: TaskType,
@@ -72,6 +88,7 @@ struct Held {
     careful_until: usize,
     crashes: i64,
     epoch: i64,
+    chunk_size: ChunkSize,
     /// How old the task was when it was claimed, by the wall clock.
     age_at_claim: Duration,
     /// When it was claimed, by the clock that no jump touches.
@@ -186,6 +203,14 @@ impl Worker {
             true => CHUNKS_BESIDE,
             false => CHUNKS_IN_LINE,
         }
+    }
+
+    fn chunk_size(&self) -> ChunkSize {
+        let fits = match self.works_at_several {
+            true => CHUNK_OF_SEVERAL,
+            false => CHUNK_OF_ONE_WRITER,
+        };
+        self.service.settings.chunk.unwrap_or(fits)
     }
 
     /// How many more tasks may be claimed.
@@ -305,7 +330,8 @@ impl Worker {
     async fn claim(&self, task: &Queued) -> Result<Option<Held>, Error> {
         let (id, owner, seen_epoch) = (task.id.clone(), self.owner.clone(), task.seen_epoch);
         let (now, until) = (self.service.now(), self.lease_until());
-        let chunk_items = count(CHUNK_ITEMS * self.chunks_at_once());
+        let chunk_size = self.chunk_size();
+        let chunk_items = count(chunk_size.items * self.chunks_at_once());
         let claimed = self
             .service
             .store
@@ -332,6 +358,7 @@ impl Worker {
             careful_until: size(claimed.careful_until),
             crashes: claimed.crashes,
             epoch: claimed.epoch,
+            chunk_size,
             age_at_claim: now.since(claimed.created_at),
             claimed: self.service.monotonic(),
         }))
@@ -558,9 +585,9 @@ impl Held {
         let mut end = from + 1;
         if self.crashes < CRASHES_MAX && from >= self.careful_until {
             let mut weight = self.items.get(from).map_or(0, Item::weight);
-            while end < self.items.len() && end - from < CHUNK_ITEMS {
+            while end < self.items.len() && end - from < self.chunk_size.items {
                 weight += self.items[end].weight();
-                if weight > CHUNK_WEIGHT {
+                if weight > self.chunk_size.weight {
                     break;
                 }
                 end += 1;

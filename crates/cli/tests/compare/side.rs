@@ -10,7 +10,7 @@ use guildhall_domain::{Role, Scope, TenantId, Timestamp};
 use guildhall_http::shell::{Answer as _, RequestBody};
 use guildhall_http::{Api, ApiSettings};
 use guildhall_service::worker::{Step, Worker};
-use guildhall_service::{Lifetime, NewToken, Service, Settings};
+use guildhall_service::{ChunkSize, Lifetime, NewToken, Service, Settings};
 use guildhall_storage::{CopiedTable, Location, OnFatal, PENDING_ENTRIES, Store};
 use guildhall_testkit::{ManualClock, SeededRandom};
 use http_body_util::BodyExt as _;
@@ -213,7 +213,7 @@ impl Side {
     }
 }
 
-/// Every second world replaces what has the same number, and its pages of lists end early.
+/// Every second world replaces what has the same number, and its pages of lists and chunks of tasks end early.
 fn served(seed: u64) -> Settings {
     if seed % 2 == 1 {
         return Settings::default();
@@ -221,6 +221,7 @@ fn served(seed: u64) -> Settings {
     Settings {
         equal_sequence: EqualSequence::Replace,
         list_rows_max: 5,
+        chunk: Some(ChunkSize { items: 3, weight: 20 }),
         ..Settings::default()
     }
 }

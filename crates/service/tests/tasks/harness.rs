@@ -11,7 +11,7 @@ use guildhall_domain::field::{EntityKind, NewDefinition};
 use guildhall_domain::task::{Failure, Outcome, TaskStatus, TaskType};
 use guildhall_domain::{Caller, Customer, Definitions, Product, SubjectKind, TenantId, Timestamp, Values};
 use guildhall_service::worker::{Step, Worker};
-use guildhall_service::{Error, ItemFilter, Service, Settings, Submission, Submitted};
+use guildhall_service::{ChunkSize, Error, ItemFilter, Service, Settings, Submission, Submitted};
 use guildhall_storage::{Counter, Location, Store};
 use guildhall_testkit::{ManualClock, SeededRandom};
 
@@ -45,8 +45,17 @@ pub fn submission(task_type: TaskType, items: Vec<Item>, key: &str) -> Submissio
 }
 
 impl World {
+    /// With small chunks, on either store.
     pub async fn new() -> Self {
-        Self::with(Settings::default()).await
+        let chunk = Some(ChunkSize {
+            items: 50,
+            weight: 1_000,
+        });
+        Self::with(Settings {
+            chunk,
+            ..Settings::default()
+        })
+        .await
     }
 
     pub async fn with(settings: Settings) -> Self {

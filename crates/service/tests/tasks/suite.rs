@@ -228,6 +228,36 @@ async fn a_worker_may_die_between_any_two_steps() {
     }
 }
 
+/// What suits the store: where one writer does everything, everybody waits for a chunk.
+#[tokio::test]
+async fn a_chunk_is_as_large_as_suits_the_store() {
+    let world = World::with(Settings::default()).await;
+    let tenant = world.tenant("t").await;
+    let whole = if fresh::is_on_postgres() { 100 } else { 50 };
+    let mut heavy = upserts(60);
+    for item in &mut heavy {
+        // A hundred parts each, whatever becomes of them.
+        let values = (0..98).map(|n| n.to_string()).collect();
+        let Item::Manage(item) = item else { continue };
+        item.details = vec![FieldValues {
+            name: "tags".into(),
+            values,
+        }];
+    }
+    let of_weight = if fresh::is_on_postgres() { 40 } else { 10 };
+    for (items, first) in [(upserts(150), whole), (heavy, of_weight)] {
+        let task = world
+            .submit(&tenant, TaskType::OrganizationProfiles, items)
+            .await
+            .unwrap();
+        let mut worker = Worker::new(Arc::clone(&world.service));
+        worker.step().await.unwrap();
+        assert_eq!(world.receipts(&tenant, &task.id).await.len(), first);
+        worker.park().await.unwrap();
+        world.finish(&mut worker).await;
+    }
+}
+
 /// A server dies in the middle of a task; another one finishes it when nine seconds have passed on its own
 /// steady clock, and not before. Nothing is done twice.
 #[tokio::test]
