@@ -28,7 +28,7 @@ type Answered = Result<Answer, tokio_postgres::Error>;
 pub(super) type Sent<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
 
 /// A parameter that is kept until it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
     Int(Option<i64>),
     Text(Option<String>),
@@ -96,6 +96,14 @@ impl Write {
             && !sql.starts_with("UPDATE ")
             && !self.sql.starts_with("UPDATE ")
             && !is_there()
+    }
+
+    /// Entries of the index of values, of which a set of entities has some at each of many places, come in the order of the index: those
+    /// of a place after one another. Sets have no order.
+    fn sort_entries(&mut self) {
+        if self.of_rows && self.table == "detail_index" {
+            self.rows.sort_unstable();
+        }
     }
 
     /// The first parameter is the tenant; over `EACH_ROW` the others are the columns of the rows.
@@ -209,7 +217,11 @@ impl Later {
 
     pub(super) fn take(&mut self) -> Vec<Write> {
         self.rows = 0;
-        std::mem::take(&mut self.writes)
+        let mut writes = std::mem::take(&mut self.writes);
+        for write in &mut writes {
+            write.sort_entries();
+        }
+        writes
     }
 }
 
@@ -359,6 +371,29 @@ mod tests {
         later.add(ADD, &row(2, 1), true);
         later.add(KEEP, &row(2, 1), false);
         assert_eq!(shape(&mut later), [(KEEP, 1), (ADD, 1), (KEEP, 1)]);
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_their_index() {
+        const ENTRY: &str = "INSERT INTO detail_index (tenant_id, field_id, value_key) SELECT $1, r.f, r.v FROM EACH_ROW(f $2, v $3)";
+        let mut later = Later::default();
+        for (field, value) in [(2, "a"), (10, "b"), (2, "B"), (10, "a")] {
+            later.add(
+                ENTRY,
+                &[Param::Int(7), Param::Int(field), Param::Text(value)],
+                true,
+            );
+            later.add(ADD, &row(-field, 1), true);
+        }
+        let writes = later.take();
+        let first = |write: &Write| -> Vec<_> { write.rows.iter().map(|row| row[1..].to_vec()).collect() };
+        let entry = |field, value: &str| vec![Value::Int(Some(field)), Value::Text(Some(value.to_owned()))];
+        assert_eq!(
+            first(&writes[0]),
+            [entry(2, "B"), entry(2, "a"), entry(10, "a"), entry(10, "b")]
+        );
+        let numbers: Vec<_> = writes[1].rows.iter().map(|row| row[1].int()).collect();
+        assert_eq!(numbers, [-2, -10, -2, -10].map(Some), "others as they came");
     }
 
     /// As links of what is new and links of what is there already.
