@@ -12,9 +12,11 @@ use tokio::task::JoinSet;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Client, NoTls, Statement};
 
-use crate::engine::CHUNK;
 use crate::rows::{Action, Change, Changes, Table};
 use crate::{Outcome, problem};
+
+/// Organizations in a statement of the bare client, which is a transaction: as many as a chunk of the server's has at most.
+const CHUNK: usize = 100;
 
 /// The URL of another database of the same server.
 pub fn other_database(url: &str, name: &str) -> Outcome<String> {

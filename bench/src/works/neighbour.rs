@@ -16,8 +16,8 @@ use crate::{Outcome, problem};
 /// Connections of the one who is disturbed.
 const FEW: usize = 4;
 
-/// Whole profiles in a chunk of the server's, of which a group commit of the flood has two, or one where others write: 26 of
-/// the 1,000 parts each that one may have.
+/// Whole profiles in a chunk of the server's on SQLite, of which a group commit of the flood has two, or one where others write: 26 of
+/// the 1,000 parts each that one may have. Of PostgreSQL the same is asked, where a chunk has a hundred.
 const GROUP: usize = 38;
 
 /// Bodies of bulk requests that are ready for each second: about as many as are done.
