@@ -3,7 +3,6 @@
 //!
 //! Long, because what is committed together, and in which order, is to be seen in one place.
 
-use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,11 +13,11 @@ use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{Entity, FieldId, SubjectKind, TenantId, Timestamp};
 use guildhall_storage::{ChunkMark, Counter, StoreError, ValuesAhead, WriteTx};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::Service;
 use crate::accounts::customer_id;
 use crate::bulk::new_definition;
+use crate::line::Line;
 
 /// A chunk to run.
 #[derive(Clone)]
@@ -48,7 +47,7 @@ pub(crate) struct Order {
 
 /// The chunk before another one, which does not depend on what that one comes to, but counts only if that one does.
 #[derive(Clone)]
-struct Behind {
+pub(crate) struct Behind {
     holds: watch::Receiver<bool>,
     mark: ChunkMark,
     /// The task that it ends, where that is another one.
@@ -67,11 +66,9 @@ pub(crate) struct Numbered {
 }
 
 /// A chunk that was run and stored.
-struct Ran {
+pub(crate) struct Ran {
     need: Arc<Need>,
     used: Numbered,
-    /// Whether the task is finished.
-    is_last: bool,
 }
 
 /// What an item has made, and how many links that has so far: nobody else can have given it any.
@@ -98,6 +95,31 @@ pub(crate) enum ChunkError {
     Lost,
     /// The store failed.
     Store(StoreError),
+}
+
+impl Behind {
+    /// What the one behind this chunk has to know; `holds` tells when this one holds all that it rests on.
+    pub(crate) fn of(chunk: &Chunk, holds: watch::Receiver<bool>) -> Self {
+        Self {
+            holds,
+            mark: chunk.mark(),
+            ends: Some(chunk.task_id.clone()),
+        }
+    }
+}
+
+impl Order {
+    /// Of a chunk of this task.
+    pub(crate) fn of(behind: Option<Behind>, tells: watch::Sender<bool>, task_id: &str) -> Self {
+        let behind = behind.map(|behind| Behind {
+            ends: behind.ends.filter(|ended| ended != task_id),
+            ..behind
+        });
+        Self {
+            behind,
+            holds: Some(Arc::new(tells)),
+        }
+    }
 }
 
 impl From<StoreError> for ChunkError {
@@ -142,79 +164,92 @@ impl Chunk {
 
 impl Service {
     /// Runs these chunks of a tenant, of which each follows on the one before it, so that nobody waits between two of them; how
-    /// each went that was run. One that is not stored takes those behind it along: of them nothing is said, and they are
-    /// not stored either.
+    /// each went, as [`Self::settle`] has it.
     pub(crate) async fn run_chunks(
         self: &Arc<Self>,
         tenant: TenantId,
         chunks: Vec<Chunk>,
-    ) -> Vec<Result<bool, ChunkError>> {
-        // Before any of them waits: who waits for numbers would fall behind.
+    ) -> Vec<(Chunk, Result<bool, ChunkError>)> {
+        if !self.store.is_for_one_server() && chunks.len() > 1 {
+            return self.run_beside(tenant, chunks).await;
+        }
+        // All wait for the writer at once, which runs one after the other. Numbers are taken before any of them waits: who waits for
+        // them would fall behind.
         let (mut numbered, mut failed) = (Vec::new(), None);
-        for chunk in self.in_order(chunks) {
+        for chunk in chunks {
             match self.number(tenant, &chunk.need).await {
                 Ok(numbers) => numbered.push((chunk, numbers)),
                 Err(error) => {
-                    failed = Some(Err(error.into()));
+                    failed = Some((chunk, Err(error.into())));
                     break;
                 }
             }
         }
-        let are_last: Vec<bool> = numbered.iter().map(|(chunk, _)| chunk.is_last()).collect();
-        let runs = numbered.into_iter().map(|(chunk, numbers)| {
-            let service = Arc::clone(self);
-            async move { service.run_numbered(tenant, chunk, numbers).await }
-        });
-        let ran = match self.store.is_for_one_server() {
-            // They stand in line in this order.
-            true => join_all(runs).await,
-            false => beside(runs).await,
-        };
-        // The last ones first, so that what each gives back follows on what is left.
-        for ran in ran.iter().rev().flatten() {
-            self.give_back(tenant, ran).await;
-        }
-        // One that is stored was behind those before it, even where nobody knows what became of them.
-        let stored = ran.iter().rposition(Result::is_ok).map_or(0, |last| last + 1);
-        let mut went: Vec<Result<bool, ChunkError>> = are_last.into_iter().take(stored).map(Ok).collect();
-        let next = ran
+        let runs = numbered
             .into_iter()
-            .map(|ran| ran.map(|ran| ran.is_last))
-            .chain(failed)
-            .nth(stored);
-        match next {
-            // As seen from behind, one that is not stored is a lost task, and who waits for three others may wait for too long. What
-            // is true the next chunk says, which is this one again.
-            Some(Err(ChunkError::Lost | ChunkError::Store(StoreError::Unavailable(_)))) if stored > 0 => {}
-            next => went.extend(next),
-        }
-        went
+            .map(async |(chunk, numbers)| (chunk.clone(), self.run_numbered(tenant, chunk, numbers).await));
+        let ended = join_all(runs).await.into_iter().chain(failed).collect();
+        self.settle(tenant, Vec::new(), ended, false).await
     }
 
-    /// On SQLite all wait for the writer at once, which runs one after the other. Elsewhere each is begun as soon as the one before
-    /// it holds what it rests on: while one is stored others are decided, and the database has two processors for them.
-    fn in_order(&self, mut chunks: Vec<Chunk>) -> Vec<Chunk> {
-        if self.store.is_for_one_server() || chunks.len() < 2 {
-            return chunks;
+    /// Each is begun as soon as the one before it holds what it rests on: while one is stored others are decided, and the database has
+    /// two processors for them.
+    async fn run_beside(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        chunks: Vec<Chunk>,
+    ) -> Vec<(Chunk, Result<bool, ChunkError>)> {
+        let mut line = Line::new(self, tenant);
+        for chunk in chunks {
+            if !line.begin(chunk).await {
+                break;
+            }
         }
-        let mut before: Option<Behind> = None;
-        for chunk in &mut chunks {
-            let (tells, holds) = watch::channel(false);
-            let behind = before.map(|behind| Behind {
-                ends: behind.ends.filter(|ended| *ended != chunk.task_id),
-                ..behind
-            });
-            before = Some(Behind {
-                holds,
-                mark: chunk.mark(),
-                ends: Some(chunk.task_id.clone()),
-            });
-            chunk.order = Order {
-                behind,
-                holds: Some(Arc::new(tells)),
-            };
+        line.end().await
+    }
+
+    /// What follows from how chunks ended of which each was behind the one before it, and, where `is_behind`, the first one too; how each
+    /// went that was run. One that is not stored takes those behind it along: of them nothing is said, and they are not
+    /// stored either. Numbers that they, or `stored` ones before them, did not use are given back.
+    pub(crate) async fn settle(
+        &self,
+        tenant: TenantId,
+        mut stored: Vec<Ran>,
+        ended: Vec<(Chunk, Result<Ran, ChunkError>)>,
+        is_behind: bool,
+    ) -> Vec<(Chunk, Result<bool, ChunkError>)> {
+        // One that is stored was behind those before it, even where nobody knows what became of them.
+        let count = ended
+            .iter()
+            .rposition(|(_, ran)| ran.is_ok())
+            .map_or(0, |last| last + 1);
+        let mut went = Vec::with_capacity(ended.len());
+        for (place, (chunk, ran)) in ended.into_iter().enumerate() {
+            let is_last = chunk.is_last();
+            match ran {
+                Ok(ran) => {
+                    stored.push(ran);
+                    went.push((chunk, Ok(is_last)));
+                }
+                Err(_) if place < count => went.push((chunk, Ok(is_last))),
+                // As seen from behind, one that is not stored is a lost task, and who waits for three others may wait for too long.
+                // What is true the next chunk says, which is this one again.
+                Err(ChunkError::Lost | ChunkError::Store(StoreError::Unavailable(_)))
+                    if is_behind || place > 0 =>
+                {
+                    break;
+                }
+                Err(error) => {
+                    went.push((chunk, Err(error)));
+                    break;
+                }
+            }
         }
-        chunks
+        // The last ones first, so that what each gives back follows on what is left.
+        for ran in stored.iter().rev() {
+            self.give_back(tenant, ran).await;
+        }
+        went
     }
 
     /// Runs a chunk: all of it, or nothing. Returns whether the task is finished.
@@ -223,14 +258,15 @@ impl Service {
         tenant: TenantId,
         chunk: Chunk,
     ) -> Result<bool, ChunkError> {
+        let is_last = chunk.is_last();
         let numbered = self.number(tenant, &chunk.need).await?;
         let ran = self.run_numbered(tenant, chunk, numbered).await?;
         self.give_back(tenant, &ran).await;
-        Ok(ran.is_last)
+        Ok(is_last)
     }
 
     /// Takes the numbers that a chunk may need.
-    async fn number(&self, tenant: TenantId, need: &Need) -> Result<Numbered, StoreError> {
+    pub(crate) async fn number(&self, tenant: TenantId, need: &Need) -> Result<Numbered, StoreError> {
         let (creations, entitlements) = (count(need.creations), count(need.entitlements));
         let (subjects, first_entitlement) = join(
             self.numbers
@@ -247,14 +283,14 @@ impl Service {
         })
     }
 
-    async fn run_numbered(
+    /// Runs a chunk with the numbers that were taken for it.
+    pub(crate) async fn run_numbered(
         self: &Arc<Self>,
         tenant: TenantId,
         chunk: Chunk,
         numbered: Numbered,
     ) -> Result<Ran, ChunkError> {
         let need = Arc::clone(&chunk.need);
-        let is_last = chunk.is_last();
         let ready = match chunk.refuse {
             Some(_) => None,
             None => self.make_ready(tenant, need.kind, &chunk.items[chunk.range.clone()]),
@@ -271,7 +307,7 @@ impl Service {
                 service.chunk(tx, &chunk, ready, numbered).await
             })
             .await?;
-        Ok(Ran { need, used, is_last })
+        Ok(Ran { need, used })
     }
 
     /// Gives back the numbers that a chunk did not use, and minds those that it got from elsewhere.
@@ -524,20 +560,6 @@ impl Service {
         }
         Ok(decisions)
     }
-}
-
-/// Runs these, each as a task of its own: one that decides its items keeps no other from going on, whose database waits for what is
-/// next. None goes on when nobody waits for them any more.
-async fn beside<T: Send + 'static>(
-    runs: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> Vec<T> {
-    let mut tasks = JoinSet::new();
-    for (place, run) in runs.enumerate() {
-        tasks.spawn(async move { (place, run.await) });
-    }
-    let mut ended = tasks.join_all().await;
-    ended.sort_unstable_by_key(|(place, _)| *place);
-    ended.into_iter().map(|(_, of_it)| of_it).collect()
 }
 
 /// What counts the subjects that are created.

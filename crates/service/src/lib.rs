@@ -21,6 +21,7 @@ mod error;
 mod fields;
 mod folds;
 mod kept;
+mod line;
 mod list_pages;
 mod lists;
 mod maintenance;

@@ -98,6 +98,11 @@ impl Queue {
         tasks.skip_while(move |task| task.id != id).skip(1)
     }
 
+    /// The tasks of a tenant, the oldest first.
+    pub(crate) fn of(&self, tenant: TenantId) -> impl Iterator<Item = &Queued> {
+        self.tasks.get(&tenant).into_iter().flatten()
+    }
+
     /// Takes a task out: it is done, or somebody else's.
     pub(crate) fn remove(&mut self, tenant: TenantId, id: &str) {
         let Some(tasks) = self.tasks.get_mut(&tenant) else {

@@ -9,10 +9,11 @@
 //!
 //! Long, because what is run beside what, and what is claimed for it, rests on the same few things that are held.
 
+mod flow;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Range;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use guildhall_domain::bulk::{Facts, Item, Need};
 use guildhall_domain::task::{TaskStatus, TaskType};
 use guildhall_domain::{TenantId, Timestamp};
 use guildhall_storage::{Claim, OpenTask, StoreError};
+use tokio::sync::watch;
 
 use crate::chunk::{Chunk, ChunkError, Order, count};
 use crate::queue::{Queue, Queued};
@@ -39,8 +41,8 @@ const CHUNK_OF_ONE_WRITER: ChunkSize = ChunkSize {
     items: 50,
     weight: 1_000,
 };
-/// A chunk elsewhere, where only those wait who change the same: each statement and each commit costs the database and the server
-/// what many rows cost.
+/// A chunk elsewhere, where those wait who change the same organizations, and who changes definitions: each statement and each commit
+/// costs the database and the server what many rows cost. One that takes too long is tried again with less.
 const CHUNK_OF_SEVERAL: ChunkSize = ChunkSize {
     items: 100,
     weight: 4_000,
@@ -80,6 +82,15 @@ pub struct ChunkSize {
     pub weight: usize,
 }
 
+impl ChunkSize {
+    fn at_most(self, other: Self) -> Self {
+        Self {
+            items: self.items.min(other.items),
+            weight: self.weight.min(other.weight),
+        }
+    }
+}
+
 /// A task that this worker has claimed.
 struct Held {
     task_type: TaskType,
@@ -116,6 +127,8 @@ pub struct Worker {
     renewed: Duration,
     /// Whether the database works at several units of a tenant at the same time.
     works_at_several: bool,
+    /// Whether it is to end.
+    stops: watch::Receiver<bool>,
 }
 
 impl Worker {
@@ -132,6 +145,7 @@ impl Worker {
             scanned: None,
             renewed,
             works_at_several,
+            stops: watch::channel(false).1,
         }
     }
 
@@ -153,14 +167,27 @@ impl Worker {
     }
 
     async fn advance(&mut self, tenants: usize, chunks: usize) -> Result<Step, Error> {
-        for (tenant, id) in self.service.queue.take() {
-            self.queue.push(Queued {
-                tenant,
-                id,
-                seen_epoch: 0,
-                is_left: false,
-            });
+        let places = self.whose_turn(tenants).await?;
+        if places.is_empty() {
+            return Ok(Step::Idle);
         }
+        self.work(&places, self.beside_others(chunks)).await?;
+        Ok(Step::Worked)
+    }
+
+    /// So many chunks of a tenant, or as many as there may be where others have tasks, too.
+    fn beside_others(&self, chunks: usize) -> usize {
+        match (self.queue.tenants() > 1, self.works_at_several) {
+            // Those of several tenants share commits anyway, and whose turn is next would wait for all of them.
+            (true, false) => 1,
+            (true, true) => chunks.min(CHUNKS_BESIDE_OTHERS),
+            (false, _) => chunks,
+        }
+    }
+
+    /// Does what is due at its time, and claims the tasks of so many tenants at most whose turn it is.
+    async fn whose_turn(&mut self, tenants: usize) -> Result<Vec<Place>, Error> {
+        self.take_announced();
         let now = self.service.monotonic();
         if self.scanned.is_none_or(|at| now.saturating_sub(at) >= SCAN_EVERY) {
             self.scan().await?;
@@ -173,19 +200,20 @@ impl Worker {
         // What a server may have died of is claimed and run alone: else what runs beside it would be blamed too.
         let held = &self.held;
         let tasks = self.queue.next(tenants, |task| is_careful(held, task));
-        if tasks.is_empty() {
-            return Ok(Step::Idle);
-        }
         self.claim_all(&tasks).await?;
-        let places: Vec<Place> = tasks.into_iter().map(|task| (task.tenant, task.id)).collect();
-        let chunks = match (self.queue.tenants() > 1, self.works_at_several) {
-            // Those of several tenants share commits anyway, and whose turn is next would wait for all of them.
-            (true, false) => 1,
-            (true, true) => chunks.min(CHUNKS_BESIDE_OTHERS),
-            (false, _) => chunks,
-        };
-        self.work(&places, chunks).await?;
-        Ok(Step::Worked)
+        Ok(tasks.into_iter().map(|task| (task.tenant, task.id)).collect())
+    }
+
+    /// Puts the tasks that were submitted to this process into the queue.
+    fn take_announced(&mut self) {
+        for (tenant, id) in self.service.queue.take() {
+            self.queue.push(Queued {
+                tenant,
+                id,
+                seen_epoch: 0,
+                is_left: false,
+            });
+        }
     }
 
     /// Claims those of these tasks that are not claimed yet, as far as there is room: those that are held come
@@ -327,41 +355,43 @@ impl Worker {
         Ok(())
     }
 
-    async fn claim(&self, task: &Queued) -> Result<Option<Held>, Error> {
+    fn claim(&self, task: &Queued) -> impl Future<Output = Result<Option<Held>, Error>> + Send + use<> {
+        let (service, tenant) = (Arc::clone(&self.service), task.tenant);
         let (id, owner, seen_epoch) = (task.id.clone(), self.owner.clone(), task.seen_epoch);
         let (now, until) = (self.service.now(), self.lease_until());
         let chunk_size = self.chunk_size();
         let chunk_items = count(chunk_size.items * self.chunks_at_once());
-        let claimed = self
-            .service
-            .store
-            .write(task.tenant, async move |tx| {
-                let claim = Claim {
-                    owner: &owner,
-                    until,
-                    seen_epoch,
-                    chunk_items,
-                };
-                tx.claim_task(&id, claim, now).await
-            })
-            .await?;
-        let Some(claimed) = claimed else { return Ok(None) };
-        let items: Vec<Item> =
-            serde_json::from_str(&claimed.request).map_err(|e| StoreError::Inconsistent {
-                what: format!("task_open.request: {e}"),
-            })?;
-        let size = |number: i64| usize::try_from(number).unwrap_or(0);
-        Ok(Some(Held {
-            task_type: claimed.task_type,
-            items: Arc::new(items),
-            next_item: size(claimed.next_item),
-            careful_until: size(claimed.careful_until),
-            crashes: claimed.crashes,
-            epoch: claimed.epoch,
-            chunk_size,
-            age_at_claim: now.since(claimed.created_at),
-            claimed: self.service.monotonic(),
-        }))
+        async move {
+            let claimed = service
+                .store
+                .write(tenant, async move |tx| {
+                    let claim = Claim {
+                        owner: &owner,
+                        until,
+                        seen_epoch,
+                        chunk_items,
+                    };
+                    tx.claim_task(&id, claim, now).await
+                })
+                .await?;
+            let Some(claimed) = claimed else { return Ok(None) };
+            let items: Vec<Item> =
+                serde_json::from_str(&claimed.request).map_err(|e| StoreError::Inconsistent {
+                    what: format!("task_open.request: {e}"),
+                })?;
+            let size = |number: i64| usize::try_from(number).unwrap_or(0);
+            Ok(Some(Held {
+                task_type: claimed.task_type,
+                items: Arc::new(items),
+                next_item: size(claimed.next_item),
+                careful_until: size(claimed.careful_until),
+                crashes: claimed.crashes,
+                epoch: claimed.epoch,
+                chunk_size,
+                age_at_claim: now.since(claimed.created_at),
+                claimed: service.monotonic(),
+            }))
+        }
     }
 
     /// Runs so many chunks at most of each of these claimed tasks, and ends those that have become too old. With more than one
@@ -385,21 +415,29 @@ impl Worker {
             self.time_out(place.clone(), epoch).await?;
         }
         let service = &self.service;
-        let runs = work.into_iter().map(async |(tenant, chunks)| {
-            let of: Vec<_> = chunks
-                .iter()
-                .map(|chunk| ((tenant, chunk.task_id.clone()), chunk.epoch, chunk.range.clone()))
-                .collect();
-            (of, service.run_chunks(tenant, chunks).await)
-        });
+        let runs = work
+            .into_iter()
+            .map(async |(tenant, chunks)| (tenant, service.run_chunks(tenant, chunks).await));
         let claims = next.iter().map(|task| self.claim(task));
         let (went, claims) = join(join_all(runs), join_all(claims)).await;
         let mut failed = self.hold(&next, claims).err();
-        for (of, went) in went {
-            for ((place, epoch, range), outcome) in of.into_iter().zip(went) {
-                if let Err(error) = self.after(&place, range, epoch, outcome).await {
-                    failed = Some(error);
-                }
+        for (tenant, went) in went {
+            failed = self.after_all(tenant, went).await.err().or(failed);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// What follows from how these chunks of a tenant went.
+    async fn after_all(
+        &mut self,
+        tenant: TenantId,
+        went: Vec<(Chunk, Result<bool, ChunkError>)>,
+    ) -> Result<(), Error> {
+        let mut failed = None;
+        for (chunk, outcome) in went {
+            let place = (tenant, chunk.task_id);
+            if let Err(error) = self.after(&place, chunk.range, chunk.epoch, outcome).await {
+                failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
@@ -473,7 +511,11 @@ impl Worker {
                 held.crashes = 0;
             }
             Err(ChunkError::Lost) => self.drop_task(place),
-            Err(ChunkError::Store(error)) if is_passing(&error) => return Err(error.into()),
+            Err(ChunkError::Store(error)) if is_passing(&error) => {
+                // It may have taken too long.
+                held.chunk_size = held.chunk_size.at_most(CHUNK_OF_ONE_WRITER);
+                return Err(error.into());
+            }
             // A defect: first find the item, then fail it alone, so that nothing loops.
             Err(ChunkError::Store(error)) if range.len() > 1 => {
                 tracing::error!(%error, task = place.1, from = range.start, "a chunk failed; its items are run one by one");
@@ -650,28 +692,36 @@ fn is_passing(error: &StoreError) -> bool {
 
 /// Runs a worker until `stop`; then it finishes the chunks at hand and gives its tasks back.
 pub async fn run(service: Arc<Service>, stop: impl Future<Output = ()>) {
-    let mut stop = pin!(stop);
+    let (tell, mut stops) = watch::channel(false);
     let mut worker = Worker::new(Arc::clone(&service));
-    loop {
-        let wait = match worker.stride().await {
-            Ok(Step::Worked) => Duration::ZERO,
-            Ok(Step::Idle) => SCAN_EVERY,
-            Err(error) => {
-                tracing::warn!(%error, "the worker rests");
-                REST
+    worker.stops = stops.clone();
+    let works = async {
+        while !*stops.borrow() {
+            let wait = match worker.flow().await {
+                Ok(Step::Worked) => Duration::ZERO,
+                Ok(Step::Idle) => SCAN_EVERY,
+                Err(error) => {
+                    tracing::warn!(%error, "the worker rests");
+                    REST
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stops.changed() => {}
+                () = tokio::time::sleep(wait), if wait > Duration::ZERO => {}
+                () = service.queue.wait(), if wait == SCAN_EVERY => {}
+                () = tokio::task::yield_now(), if wait.is_zero() => {}
             }
-        };
-        tokio::select! {
-            biased;
-            () = &mut stop => break,
-            () = tokio::time::sleep(wait), if wait > Duration::ZERO => {}
-            () = service.queue.wait(), if wait == SCAN_EVERY => {}
-            () = tokio::task::yield_now(), if wait.is_zero() => {}
         }
-    }
-    if let Err(error) = worker.park().await {
-        tracing::warn!(%error, "cannot give tasks back; another server takes them when their leases end");
-    }
+        if let Err(error) = worker.park().await {
+            tracing::warn!(%error, "cannot give tasks back; another server takes them when their leases end");
+        }
+    };
+    let told = async {
+        stop.await;
+        tell.send_replace(true);
+    };
+    join(told, works).await;
 }
 
 impl Service {

@@ -20,6 +20,12 @@ use super::fresh::{Fresh, is_on_postgres};
 /// What became of an item: outcome, entity id, failures.
 pub type Receipt = (Outcome, String, Vec<Failure>);
 
+/// Chunks of so many items at most, so that few items are several of them.
+pub const SMALL: ChunkSize = ChunkSize {
+    items: 50,
+    weight: 1_000,
+};
+
 /// A service and what the tests move it by.
 pub struct World {
     pub service: Arc<Service>,
@@ -47,12 +53,8 @@ pub fn submission(task_type: TaskType, items: Vec<Item>, key: &str) -> Submissio
 impl World {
     /// With small chunks, on either store.
     pub async fn new() -> Self {
-        let chunk = Some(ChunkSize {
-            items: 50,
-            weight: 1_000,
-        });
         Self::with(Settings {
-            chunk,
+            chunk: Some(SMALL),
             ..Settings::default()
         })
         .await

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guildhall_domain::bulk::{DetailEdit, DetailsItem, Edit, FieldValues, Item, Manage, ManageItem};
+use guildhall_domain::field::{EntityKind, NewDefinition};
 use guildhall_domain::task::{Outcome, TaskStatus, TaskType};
-use guildhall_domain::{OrganizationId, Rejection, SubjectKind, Timestamp};
-use guildhall_service::worker::{Step, Worker};
-use guildhall_service::{Error, ItemFilter, Settings};
+use guildhall_domain::{Caller, OrganizationId, Rejection, SubjectKind, Timestamp};
+use guildhall_service::worker::{self, Step, Worker};
+use guildhall_service::{ChunkSize, Error, ItemFilter, Settings};
 use guildhall_storage::{Claim, StoreError};
 use guildhall_testkit::SeededRandom;
-use harness::{World, submission};
+use harness::{SMALL, World, submission};
 use tokio::sync::Notify;
 
 /// An item that creates or updates the organization of this name.
@@ -575,10 +576,302 @@ async fn what_was_at_hand_at_a_death_is_run_item_by_item() {
     assert!(world.receipts(&one, &left).await.len() >= 2 * at_once + 50);
 }
 
+/// A stride, or as many chunks as a server runs in a row.
+async fn go(worker: &mut Worker, flows: bool) -> Step {
+    match flows {
+        true => worker.flow().await.unwrap(),
+        false => worker.stride().await.unwrap(),
+    }
+}
+
+/// Tasks of one tenant that are run without a pause come to what they come to one chunk after the other; and while none needs what
+/// another may create, many are run in a row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_that_flow_come_to_the_same() {
+    let world = World::with(Settings {
+        max_active_tasks: 100,
+        chunk: Some(ChunkSize { items: 10, ..SMALL }),
+        ..Settings::default()
+    })
+    .await;
+    let [one, other] = [world.tenant("one").await, world.tenant("other").await];
+    // Some names come again, and some items meet each other.
+    let random = SeededRandom::new(11);
+    let below = |n| usize::try_from(random.below(n)).unwrap();
+    let request = |_| -> Vec<Item> {
+        match below(3) {
+            0 => (0..12)
+                .map(|_| random_item(&random, &world, SubjectKind::Organization))
+                .collect(),
+            _ => {
+                let (from, count) = (below(60), 1 + below(25));
+                upserts(from + count).split_off(from)
+            }
+        }
+    };
+    let requests: Vec<Vec<Item>> = (0..14).map(request).collect();
+    let submit = async |tenant| {
+        let mut tasks = Vec::new();
+        for items in &requests {
+            let task = world.submit(tenant, TaskType::OrganizationProfiles, items.clone());
+            tasks.push(task.await.unwrap().id);
+            // Ids of one millisecond have no order.
+            world.clock.advance(Duration::from_millis(1));
+        }
+        tasks
+    };
+    let stepped = submit(&other).await;
+    world.finish(&mut Worker::new(Arc::clone(&world.service))).await;
+    let flowed = submit(&one).await;
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    while worker.flow().await.unwrap() == Step::Worked {}
+    for (stepped, flowed) in stepped.iter().zip(&flowed) {
+        let all = [
+            world.receipts(&other, stepped).await,
+            world.receipts(&one, flowed).await,
+        ];
+        let clean = |(outcome, _, failures): harness::Receipt| (outcome, failures.len());
+        let [stepped, flowed] = all.map(|all| all.into_iter().map(clean).collect::<Vec<_>>());
+        assert_eq!(flowed, stepped);
+    }
+    // Ids that a chunk did not need may stay a gap.
+    let without_id = |line: String| line.split_once(' ').map(|(_, rest)| rest.to_owned());
+    let state = async |tenant| -> Vec<_> { world.dump(tenant).await.into_iter().map(without_id).collect() };
+    let states = (state(&one).await, state(&other).await);
+    assert_eq!(states.0, states.1);
+
+    let mut tasks = Vec::new();
+    for task in 0..8 {
+        let items = upserts(1_000 + task * 30).split_off(1_000 + task * 30 - 30);
+        let task = world.submit(&one, TaskType::OrganizationProfiles, items);
+        tasks.push(task.await.unwrap().id);
+        world.clock.advance(Duration::from_millis(1));
+    }
+    assert_eq!(worker.flow().await.unwrap(), Step::Worked);
+    let mut finished = 0;
+    for task in &tasks {
+        finished += usize::from(world.status(&one, task).await == TaskStatus::Finished);
+    }
+    // One writer runs them task by task.
+    assert_eq!(finished, if fresh::is_on_postgres() { 8 } else { 1 });
+}
+
+/// A worker that is told to end begins nothing any more, and gives back what it has.
+#[tokio::test]
+async fn a_worker_that_is_to_end_begins_nothing() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let task = world.submit(&tenant, TaskType::OrganizationProfiles, upserts(400));
+    let task = task.await.unwrap().id;
+    worker::run(Arc::clone(&world.service), std::future::ready(())).await;
+    assert_eq!(world.receipts(&tenant, &task).await, []);
+    let told = Arc::new(Notify::new());
+    let tells = Arc::clone(&told);
+    let running = worker::run(Arc::clone(&world.service), async move { tells.notified().await });
+    let ends = async {
+        while world.receipts(&tenant, &task).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        told.notify_one();
+    };
+    tokio::join!(running, ends);
+    let open = world.store.system_read(async |tx| tx.open_tasks(10).await);
+    let open: Result<Vec<_>, StoreError> = open.await;
+    assert!(open.unwrap().iter().all(|task| task.lease_owner.is_none()));
+}
+
+/// A server that dies while chunks and claims of many tasks are under way: another one does what is left, and nothing twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_death_in_the_flow_loses_nothing() {
+    if !fresh::is_on_postgres() {
+        return;
+    }
+    // An item that is waited for: of the first chunk, of the second one, and of the second task's second one.
+    for (awaited, done_before) in [(5, 0), (55, 50), (115, 110)] {
+        let mut world = World::new().await;
+        let tenant = world.tenant("t").await;
+        let there = upserts(awaited + 1).split_off(awaited);
+        let made = world.run(&tenant, TaskType::Organizations, there).await;
+        let id = OrganizationId(made[0].1.parse().unwrap());
+        let mut tasks = Vec::new();
+        for task in 0..6 {
+            let items = upserts(task * 60 + 60).split_off(task * 60);
+            let task = world.submit(&tenant, TaskType::OrganizationProfiles, items);
+            tasks.push(task.await.unwrap().id);
+            world.clock.advance(Duration::from_millis(1));
+        }
+        let done = async || {
+            let mut done = Vec::new();
+            for task in &tasks {
+                done.push(world.receipts(&tenant, task).await);
+            }
+            done
+        };
+        let count = async || done().await.iter().map(Vec::len).sum::<usize>();
+        let holder = hold(&world, &tenant, id).await;
+        let mut dies = Worker::new(Arc::clone(&world.service));
+        tokio::select! {
+            ended = dies.flow() => panic!("{ended:?} before the death"),
+            () = async {
+                while count().await < done_before {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        drop(dies);
+        holder.await;
+        assert_eq!(count().await, done_before);
+        let mut worker = Worker::new(world.another(2).await);
+        worker.flow().await.unwrap();
+        let before = done().await;
+        world.clock.advance(Duration::from_secs(10));
+        while worker.flow().await.unwrap() == Step::Worked {}
+        let mut ids = BTreeSet::new();
+        for ((before, after), task) in before.iter().zip(&done().await).zip(&tasks) {
+            assert_eq!(after.len(), 60);
+            assert_eq!(after[..before.len()], before[..], "what was done stays as it was");
+            let is_done = |(outcome, ..): &harness::Receipt| *outcome != Outcome::Failed;
+            assert!(after.iter().all(is_done), "{after:?}");
+            ids.extend(after.iter().map(|(_, id, _)| id.clone()));
+            assert_eq!(world.status(&tenant, task).await, TaskStatus::Finished);
+        }
+        assert_eq!(ids.len(), 360, "an id was given twice");
+    }
+}
+
+/// Chunks as large as they are, so that some of their rows are sent before the others, come to what they come to one after the other;
+/// also where the first one fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chunks_of_many_rows_come_to_the_same() {
+    let world = World::with(Settings::default()).await;
+    let [one, other] = [world.tenant("one").await, world.tenant("other").await];
+    let more: Vec<String> = (0..12).map(|n| format!("More {n}")).collect();
+    let item = |organization: usize, round: usize| {
+        let field = |name: &str| FieldValues {
+            name: name.into(),
+            values: vec![format!("{name} {organization} {round}")].into(),
+        };
+        match upsert(&format!("Organization {organization}")) {
+            Item::Manage(item) => Item::Manage(ManageItem {
+                details: more.iter().map(|name| field(name)).collect(),
+                ..item
+            }),
+            other => other,
+        }
+    };
+    let round = |round| (0..3).map(move |task| (task * 100..task * 100 + 100).map(move |of| (of, round)));
+    for (tenant, flows) in [(&one, true), (&other, false)] {
+        for name in &more {
+            let new = NewDefinition::check(name, "TEXT", None).unwrap();
+            world
+                .service
+                .create_field(tenant, EntityKind::Organization, new)
+                .await
+                .unwrap();
+        }
+        for number in 0..2 {
+            let mut tasks = Vec::new();
+            for items in round(number) {
+                let items = items
+                    .map(|(organization, round)| item(organization, round))
+                    .collect();
+                let task = world.submit(tenant, TaskType::OrganizationProfiles, items).await;
+                tasks.push(task.unwrap().id);
+                world.clock.advance(Duration::from_millis(1));
+            }
+            if number == 1 {
+                let tenant_id = tenant.tenant.0;
+                world.tamper(&format!(
+                    "UPDATE organization SET details = 'broken' WHERE name = 'Organization 40' AND tenant_id = {tenant_id}"
+                ));
+            }
+            let mut worker = Worker::new(Arc::clone(&world.service));
+            match flows {
+                true => while worker.flow().await.unwrap() == Step::Worked {},
+                false => world.finish(&mut worker).await,
+            }
+            for (task, id) in tasks.iter().enumerate() {
+                let expected = |item| match (number, task, item) {
+                    (0, ..) => Outcome::Created,
+                    (_, 0, 40) => Outcome::Failed,
+                    _ => Outcome::Updated,
+                };
+                let receipts = world.receipts(tenant, id).await;
+                let outcomes: Vec<Outcome> = receipts.iter().map(|(outcome, ..)| *outcome).collect();
+                assert_eq!(outcomes, (0..100).map(expected).collect::<Vec<_>>());
+            }
+        }
+    }
+    let without_id = |line: String| line.split_once(' ').map(|(_, rest)| rest.to_owned());
+    let state = async |tenant| -> Vec<_> { world.dump(tenant).await.into_iter().map(without_id).collect() };
+    let states = (state(&one).await, state(&other).await);
+    assert_eq!(states.0.len(), 299);
+    assert_eq!(states.0, states.1);
+    // Values are found where they are, of both tenants. On SQLite entries are brought in later.
+    let entries = |round| {
+        let ends = format!("'more % {round}'");
+        world.tamper(&format!(
+            "UPDATE detail_index SET value_key = value_key WHERE value_key LIKE {ends}"
+        ))
+    };
+    if fresh::is_on_postgres() {
+        assert_eq!((entries(0), entries(1)), (2 * 12, 2 * 12 * 299));
+    }
+}
+
+/// A chunk that the database did not do in time is tried again with less.
+#[tokio::test]
+async fn a_chunk_that_takes_too_long_is_tried_again_with_less() {
+    if !fresh::is_on_postgres() {
+        return;
+    }
+    let mut world = World::with(Settings::default()).await;
+    let tenant = world.tenant("t").await;
+    let made = world.run(&tenant, TaskType::Organizations, upserts(40)).await;
+    let id = OrganizationId(made[30].1.parse().unwrap());
+    let task = world
+        .submit(&tenant, TaskType::OrganizationProfiles, upserts(140))
+        .await;
+    let task = task.unwrap().id;
+    let holder = hold(&world, &tenant, id).await;
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    let refused = worker.flow().await;
+    assert!(
+        matches!(refused, Err(Error::Store(StoreError::Unavailable(_)))),
+        "{refused:?}"
+    );
+    holder.await;
+    worker.step().await.unwrap();
+    assert_eq!(world.receipts(&tenant, &task).await.len(), 50);
+}
+
+/// Locks an organization until what is returned is waited for.
+async fn hold(world: &World, tenant: &Caller, id: OrganizationId) -> impl Future<Output = ()> {
+    let (locked, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, tells, waits) = (world.store.clone(), Arc::clone(&locked), Arc::clone(&done));
+    let tenant = tenant.tenant;
+    let holder = tokio::spawn(async move {
+        let hold = store.write(tenant, async move |tx| {
+            tx.lock_organization(id).await?;
+            tells.notify_one();
+            waits.notified().await;
+            Ok::<_, StoreError>(())
+        });
+        hold.await.unwrap();
+    });
+    locked.notified().await;
+    async move {
+        done.notify_one();
+        holder.await.unwrap();
+    }
+}
+
 /// Of several chunks at a time one that is behind counts only if those before it do.
 #[tokio::test]
 async fn a_chunk_that_fails_takes_those_behind_it_along() {
-    for (broken, done_at_once) in [(3, 0), (60, 50), (120, 100)] {
+    let broken = [(3, 0), (60, 50), (120, 100)];
+    let flowing = [false, true].map(|flows| broken.map(|(broken, done)| (flows, broken, done)));
+    for (flows, broken, done_at_once) in flowing.into_iter().flatten() {
         let mut world = World::new().await;
         let tenant = world.tenant("t").await;
         world.run(&tenant, TaskType::Organizations, upserts(140)).await;
@@ -592,9 +885,9 @@ async fn a_chunk_that_fails_takes_those_behind_it_along() {
             .await
             .unwrap();
         let mut worker = Worker::new(Arc::clone(&world.service));
-        worker.stride().await.unwrap();
+        go(&mut worker, flows).await;
         assert_eq!(world.receipts(&tenant, &task.id).await.len(), done_at_once);
-        while worker.stride().await.unwrap() == Step::Worked {}
+        while go(&mut worker, flows).await == Step::Worked {}
         let receipts = world.receipts(&tenant, &task.id).await;
         let expected = |n: usize| match n {
             n if n == broken => Outcome::Failed,
@@ -631,9 +924,10 @@ async fn chunks_of_a_lost_task_write_nothing() {
         tx.claim_task(&id, claim, Timestamp(0)).await
     });
     assert!(claim.await.unwrap().is_some());
-    slow.stride().await.unwrap();
+    slow.flow().await.unwrap();
     assert_eq!(world.receipts(&tenant, &task.id).await, done);
     assert_eq!(world.dump(&tenant).await, state);
+    assert_eq!(slow.flow().await.unwrap(), Step::Idle);
 }
 
 /// On PostgreSQL the next task of a tenant is claimed while the last chunk of the one before it is run, and is run after it. Nothing is
@@ -792,7 +1086,7 @@ async fn the_next_task_begins_beside_the_last_chunk_of_the_one_before() {
 #[tokio::test]
 async fn a_last_chunk_that_fails_takes_the_next_task_along() {
     let task_type = TaskType::OrganizationProfiles;
-    for when_stored in [false, true] {
+    for (when_stored, flows) in [(false, false), (true, false), (false, true), (true, true)] {
         let world = World::new().await;
         let tenant = world.tenant("t").await;
         if when_stored {
@@ -814,7 +1108,7 @@ async fn a_last_chunk_that_fails_takes_the_next_task_along() {
         let second = world.submit(&tenant, task_type, items).await.unwrap().id;
         let mut worker = Worker::new(Arc::clone(&world.service));
         let mut before = 0;
-        while worker.stride().await.unwrap() == Step::Worked {
+        while go(&mut worker, flows).await == Step::Worked {
             let of_first = world.receipts(&tenant, &first).await.len();
             let of_second = world.receipts(&tenant, &second).await.len();
             assert!(of_first == 220 || of_second == 0, "{of_first} and {of_second}");
@@ -854,7 +1148,7 @@ async fn the_task_behind_a_lost_one_does_not_begin() {
         tx.claim_task(&id, claim, Timestamp(0)).await
     });
     assert!(claim.await.unwrap().is_some());
-    slow.stride().await.unwrap();
+    slow.flow().await.unwrap();
     assert_eq!(world.receipts(&tenant, &first).await.len(), done);
     assert_eq!(world.receipts(&tenant, &second).await, []);
 }
@@ -873,23 +1167,11 @@ async fn a_chunk_that_waits_for_too_long_is_run_again() {
         .submit(&tenant, TaskType::OrganizationProfiles, upserts(140))
         .await;
     let task = task.unwrap().id;
-    let (locked, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (store, tells, waits) = (world.store.clone(), Arc::clone(&locked), Arc::clone(&done));
-    let holder = tokio::spawn(async move {
-        let hold = store.write(tenant.tenant, async move |tx| {
-            tx.lock_organization(id).await?;
-            tells.notify_one();
-            waits.notified().await;
-            Ok::<_, StoreError>(())
-        });
-        hold.await.unwrap();
-    });
-    locked.notified().await;
+    let holder = hold(&world, &tenant, id).await;
     let mut worker = Worker::new(Arc::clone(&world.service));
-    assert_eq!(worker.stride().await.unwrap(), Step::Worked);
+    assert_eq!(worker.flow().await.unwrap(), Step::Worked);
     assert_eq!(world.receipts(&tenant, &task).await.len(), 100);
-    done.notify_one();
-    holder.await.unwrap();
+    holder.await;
     while worker.stride().await.unwrap() == Step::Worked {}
     assert_eq!(world.status(&tenant, &task).await, TaskStatus::Finished);
 }
