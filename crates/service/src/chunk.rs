@@ -307,10 +307,19 @@ impl Service {
                 service.chunk(tx, &chunk, ready, numbered).await
             })
             .await?;
+        // Before anybody takes numbers behind it.
+        self.raise(tenant, &used).await;
         Ok(Ran { need, used })
     }
 
-    /// Gives back the numbers that a chunk did not use, and minds those that it got from elsewhere.
+    /// Minds an id that an organization got from elsewhere.
+    async fn raise(&self, tenant: TenantId, used: &Numbered) {
+        if let Some(given) = used.greatest_given {
+            self.numbers.raise(tenant, Counter::Organization, given).await;
+        }
+    }
+
+    /// Gives back the numbers that a chunk did not use.
     async fn give_back(&self, tenant: TenantId, ran: &Ran) {
         let (need, used) = (&ran.need, &ran.used);
         let unused = used.unused_subjects_from..used.subjects.1;
@@ -318,9 +327,6 @@ impl Service {
         let entitlements = used.first_entitlement..used.first_entitlement + count(need.entitlements);
         let unused = entitlements.start + used.entitlements..entitlements.end;
         self.numbers.give_back(tenant, Counter::Entitlement, unused).await;
-        if let Some(given) = used.greatest_given {
-            self.numbers.raise(tenant, Counter::Organization, given).await;
-        }
     }
 
     /// Checks the values of items by the definitions that were seen last. The writer is where everybody waits; here nobody does.

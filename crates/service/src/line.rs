@@ -107,8 +107,13 @@ impl Line {
         while let Some(ended) = self.tasks.join_next().await {
             self.note(ended);
         }
-        let is_behind = self.first > 0;
-        let ended = self.begun.into_iter().zip(self.ended.into_values()).collect();
+        let (is_behind, mut ended) = (self.first > 0, self.ended);
+        let ended = self
+            .begun
+            .into_iter()
+            .zip(self.first..)
+            .map_while(|(chunk, place)| Some((chunk, ended.remove(&place)?)))
+            .collect();
         self.service
             .settle(self.tenant, self.stored, ended, is_behind)
             .await

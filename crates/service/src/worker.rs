@@ -512,8 +512,10 @@ impl Worker {
             }
             Err(ChunkError::Lost) => self.drop_task(place),
             Err(ChunkError::Store(error)) if is_passing(&error) => {
-                // It may have taken too long.
-                held.chunk_size = held.chunk_size.at_most(CHUNK_OF_ONE_WRITER);
+                if let StoreError::Unavailable(_) = error {
+                    // It may have taken too long.
+                    held.chunk_size = held.chunk_size.at_most(CHUNK_OF_ONE_WRITER);
+                }
                 return Err(error.into());
             }
             // A defect: first find the item, then fail it alone, so that nothing loops.

@@ -16,6 +16,8 @@ use crate::chunk::Chunk;
 use crate::line::Line;
 use crate::queue::Queued;
 
+/// Chunks under way: one less than without a pause between, since these keep the processors as busy, for which others wait.
+const BESIDE: usize = 3;
 /// Chunks that are begun by one call at most: what they did not need of the ids is given back at its end.
 const CHUNKS_IN_FLOW: usize = 32;
 
@@ -52,20 +54,22 @@ impl Worker {
         let (mut begun, mut count, mut failed) = (HashMap::new(), 0, None);
         loop {
             self.take_announced();
-            let is_due = self.queue.tenants() > 1 || service.monotonic() >= until || *self.stops.borrow();
+            let is_due = self.queue.tenants() > 1 || service.monotonic() >= until;
+            // Each call does something, however long it took to get there.
+            let is_due = *self.stops.borrow() || (is_due && count > 0);
             let mut goes_on = !is_due && count < CHUNKS_IN_FLOW && failed.is_none();
             if goes_on {
                 self.claim_next(tenant, &begun, &mut claims, &mut claimed);
             }
             while goes_on
-                && line.len() < CHUNKS_BESIDE
+                && line.len() < BESIDE
                 && let Some(chunk) = self.next_chunk(&line, tenant, &begun)
             {
                 begun.insert(chunk.task_id.clone(), chunk.range.end);
                 count += 1;
                 goes_on = line.begin(chunk).await && count < CHUNKS_IN_FLOW;
             }
-            let (is_full, is_empty) = (line.len() >= CHUNKS_BESIDE, line.len() == 0);
+            let (is_full, is_empty) = (line.len() >= BESIDE, line.len() == 0);
             if is_empty && claims.is_empty() {
                 break;
             }
@@ -118,12 +122,12 @@ impl Worker {
     ) {
         let (mut ahead, room) = (0, self.room());
         for task in self.queue.of(tenant) {
-            if ahead >= CHUNKS_BESIDE {
+            if ahead >= BESIDE {
                 return;
             }
             match self.held.get(&(tenant, task.id.clone())) {
                 Some(held) if held.is_careful() => return,
-                Some(held) => ahead += held.chunks_from(from(held, task, begun), CHUNKS_BESIDE),
+                Some(held) => ahead += held.chunks_from(from(held, task, begun), BESIDE),
                 None if task.is_left => return,
                 None if claimed.contains(&task.id) => ahead += 1,
                 None if claims.len() >= room => return,
