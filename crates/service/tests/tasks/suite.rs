@@ -656,6 +656,23 @@ async fn tasks_that_flow_come_to_the_same() {
     assert_eq!(finished, if fresh::is_on_postgres() { 8 } else { 1 });
 }
 
+/// What is created behind an id that was given gets a greater one, as by requests that come one after the other.
+#[tokio::test]
+async fn ids_rise_behind_one_that_was_given() {
+    let world = World::new().await;
+    let tenant = world.tenant("t").await;
+    let mut items = vec![manage(Manage::Create, Some("5000"), Some("Given"))];
+    items.extend(upserts(120));
+    let task = world.submit(&tenant, TaskType::OrganizationProfiles, items);
+    let task = task.await.unwrap().id;
+    let mut worker = Worker::new(Arc::clone(&world.service));
+    while worker.flow().await.unwrap() == Step::Worked {}
+    let receipts = world.receipts(&tenant, &task).await;
+    let ids: Vec<i64> = receipts.iter().map(|(_, id, _)| id.parse().unwrap()).collect();
+    assert_eq!((ids.len(), ids[0]), (121, 5_000));
+    assert!(ids.is_sorted(), "{ids:?}");
+}
+
 /// A worker that is told to end begins nothing any more, and gives back what it has.
 #[tokio::test]
 async fn a_worker_that_is_to_end_begins_nothing() {
