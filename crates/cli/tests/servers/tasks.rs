@@ -1,4 +1,4 @@
-//! A server is killed in the middle of a task, and the other finishes it.
+//! A server is killed in the middle of its tasks, and the other finishes them.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const ITEMS: usize = 100;
 /// A lease of 9 s, a scan every 2 s, and the work itself.
 const FINISHED_WITHIN: Duration = Duration::from_secs(15);
 
-/// Makes every receipt take this long, so that a kill finds a task half done.
+/// Makes every receipt take this long, so that a kill finds tasks under way.
 const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
     CREATE TRIGGER slow BEFORE INSERT ON task_item FOR EACH ROW EXECUTE FUNCTION slow()";
@@ -32,10 +32,16 @@ fn a_task_of_a_killed_server_is_finished_by_the_other() {
                 world.admin.submit(&client, PROFILES, &key, &body)
             })
             .collect();
-        poll("a task half done", Duration::from_secs(20), || {
-            let half = "SELECT COUNT(*) FROM task_open WHERE next_item > 0 AND lease_owner IS NOT NULL";
-            (world.number(half) > 0).then_some(())
-        });
+        // A task of a hundred items is one chunk.
+        poll(
+            "some tasks done and others under way",
+            Duration::from_secs(20),
+            || {
+                let under_way = "SELECT COUNT(*) FROM task_open WHERE lease_owner IS NOT NULL";
+                let done = world.number("SELECT COUNT(*) FROM task_item") > 3 * ITEMS * round;
+                (done && world.number(under_way) > 0).then_some(())
+            },
+        );
         world.servers[killed].kill().unwrap();
         let start = Instant::now();
         let left = world.number("SELECT COUNT(*) FROM task_open");
