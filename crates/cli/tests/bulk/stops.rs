@@ -10,10 +10,18 @@ use serde_json::json;
 use crate::kills::number;
 use crate::world::{PROFILES, World, item, poll};
 
+/// Has PostgreSQL take so long for each receipt that ten tasks are not done while they are submitted.
+const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON task_item FOR EACH ROW EXECUTE FUNCTION slow()";
+
 #[test]
 fn the_worker_stops_at_the_signal() {
     let mut world = World::new(&[]);
     let site = world.site();
+    if let Some(database) = world.home.postgres() {
+        database.sql(SLOW);
+    }
     let items = |task: usize| -> Vec<_> {
         (0..100)
             .map(|n| item("UPSERT", &json!({ "name": format!("Organization {task} {n}") })))
