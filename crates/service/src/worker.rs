@@ -48,7 +48,7 @@ const CHUNK_OF_SEVERAL: ChunkSize = ChunkSize {
     weight: 4_000,
 };
 /// Chunks of a tenant that are run at the same time where the database works at several units of a tenant: of one task, or the
-/// last of one and the first ones of the next. As long as only one tenant has tasks.
+/// last of one and the first ones of the next. As long as only one tenant has tasks; a server has fewer, without a pause between (`flow`).
 const CHUNKS_BESIDE: usize = 4;
 /// The same where others have, too.
 const CHUNKS_BESIDE_OTHERS: usize = 2;
@@ -159,7 +159,7 @@ impl Worker {
         self.advance(tenants, 1).await
     }
 
-    /// Does as much as a server does at a time, for some tenants at once: some chunks of a task, and, where the database works at
+    /// Does as much as a server does at a time where it does not [flow](Self::flow), for some tenants at once: some chunks of a task, and, where the database works at
     /// several units of a tenant at the same time, those of the next task beside its last one, and the claims of tasks whose turn is
     /// about to come. Elsewhere the tenant's next chunk would wait at once, and everybody for one chunk more.
     pub async fn stride(&mut self) -> Result<Step, Error> {
