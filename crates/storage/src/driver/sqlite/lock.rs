@@ -42,7 +42,17 @@ pub(crate) fn create_private(path: &Path) -> Result<(), OpenError> {
 /// leads around it. The operating system lets go of it when the process ends, however it ends. SQLite's
 /// own locks are of another kind and do not meet it.
 pub(super) struct ServeLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for ServeLock {
+    /// Lets go of the lock itself, not only of our descriptor: a child that this process is just starting
+    /// has a copy of it until it becomes its program, and with it the lock.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "cannot let go of the database's lock before its file is closed");
+        }
+    }
 }
 
 impl ServeLock {
@@ -74,7 +84,7 @@ impl ServeLock {
         if let Err(error) = tell_holder(database) {
             tracing::warn!(%error, "cannot note beside the database which process serves it");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -94,4 +104,23 @@ fn holder_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use guildhall_testkit::TempFolder;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
+        let folder = TempFolder::new();
+        let database = folder.join("guildhall.db");
+        create_private(&database).unwrap();
+        let lock = ServeLock::take(&database).unwrap();
+        assert!(ServeLock::take(&database).is_err(), "held");
+        let _copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        assert!(ServeLock::take(&database).is_ok(), "let go, whoever has a copy");
+    }
 }
