@@ -11,6 +11,7 @@ use guildhall_domain::{Definition, Definitions, EntityKind, FieldId, Values, val
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use crate::error::StoreError;
 use crate::pending::{Change, Entry};
@@ -109,7 +110,7 @@ fn keys(definition: &Definition, values: &[String]) -> BTreeSet<String> {
 #[derive(Clone, Debug)]
 pub(crate) struct NewValues {
     pub(crate) text: String,
-    keys: Vec<(FieldId, Arc<str>)>,
+    keys: Vec<(FieldId, SmolStr)>,
 }
 
 impl NewValues {
@@ -221,7 +222,7 @@ impl WriteTx<'_> {
         sql: &'static str,
         number: i64,
         field: FieldId,
-        key: &Arc<str>,
+        key: &SmolStr,
         is_there: bool,
     ) -> Result<(), StoreError> {
         let tenant = self.tenant();
@@ -229,7 +230,7 @@ impl WriteTx<'_> {
             entry: Entry {
                 tenant,
                 field,
-                key: Arc::clone(key),
+                key: key.clone(),
                 number,
             },
             is_there,

@@ -419,16 +419,17 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (caller, receiver) = oneshot::channel::<Result<T, E>>();
+        let (caller, receiver) = oneshot::channel();
         let unit = Box::new(Submitted {
             op,
             result: None,
             caller,
         });
         sqlite.writer.submit(tenant, weight, unit)?;
-        receiver.await.unwrap_or_else(|_| {
-            Err(StoreError::Failed("the unit of work ended without an answer".into()).into())
-        })
+        match receiver.await {
+            Ok((answer, _op)) => answer,
+            Err(_) => Err(StoreError::Failed("the unit of work ended without an answer".into()).into()),
+        }
     }
 
     /// Runs a unit of work on PostgreSQL, and again when another one got in its way.
@@ -458,10 +459,12 @@ impl Store {
 
 /// A unit of work on the writer's way: what it said last, and who waits for it. A caller that has gone away no
 /// longer listens; its work was done or refused all the same.
+///
+/// The caller is given the operation too, with what it rests on, to be freed there: the writer has better things to do.
 struct Submitted<F, T, E> {
     op: F,
     result: Option<Result<T, E>>,
-    caller: oneshot::Sender<Result<T, E>>,
+    caller: oneshot::Sender<(Result<T, E>, F)>,
 }
 
 impl<F, T, E> Unit for Submitted<F, T, E>
@@ -481,7 +484,7 @@ where
             // No caller hears of this: the writer commits what it ran.
             (Ok(()), None) => Err(StoreError::Failed("the unit of work was not run".into()).into()),
         };
-        let _gone = self.caller.send(answer);
+        let _gone = self.caller.send((answer, self.op));
     }
 }
 

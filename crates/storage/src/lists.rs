@@ -6,7 +6,6 @@
 //! the rows leaves it out.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use guildhall_domain::list::{ListKind, Listed, Place, Position, Span};
 use guildhall_domain::{
@@ -323,7 +322,7 @@ impl ReadTx<'_> {
             |entry| {
                 let (key, number) = (&*entry.key, entry.number);
                 let is_within = (key, number) > (&*span.after.0, span.after.1) && *key < *span.before;
-                (is_within && entry.place() == place).then(|| (Arc::clone(&entry.key), number))
+                (is_within && entry.place() == place).then(|| (entry.key.clone(), number))
             },
         );
         if pending.is_empty() {

@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use guildhall_domain::list::Span;
 use guildhall_domain::{FieldId, TenantId};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::details::{DELETE_ENTRY, INSERT_ENTRY};
 use crate::driver::sqlite::Connection;
@@ -67,7 +68,7 @@ const AT_A_STRETCH: usize = 64;
 pub(crate) struct Entry {
     pub(crate) tenant: TenantId,
     pub(crate) field: FieldId,
-    pub(crate) key: Arc<str>,
+    pub(crate) key: SmolStr,
     pub(crate) number: i64,
 }
 
@@ -96,14 +97,14 @@ struct Entries {
     fields: BTreeMap<Place, BTreeMap<Value, bool>>,
 }
 
-/// The key of an entry, and the number of its entity.
-pub(crate) type Value = (Arc<str>, i64);
+/// The key of an entry, and the number of its entity. Short keys stand in place: those that are compared are neighbours in memory.
+pub(crate) type Value = (SmolStr, i64);
 
 impl Entries {
     /// Makes an entry what it is to be; what it was.
     fn set(&mut self, entry: &Entry, is_there: Option<bool>) -> Option<bool> {
         let field = self.fields.entry(entry.place()).or_default();
-        let value = (Arc::clone(&entry.key), entry.number);
+        let value = (entry.key.clone(), entry.number);
         match is_there {
             Some(is_there) => field.insert(value, is_there),
             None => field.remove(&value),
@@ -222,7 +223,8 @@ impl Hold {
         (after, descending): (i64, bool),
         limit: usize,
     ) -> Vec<i64> {
-        let at = |number| (Arc::<str>::from(key), number);
+        let key = SmolStr::new(key);
+        let at = |number| (key.clone(), number);
         let part = match descending {
             false => (Bound::Excluded(at(after)), Bound::Included(at(i64::MAX))),
             true => (Bound::Included(at(i64::MIN)), Bound::Excluded(at(after))),

@@ -32,6 +32,8 @@ const WAITING_MAX: usize = 8_192;
 const GROUP_UNITS_MAX: usize = 1_024;
 /// Rows and pending entries that light units change in one group at most (one that changes more is the last).
 const GROUP_ROWS_MAX: u64 = 2_048;
+/// Light units between two of which the writer gives way to those that wait for a processor: some tenths of a millisecond.
+const LIGHT_AT_A_STRETCH: usize = 8;
 /// Those from which on no further chunk of a task is taken into a group: it has two of whole profiles then, and more of small ones.
 const CHUNKS_ROWS_MAX: u64 = 1_200;
 /// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Room::run`].
@@ -292,7 +294,9 @@ impl Room {
             let is_full = ran.len() >= GROUP_UNITS_MAX || rows - of_chunks >= GROUP_ROWS_MAX;
             if !is_full {
                 // Readers that wait for a processor get it between two units, and not after a slice of milliseconds.
-                std::thread::yield_now();
+                if weight == Weight::Heavy || self.light.is_multiple_of(LIGHT_AT_A_STRETCH) {
+                    std::thread::yield_now();
+                }
                 next = self
                     .units
                     .try_pop(Weight::Light)
