@@ -19,9 +19,9 @@ use crate::pending::Batch;
 
 /// So many pages (16 MiB) that were not moved are worth a run of the thread.
 const RUN_PAGES: u32 = 4_096;
-/// From so many pages on (40 MiB) the log is to start again, which it does behind the thread's next run: under a steady load
-/// at some 50 MiB. Each start syncs the database, and commits beside that take several times as long, so they shall be about
-/// one in a hundred at most. What comes while the thread makes its passes fits below [`PAGES_MAX`].
+/// From so many pages on (40 MiB) the log is to start again, which it does behind the thread's next run: at some 50 MiB, or
+/// later, where much comes while the thread makes its passes, up to [`PAGES_MAX`]. Each start syncs the database, and commits
+/// beside that take several times as long, so they shall be few.
 const RESTART_PAGES: u32 = 10_240;
 /// So few pages (4 MiB) the writer moves itself. What it does in vain, since somebody still reads, it does again
 /// when as many more have come.
