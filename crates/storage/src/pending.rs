@@ -59,8 +59,7 @@ const BROUGHT_IN_LEAST: usize = 32;
 /// Entries that are brought in at once while nothing is written, or where somebody waits for the end of it. A write that
 /// comes meanwhile waits for them.
 const IDLE_ENTRIES: usize = 1_000;
-/// Entries that are added under one lock, for which readers wait, and between two of which the writer gives way to those that
-/// wait for a processor.
+/// Entries that are added under one lock, for which readers wait.
 const AT_A_STRETCH: usize = 64;
 
 /// An entry of the index.
@@ -160,7 +159,6 @@ impl Batch {
     fn set(&self, changes: &[Change]) -> Vec<Option<bool>> {
         let mut before = Vec::with_capacity(changes.len());
         for some in changes.chunks(AT_A_STRETCH) {
-            std::thread::yield_now();
             let mut entries = self.entries_to_set();
             before.extend(
                 some.iter()
@@ -615,10 +613,7 @@ impl Connection {
         let (batch, after) = (Arc::clone(&first.batch), keeper.brought.clone());
         let entries = batch.entries();
         let next: Vec<_> = entries.after(after.as_ref()).take(count).collect();
-        for some in next.chunks(AT_A_STRETCH) {
-            std::thread::yield_now();
-            self.write_entries(some)?;
-        }
+        self.write_entries(&next)?;
         let is_end = next.len() < count;
         if is_end {
             let first = self.keeper().and_then(|keeper| keeper.batches.front());

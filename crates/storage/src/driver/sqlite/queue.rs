@@ -37,8 +37,8 @@ pub(super) enum Popped<T> {
 struct State<T> {
     light: Lines<T>,
     heavy: Lines<T>,
-    /// With how many in line the receiver wants to be woken.
-    wake_at: usize,
+    /// Whether the receiver waits and nobody has woken it yet.
+    is_awaited: bool,
     is_closed: bool,
 }
 
@@ -48,7 +48,7 @@ impl<T> Queue<T> {
             state: Mutex::new(State {
                 light: Lines::new(waiting_max),
                 heavy: Lines::new(waiting_max),
-                wake_at: usize::MAX,
+                is_awaited: false,
                 is_closed: false,
             }),
             arrived: Condvar::new(),
@@ -62,7 +62,8 @@ impl<T> Queue<T> {
             return Err(StoreError::Unavailable("the writer has stopped".into()));
         }
         state.of(weight).push(tenant, thing)?;
-        let wakes = state.waiting() >= state.wake_at;
+        // Who comes next need not, while it is on its way.
+        let wakes = std::mem::take(&mut state.is_awaited);
         drop(state);
         if wakes {
             self.arrived.notify_one();
@@ -96,7 +97,7 @@ impl<T> Queue<T> {
             if left.is_some_and(|left| left.is_zero()) {
                 break Popped::Nothing;
             }
-            state.wake_at = 1;
+            state.is_awaited = true;
             state = match left {
                 Some(left) => {
                     let waited = self.arrived.wait_timeout(state, left);
@@ -105,24 +106,31 @@ impl<T> Queue<T> {
                 None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         };
-        state.wake_at = usize::MAX;
+        state.is_awaited = false;
         popped
     }
 
-    /// Waits until so many light things are in line, but no longer than this.
-    pub(super) fn gather(&self, count: usize, patience: Duration) {
+    /// Waits for the next light thing, but no longer than this.
+    pub(super) fn light_within(&self, patience: Duration) -> Option<T> {
         let until = Instant::now() + patience;
         let mut state = self.lock();
-        while state.light.waiting() < count && !state.is_closed {
+        let popped = loop {
+            let thing = state.light.pop();
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if thing.is_some() || state.is_closed || left.is_zero() {
+                break thing;
             }
-            state.wake_at = count;
+            state.is_awaited = true;
             let waited = self.arrived.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.wake_at = usize::MAX;
+        };
+        state.is_awaited = false;
+        popped
+    }
+
+    /// How many things of this weight wait.
+    pub(super) fn waiting(&self, weight: Weight) -> usize {
+        self.lock().of(weight).waiting()
     }
 
     /// Nothing more is taken; what waits is still handed out.
@@ -144,10 +152,6 @@ impl<T> State<T> {
         }
     }
 
-    fn waiting(&self) -> usize {
-        self.light.waiting() + self.heavy.waiting()
-    }
-
     fn pop(&mut self, rather: Weight) -> Option<(Weight, T)> {
         let other = match rather {
             Weight::Light => Weight::Heavy,
@@ -165,10 +169,6 @@ mod tests {
     use super::*;
 
     const A: TenantId = TenantId(1);
-
-    fn all(queue: &Queue<&'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| queue.try_pop(Light)).collect()
-    }
 
     #[test]
     fn of_both_weights_the_one_that_is_asked_for_comes_first() {
@@ -218,24 +218,30 @@ mod tests {
     }
 
     #[test]
-    fn the_receiver_wakes_for_one_and_for_many() {
+    fn the_receiver_is_woken_again_and_again_by_what_it_waits_for() {
         let queue = Queue::new(1_000);
+        // Much longer than it takes.
+        let long = Duration::from_secs(600);
         std::thread::scope(|scope| {
             let sender = Arc::clone(&queue);
             scope.spawn(move || {
-                for _ in 0..300 {
-                    sender.push(A, Light, "x").unwrap();
+                for number in 0..300 {
+                    let weight = if number % 3 == 0 { Heavy } else { Light };
+                    sender.push(A, weight, "x").unwrap();
                 }
             });
-            assert_eq!(queue.pop_within(None, Light), Popped::Thing(Light, "x"));
-            // Much longer than it takes: it is woken, it does not wait this out.
+            // It is woken, it does not wait this out.
             let began = Instant::now();
-            queue.gather(299, Duration::from_secs(600));
+            for _ in 0..200 {
+                assert_eq!(queue.light_within(long), Some("x"));
+            }
             assert!(began.elapsed() < Duration::from_secs(300));
         });
-        assert_eq!(all(&queue).len(), 299);
-        queue.gather(1, Duration::from_millis(1));
+        assert_eq!((queue.waiting(Light), queue.waiting(Heavy)), (0, 100));
+        assert_eq!(queue.light_within(Duration::from_millis(1)), None);
+        queue.push(A, Light, "last").unwrap();
         queue.close();
-        queue.gather(1, Duration::from_secs(600));
+        assert_eq!(queue.light_within(long), Some("last"));
+        assert_eq!(queue.light_within(long), None, "closed");
     }
 }

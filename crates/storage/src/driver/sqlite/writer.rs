@@ -1,7 +1,7 @@
 //! The one writer. It takes the units of work that wait, runs them, commits them together, and answers
 //! each only then. A unit that is refused after it changed something has the others of its group run
 //! again, each under a savepoint of its own. No timer: under load groups grow by
-//! themselves, and a lone write commits at once.
+//! themselves, and a lone write commits at once. Only where commits are slow those who are likely to come are waited for ([`Awaited`]).
 //!
 //! Chunks of tasks are heavy: one takes as long as a hundred creates. Where nobody else waits, those of a group
 //! are several, since each commit costs. Whoever comes meanwhile waits for the chunk at work and is in the commit behind it, and
@@ -32,11 +32,9 @@ const WAITING_MAX: usize = 8_192;
 const GROUP_UNITS_MAX: usize = 1_024;
 /// Rows and pending entries that light units change in one group at most (one that changes more is the last).
 const GROUP_ROWS_MAX: u64 = 2_048;
-/// Light units between two of which the writer gives way to those that wait for a processor: some tenths of a millisecond.
-const LIGHT_AT_A_STRETCH: usize = 8;
 /// Those from which on no further chunk of a task is taken into a group: it has two of whole profiles then, and more of small ones.
 const CHUNKS_ROWS_MAX: u64 = 1_200;
-/// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Room::run`].
+/// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Awaited`].
 const SLOW_COMMIT: Duration = Duration::from_millis(1);
 /// How long entries of the index of values are brought in at the end. What is left then, the next start reads again.
 const SETTLED_WITHIN: Duration = Duration::from_secs(1);
@@ -80,6 +78,7 @@ impl Writer {
             commit_took: Duration::ZERO,
             rather: Weight::Light,
             light: 0,
+            awaited: Awaited::default(),
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -143,12 +142,35 @@ struct Room {
     rather: Weight,
     /// Light units of the last group.
     light: usize,
+    /// Who is awaited for the next one.
+    awaited: Awaited,
+}
+
+/// Who is likely to write next: those who were just answered, and who waited already then.
+///
+/// Where commits are slow, a group that is committed without them makes them wait for its commit and for their own: so when a group
+/// has nobody left to run and not all of them have come, it is open a little longer, for a tenth of the last commit in
+/// all. Where commits are quick, those who come while a group is run are the next one, and it waits for nobody.
+#[derive(Clone, Copy, Debug, Default)]
+struct Awaited {
+    /// Light units.
+    count: usize,
+    /// How long a group may wait for them in all.
+    patience: Duration,
+}
+
+impl Awaited {
+    /// After a commit that took so long: these were answered, and these wait.
+    fn after(commit_took: Duration, answered: usize, waiting: usize) -> Self {
+        let is_slow = commit_took > SLOW_COMMIT;
+        Self {
+            count: answered + waiting,
+            patience: if is_slow { commit_took / 10 } else { Duration::ZERO },
+        }
+    }
 }
 
 impl Room {
-    /// Where commits are slow, those who were just answered are about to write again, and a group that
-    /// began without them would make them wait for its commit: they are given a tenth of its time. Where they are quick, those
-    /// who come while a group is run are the next one, and the writer need not wait for anybody.
     fn run(mut self) {
         // Whether the last thing that was done was bringing in, and went well; after a failure a write must come first.
         let (mut goes_on, mut may_tidy) = (false, true);
@@ -198,9 +220,8 @@ impl Room {
             if let Err(StoreError::Broken(why)) = moved {
                 return self.fail(&why);
             }
-            if self.commit_took > SLOW_COMMIT && self.light > 1 {
-                self.units.gather(self.light, self.commit_took / 10);
-            }
+            let waiting = self.units.waiting(Weight::Light);
+            self.awaited = Awaited::after(self.commit_took, self.light, waiting);
         }
         if self.broken.load(Ordering::Acquire) {
             // Closing in order would sync again.
@@ -293,14 +314,12 @@ impl Room {
             }
             let is_full = ran.len() >= GROUP_UNITS_MAX || rows - of_chunks >= GROUP_ROWS_MAX;
             if !is_full {
-                // Readers that wait for a processor get it between two units, and not after a slice of milliseconds.
-                if weight == Weight::Heavy || self.light.is_multiple_of(LIGHT_AT_A_STRETCH) {
+                // Readers that wait for a processor get it behind a chunk, and not after a slice of milliseconds. Not behind
+                // each light unit: who gives way may wait for a slice of another thread.
+                if weight == Weight::Heavy {
                     std::thread::yield_now();
                 }
-                next = self
-                    .units
-                    .try_pop(Weight::Light)
-                    .map(|unit| (Weight::Light, unit));
+                next = self.next_light().map(|unit| (Weight::Light, unit));
                 if next.is_none() && self.light == 0 && rows < CHUNKS_ROWS_MAX {
                     next = self
                         .units
@@ -310,6 +329,19 @@ impl Room {
             }
         }
         Ok(true)
+    }
+
+    /// The next light unit of the group, which is waited for where it is [`Awaited`].
+    fn next_light(&mut self) -> Option<Box<dyn Unit>> {
+        let Awaited { count, patience } = &mut self.awaited;
+        let next = self.units.try_pop(Weight::Light);
+        if next.is_some() || patience.is_zero() || !(1..*count).contains(&self.light) {
+            return next;
+        }
+        let began = Instant::now();
+        let next = self.units.light_within(*patience);
+        *patience = patience.saturating_sub(began.elapsed());
+        next
     }
 
     /// One of these units has changed something and then been refused, which is rare: all are run again,
@@ -430,6 +462,7 @@ mod tests {
             commit_took: Duration::ZERO,
             rather: Weight::Light,
             light: 0,
+            awaited: Awaited::default(),
         }
     }
 
@@ -454,6 +487,17 @@ mod tests {
             self.units.push(tenant, weight, unit).unwrap();
         }
 
+        /// The same, by another thread, in its own time.
+        fn push_elsewhere(&self, name: &'static str, weight: Weight) {
+            let other = Self {
+                name: "",
+                weight,
+                said: Arc::clone(&self.said),
+                units: Arc::clone(&self.units),
+            };
+            drop(std::thread::spawn(move || other.push(name, weight)));
+        }
+
         fn say(&self, what: &str) {
             let said = format!("{} is {what}", self.name);
             match &*said {
@@ -461,6 +505,8 @@ mod tests {
                 "what comes meanwhile is answered" => self.push("what comes then", Weight::Light),
                 "what comes then is answered" => self.push("what comes again", Weight::Light),
                 "chunk 6 is answered" => self.units.close(),
+                "one who waited is run" => self.push_elsewhere("one who writes again", Weight::Light),
+                "one who writes again is answered" => self.units.close(),
                 _ => {}
             }
             self.said.lock().unwrap().push(said);
@@ -531,6 +577,42 @@ mod tests {
             ];
             assert_eq!(first.said.lock().unwrap().join(", "), commits.join(", "));
         }
+    }
+
+    /// Where commits are slow: who was just answered and writes again is in the commit of those who waited meanwhile, and nobody else
+    /// is waited for.
+    #[test]
+    fn who_is_awaited_is_in_the_commit() {
+        let folder = TempFolder::new();
+        let units = Queue::new(32);
+        let first = Told {
+            name: "",
+            weight: Weight::Light,
+            said: Arc::default(),
+            units: Arc::clone(&units),
+        };
+        first.push("one who waited", Weight::Light);
+        let mut room = room(
+            &folder.join("guildhall.db"),
+            &units,
+            Arc::new(|why| panic!("{why}")),
+        );
+        // Much longer than it takes.
+        room.awaited = Awaited::after(Duration::from_secs(6_000), 1, 1);
+        room.run();
+        let said = first.said.lock().unwrap().join(", ");
+        assert_eq!(
+            said,
+            "one who waited is run, one who writes again is run, \
+             one who waited is answered, one who writes again is answered"
+        );
+    }
+
+    #[test]
+    fn only_where_commits_are_slow_somebody_is_awaited() {
+        let slow = Awaited::after(Duration::from_millis(20), 3, 4);
+        assert_eq!((slow.count, slow.patience), (7, Duration::from_millis(2)));
+        assert_eq!(Awaited::after(SLOW_COMMIT, 3, 4).patience, Duration::ZERO);
     }
 
     /// The writer moves the rest of the log itself; a disk that fails then has failed as if it were in a commit.
