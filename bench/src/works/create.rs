@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{Bench, memory_mb};
+use super::{Bench, memory_mb, settle};
 use crate::ceiling::sync_rate;
 use crate::load::{CONNECTIONS, Measured, Pace, Span, drive};
 use crate::place::Store;
@@ -31,7 +31,10 @@ pub fn create(bench: &Bench) -> Outcome<Vec<Row>> {
     ];
     match &bench.place.store {
         Store::Sqlite => {
-            let syncs = || sync_rate(database.folder.path(), &[]);
+            let syncs = || {
+                settle(&server)?;
+                sync_rate(database.folder.path(), &[])
+            };
             let pairs = bench.alternate(|| burst(bench, &site, &next, CONNECTIONS), syncs)?;
             rows.push(Row::new("create", "to syncs", store).pairs(&pairs));
         }

@@ -16,6 +16,7 @@ mod start;
 
 use std::fs;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use guildhall_testkit::Server;
 
@@ -112,6 +113,42 @@ impl Bench {
         }
         Ok(pairs)
     }
+}
+
+/// How long a server that has nothing to do takes no processor: longer than it waits before it brings in what is pending.
+const QUIET: Duration = Duration::from_millis(700);
+/// In so many clock ticks of a hundredth of a second it may look around meanwhile.
+const QUIET_TICKS: u64 = 1;
+/// How long it is given to come to an end.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// Waits until the server has done what its last requests left for later, so that a ceiling stands by itself.
+fn settle(server: &Server) -> Outcome<()> {
+    let until = Instant::now() + SETTLES_WITHIN;
+    let mut before = ticks(server)?;
+    while Instant::now() < until {
+        std::thread::sleep(QUIET);
+        let now = ticks(server)?;
+        if now - before <= QUIET_TICKS {
+            return Ok(());
+        }
+        before = now;
+    }
+    Err(problem("the server does not come to rest"))
+}
+
+/// The processor time that the server has taken, in clock ticks.
+fn ticks(server: &Server) -> Outcome<u64> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id()))?;
+    // Behind the name, which is in parentheses, and eleven others: in user mode and in the kernel.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
+    let times = fields.map(|fields| {
+        fields
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+    });
+    times.map(Iterator::sum).ok_or_else(|| problem("no times"))
 }
 
 /// The server's memory now, in megabytes.

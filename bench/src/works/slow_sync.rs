@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use guildhall_testkit::{Fault, Faults, ServerOptions};
 
-use super::{Bench, create, memory_mb};
+use super::{Bench, create, memory_mb, settle};
 use crate::Outcome;
 use crate::ceiling::sync_rate;
 use crate::place::Store;
@@ -32,7 +32,11 @@ pub fn slow_sync(bench: &Bench) -> Outcome<Vec<Row>> {
     let next = Cell::new(0);
     let before = faults.sync_count();
     let ours = || create::burst(bench, &site, &next, MANY);
-    let pairs = bench.alternate(ours, || sync_rate(database.folder.path(), &faults.env()))?;
+    let syncs_alone = || {
+        settle(&server)?;
+        sync_rate(database.folder.path(), &faults.env())
+    };
+    let pairs = bench.alternate(ours, syncs_alone)?;
     let syncs = faults.sync_count() - before;
     let row = Row::new("slow-sync", "create to syncs", bench.store()).pairs(&pairs);
     Ok(vec![
