@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod machine;
+mod supervise;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -11,11 +11,12 @@ use guildhall_service::{Demo, Service, Settings, worker};
 use guildhall_storage::OnFatal;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 
 use super::{Failure, print, say, service};
 use crate::args::Serve;
 use crate::machine::memory_bytes;
+use crate::supervise::{REST, supervised};
 use crate::telemetry;
 
 /// How many connections on which something came are taken from the machine at a time. The runtime's own queues are
@@ -134,18 +135,29 @@ async fn serve(
         }
     }
     say(&format!("guildhall listening on http://{address}"));
-    let hands = tokio::spawn(background(Arc::clone(&service)));
+    let of_hands = Arc::clone(&service);
+    let background = move || background(Arc::clone(&of_hands));
+    let hands = tokio::spawn(supervised("background work", REST, background));
     let governor = Arc::clone(api.governor());
-    let watch = tokio::spawn(async move {
-        if let Err(error) = governor.watch().await {
-            tracing::warn!(%error, "nobody watches for overload");
+    let looks_out = move || {
+        let governor = Arc::clone(&governor);
+        async move {
+            if let Err(error) = governor.watch().await {
+                tracing::warn!(%error, "nobody watches for overload");
+            }
         }
-    });
-    let (stop_worker, worker_stops) = oneshot::channel::<()>();
-    let worker = tokio::spawn(worker::run(Arc::clone(&service), async move {
-        // The sender is only dropped or used to stop.
-        let _stopped = worker_stops.await;
-    }));
+    };
+    let lookout = tokio::spawn(supervised("the watch for overload", REST, looks_out));
+    let (stop_worker, worker_stops) = watch::channel(());
+    let of_worker = Arc::clone(&service);
+    let works = move || {
+        let mut stops = worker_stops.clone();
+        // Nothing is sent: it stops when the sender goes.
+        worker::run(Arc::clone(&of_worker), async move {
+            while stops.changed().await.is_ok() {}
+        })
+    };
+    let worker = tokio::spawn(supervised("the worker", REST, works));
     let shell = ShellSettings {
         header_timeout: args.header_timeout,
         body_timeout: args.body_timeout,
@@ -160,7 +172,7 @@ async fn serve(
     };
     shell::serve(listener, api, shell, stop).await?;
     hands.abort();
-    watch.abort();
+    lookout.abort();
     if let Err(error) = worker.await {
         tracing::error!(%error, "the worker ended badly");
     }
