@@ -3,6 +3,7 @@
 //!
 //! Whoever finds too few takes a block, a commit of its own that all others wait for, so blocks shall be
 //! few where many numbers are needed; and gaps shall be small where few are. So each block is twice as large as the one before.
+//! What is left of a block is a gap, too, where an id from elsewhere is beyond it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;

@@ -59,7 +59,7 @@ const BROUGHT_IN_LEAST: usize = 32;
 /// Entries that are brought in at once while nothing is written, or where somebody waits for the end of it. A write that
 /// comes meanwhile waits for them.
 const IDLE_ENTRIES: usize = 1_000;
-/// Entries that are added under one lock, for which readers wait.
+/// Entries that are added under one lock: readers that come may be between two of them.
 const AT_A_STRETCH: usize = 64;
 
 /// An entry of the index.

@@ -91,10 +91,10 @@ async fn blocks_grow_with_what_is_needed() {
 async fn given_ids_inside_a_block_are_skipped() {
     let world = World::new().await;
     assert_eq!(create(&world, "first").await, 1);
-    for id in [3, 4, 6, 200, 256, 257, 700, 1_000] {
+    for id in [3, 4, 6, 200, 256, 257, 1_000] {
         give(&world, id).await;
     }
-    let mut all: BTreeSet<i64> = [1, 3, 4, 6, 200, 256, 257, 700, 1_000].into();
+    let mut all: BTreeSet<i64> = [1, 3, 4, 6, 200, 256, 257, 1_000].into();
     let mut last = 0;
     for number in 0..700 {
         let id = create(&world, number).await;

@@ -226,6 +226,10 @@ mod tests {
             let sender = Arc::clone(&queue);
             scope.spawn(move || {
                 for number in 0..300 {
+                    // Only when the receiver waits: so each one has to wake it.
+                    while !sender.lock().is_awaited {
+                        std::thread::yield_now();
+                    }
                     let weight = if number % 3 == 0 { Heavy } else { Light };
                     sender.push(A, weight, "x").unwrap();
                 }

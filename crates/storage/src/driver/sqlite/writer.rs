@@ -36,6 +36,8 @@ const GROUP_ROWS_MAX: u64 = 2_048;
 const CHUNKS_ROWS_MAX: u64 = 1_200;
 /// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Awaited`].
 const SLOW_COMMIT: Duration = Duration::from_millis(1);
+/// How long a group is held open for them at most, however long a disk took.
+const PATIENCE_MAX: Duration = Duration::from_millis(20);
 /// How long entries of the index of values are brought in at the end. What is left then, the next start reads again.
 const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 /// When nothing was written for so long, entries of the index of values that are kept back are brought in.
@@ -150,7 +152,8 @@ struct Room {
 ///
 /// Where commits are slow, a group that is committed without them makes them wait for its commit and for their own: so when a group
 /// has nobody left to run and not all of them have come, it is open a little longer, for a tenth of the last commit in
-/// all. Where commits are quick, those who come while a group is run are the next one, and it waits for nobody.
+/// all. Where commits are quick, those who come during one are the next group, and it waits for nobody; nor does a group of chunks alone,
+/// nor one that begins later than they take to come back.
 #[derive(Clone, Copy, Debug, Default)]
 struct Awaited {
     /// Light units.
@@ -165,7 +168,18 @@ impl Awaited {
         let is_slow = commit_took > SLOW_COMMIT;
         Self {
             count: answered + waiting,
-            patience: if is_slow { commit_took / 10 } else { Duration::ZERO },
+            patience: match is_slow {
+                true => (commit_took / 10).min(PATIENCE_MAX),
+                false => Duration::ZERO,
+            },
+        }
+    }
+
+    /// The same for a group that begins so long after the commit, which took so long: who has not come by then does something else.
+    fn at(self, since: Duration, commit_took: Duration) -> Self {
+        match since > commit_took {
+            true => Self::default(),
+            false => self,
         }
     }
 }
@@ -175,6 +189,7 @@ impl Room {
         // Whether the last thing that was done was bringing in, and went well; after a failure a write must come first.
         let (mut goes_on, mut may_tidy) = (false, true);
         let mut ends = None;
+        let mut committed_at = Instant::now();
         loop {
             let has_pending = may_tidy
                 && !self.broken.load(Ordering::Acquire)
@@ -198,6 +213,7 @@ impl Room {
                 Popped::Closed => break,
             };
             goes_on = first.is_none();
+            self.awaited = self.awaited.at(committed_at.elapsed(), self.commit_took);
             let mut ran = Vec::new();
             let outcome = self.group(first, &mut ran);
             may_tidy = outcome.is_ok();
@@ -222,6 +238,7 @@ impl Room {
             }
             let waiting = self.units.waiting(Weight::Light);
             self.awaited = Awaited::after(self.commit_took, self.light, waiting);
+            committed_at = Instant::now();
         }
         if self.broken.load(Ordering::Acquire) {
             // Closing in order would sync again.
@@ -598,7 +615,14 @@ mod tests {
             Arc::new(|why| panic!("{why}")),
         );
         // Much longer than it takes.
-        room.awaited = Awaited::after(Duration::from_secs(6_000), 1, 1);
+        let long = Duration::from_secs(600);
+        (room.awaited, room.commit_took) = (
+            Awaited {
+                count: 2,
+                patience: long,
+            },
+            long,
+        );
         room.run();
         let said = first.said.lock().unwrap().join(", ");
         assert_eq!(
@@ -613,6 +637,20 @@ mod tests {
         let slow = Awaited::after(Duration::from_millis(20), 3, 4);
         assert_eq!((slow.count, slow.patience), (7, Duration::from_millis(2)));
         assert_eq!(Awaited::after(SLOW_COMMIT, 3, 4).patience, Duration::ZERO);
+        assert_eq!(
+            Awaited::after(Duration::from_secs(10), 3, 4).patience,
+            PATIENCE_MAX
+        );
+    }
+
+    /// A lone write is not held up by what was so when many wrote.
+    #[test]
+    fn who_does_not_come_back_soon_is_not_awaited() {
+        let took = Duration::from_millis(20);
+        let awaited = Awaited::after(took, 128, 0);
+        assert_eq!(awaited.at(took, took).count, 128);
+        let later = awaited.at(took + Duration::from_micros(1), took);
+        assert_eq!((later.count, later.patience), (0, Duration::ZERO));
     }
 
     /// The writer moves the rest of the log itself; a disk that fails then has failed as if it were in a commit.
