@@ -1,5 +1,5 @@
 //! What the server does by itself as tasks of the runtime, begun again where it panics: else it would end in silence, with a server
-//! that answers and tasks that nobody does. The storage's threads look after themselves.
+//! that answers and tasks that nobody does. The storage's own threads are not among them.
 
 use std::time::Duration;
 

@@ -492,6 +492,16 @@ mod tests {
     }
 
     impl Told {
+        /// Who pushes the first ones, and is not run itself.
+        fn first(units: &Arc<Queue<Box<dyn Unit>>>) -> Self {
+            Self {
+                name: "",
+                weight: Weight::Light,
+                said: Arc::default(),
+                units: Arc::clone(units),
+            }
+        }
+
         fn push(&self, name: &'static str, weight: Weight) {
             let tenant = TenantId(if weight == Weight::Heavy { 1 } else { 2 });
             let (said, units) = (Arc::clone(&self.said), Arc::clone(&self.units));
@@ -569,12 +579,7 @@ mod tests {
         for (are_large, at_the_end) in [(false, together), (true, two)] {
             let folder = TempFolder::new();
             let units = Queue::new(32);
-            let first = Told {
-                name: "",
-                weight: Weight::Light,
-                said: Arc::default(),
-                units: Arc::clone(&units),
-            };
+            let first = Told::first(&units);
             for name in ["chunk 1", "chunk 2", "chunk 3", "chunk 4", "chunk 5", "chunk 6"] {
                 first.push(name, Weight::Heavy);
             }
@@ -602,12 +607,7 @@ mod tests {
     fn who_is_awaited_is_in_the_commit() {
         let folder = TempFolder::new();
         let units = Queue::new(32);
-        let first = Told {
-            name: "",
-            weight: Weight::Light,
-            said: Arc::default(),
-            units: Arc::clone(&units),
-        };
+        let first = Told::first(&units);
         first.push("one who waited", Weight::Light);
         let mut room = room(
             &folder.join("guildhall.db"),
