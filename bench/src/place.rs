@@ -15,7 +15,7 @@ use crate::site::{NEIGHBOUR, SITE, Site};
 use crate::{Outcome, problem, say};
 
 /// Rises when data sets on the disk are of no more use, as after each migration: they are named by it.
-const DATA_VERSION: u32 = 4;
+const DATA_VERSION: u32 = 5;
 /// Organizations of the second tenant.
 const NEIGHBOUR_ORGANIZATIONS: u64 = 1_000;
 /// The seed of the world.

@@ -157,7 +157,9 @@ enum Column {
 impl Batch {
     fn new(changes: &Changes, items: &[Vec<Change>]) -> Self {
         let (mut parts, mut columns) = (Vec::new(), Vec::new());
-        for (index, table) in changes.tables.iter().enumerate() {
+        // Where SQLite has a table of names, PostgreSQL has an index of the rows.
+        let tables = changes.tables.iter().enumerate();
+        for (index, table) in tables.filter(|(_, table)| table.name != "name_index") {
             for action in [Action::Delete, Action::Update, Action::Insert] {
                 let of = |change: &&Change| change.table == index && change.action == action;
                 let rows: Vec<&Change> = items.iter().flatten().filter(of).collect();

@@ -62,8 +62,8 @@ macro_rules! table {
     (@join $first:literal $(, $rest:literal)*) => { concat!($first $(, ", ", $rest)*) };
 }
 
-/// Every table that holds data of tenants. `schema_version`, `probe` and `copying` are a database's own, and
-/// `detail_pending` is empty before anything is copied.
+/// Every table that holds data of tenants. `schema_version`, `probe` and `copying` are a database's own,
+/// `detail_pending` is empty before anything is copied, and `name_index`, which SQLite alone has, is made of the rows.
 const TABLES: [Table; 25] = [
     table!(
         "tenant",
@@ -415,6 +415,7 @@ impl Store {
             }
             copied.push(here);
         }
+        target.system_write(async |tx| tx.fill_name_index().await).await?;
         target.system_write(async |tx| tx.unmark_copying().await).await?;
         Ok(copied)
     }
@@ -525,6 +526,16 @@ impl SystemTx<'_> {
         self.execute("DELETE FROM copying WHERE id = 1", &[])
             .await
             .map(drop)
+    }
+
+    /// The index of names of all that has been copied, where it is a table.
+    async fn fill_name_index(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO name_index (tenant_id, name_key, organization_id) \
+             SELECT tenant_id, name_key, id FROM organization ORDER BY tenant_id, name_key, id ON CONFLICT DO NOTHING";
+        match self.has_name_index() {
+            true => self.execute(SQL, &[]).await.map(drop),
+            false => Ok(()),
+        }
     }
 
     async fn count_rows(&mut self, table: &Table) -> Result<u64, StoreError> {

@@ -4,7 +4,7 @@
 //! Rows are locked in the order of their numbers. A bare `ORDER BY number` would have SQLite walk through
 //! all that the tenant has, in that order: with a plus it finds the rows first, and sorts them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use guildhall_domain::bulk::{Facts, Need, organization_numbers};
@@ -78,20 +78,32 @@ impl WriteTx<'_> {
         let taken_json = json(&taken)?;
         let numbers = organization_numbers(&need.ids);
         let (ids, keys) = (json(&numbers)?, texts(&need.keys)?);
+        let has_name_index = self.has_name_index();
+        let named = match has_name_index {
+            true => {
+                self.named_or_free(&need.keys.iter().map(String::as_str).collect())
+                    .await?
+            }
+            false => BTreeMap::new(),
+        };
+        let wanted: BTreeSet<i64> = numbers.iter().chain(named.values()).copied().collect();
+        let wanted_json = json(&wanted)?;
         let (others, product_ids) = (texts(&need.associated_ids)?, texts(&need.product_ids)?);
         let (mut found, mut spent) = (Vec::new(), Vec::new());
         let mut by_keys = Vec::new();
         let (mut customers, mut products) = (HashMap::new(), HashMap::new());
         let (mut used, mut used_before, mut next) = (BTreeSet::new(), BTreeSet::new(), None);
         let mut asks = Vec::new();
-        ask(&mut asks, ORGANIZATIONS_BY_IDS, &numbers, &ids, |row| {
+        ask(&mut asks, ORGANIZATIONS_BY_IDS, &wanted, &wanted_json, |row| {
             found.push(organizations::row(row)?);
             Ok(())
         });
-        ask(&mut asks, ORGANIZATIONS_BY_KEYS, &need.keys, &keys, |row| {
-            by_keys.push(organizations::row(row)?);
-            Ok(())
-        });
+        if !has_name_index {
+            ask(&mut asks, ORGANIZATIONS_BY_KEYS, &need.keys, &keys, |row| {
+                by_keys.push(organizations::row(row)?);
+                Ok(())
+            });
+        }
         ask(&mut asks, SPENT, &numbers, &ids, |row| {
             spent.push(OrganizationId(row.int(0)?));
             Ok(())

@@ -32,6 +32,7 @@ mod glances;
 mod lists;
 mod memberships;
 mod migrate;
+mod names;
 mod newcomers;
 mod object_graph;
 mod object_writes;

@@ -211,6 +211,27 @@ fn listed<T>(
     }
 }
 
+/// Where a walk through texts goes on, and the text at which it ends.
+fn part_of_texts<'a>(
+    span: &'a Span,
+    after: Option<&'a Position>,
+    descending: bool,
+) -> ((&'a str, i64), &'a str) {
+    let start = match after {
+        Some(Position {
+            place: Place::Text(text),
+            number,
+        }) => Some((text.as_str(), *number)),
+        _ => None,
+    };
+    let first = (span.after.0.as_str(), span.after.1);
+    let last = (span.before.as_str(), i64::MIN);
+    match descending {
+        false => (start.map_or(first, |start| start.max(first)), last.0),
+        true => (start.map_or(last, |start| start.min(last)), first.0),
+    }
+}
+
 impl ReadTx<'_> {
     /// The next positions of a walk after `after`, at most `limit`; backward where `descending`. Of a walk by a key some
     /// may be of entities that have it no more.
@@ -228,6 +249,10 @@ impl ReadTx<'_> {
             Walk::Numbers(kind) => {
                 let sql = NUMBERS[place_of(kind)][side];
                 self.fetch(sql, &[number.into(), limit.into()], by_number).await
+            }
+            Walk::Names(ListKind::Organizations, span) if self.has_name_index() => {
+                let (from, to) = part_of_texts(span, after, descending);
+                self.walk_names((from, to), descending, limit).await
             }
             Walk::Names(kind, span) => {
                 let sql = NAMES
@@ -344,19 +369,7 @@ impl ReadTx<'_> {
         descending: bool,
         limit: i64,
     ) -> Result<Vec<Position>, StoreError> {
-        let start = match after {
-            Some(Position {
-                place: Place::Text(text),
-                number,
-            }) => Some((text.as_str(), *number)),
-            _ => None,
-        };
-        let first = (span.after.0.as_str(), span.after.1);
-        let last = (span.before.as_str(), i64::MIN);
-        let (from, end) = match descending {
-            false => (start.map_or(first, |start| start.max(first)), last.0),
-            true => (start.map_or(last, |start| start.min(last)), first.0),
-        };
+        let (from, end) = part_of_texts(span, after, descending);
         let params = [from.0.into(), from.1.into(), end.into(), limit.into()];
         self.fetch(sql, &params, by_text).await
     }

@@ -7,15 +7,25 @@ use guildhall_testkit::filled_database;
 use tokio::runtime::Builder;
 
 use super::{EMAILS, ENTITLEMENTS_TO, KEY, NAMES, NUMBERS, UPDATES};
-use crate::{Location, Settings, Store, dialect};
+use crate::{Location, Settings, Store, dialect, names};
 
-/// The statements of all walks.
-pub(crate) fn walks() -> Vec<&'static str> {
+/// The statements of all walks; those by the names of organizations come last.
+fn walks() -> Vec<&'static str> {
+    let [of_organizations, names @ ..] = NAMES;
     let mut all = vec![EMAILS, KEY, ENTITLEMENTS_TO];
     all.extend(NUMBERS);
-    all.extend(NAMES);
+    all.extend(names);
     all.extend(UPDATES);
+    all.push(of_organizations);
     all.concat()
+}
+
+/// The same on SQLite, where names of organizations have an index of their own.
+pub(crate) fn walks_of_sqlite() -> Vec<&'static str> {
+    let mut all = walks();
+    all.truncate(all.len() - names::WALK.len());
+    all.extend(names::WALK);
+    all
 }
 
 /// Other ways are forbidden, so that a plan has them only where there is no index.

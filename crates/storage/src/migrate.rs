@@ -18,6 +18,7 @@ const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0005_cursor_secrets.sql"),
     include_str!("../migrations/sqlite/0006_pending_entries.sql"),
     include_str!("../migrations/sqlite/0007_entries_without_kind.sql"),
+    include_str!("../migrations/sqlite/0008_index_of_names.sql"),
 ];
 
 /// Brings the database to this program's version. Several processes may try at once: each step

@@ -49,8 +49,11 @@ const ORGANIZATION_BY_KEY: &str = "SELECT id FROM organization WHERE tenant_id =
 const CUSTOMER_BY_KEY: &str = "SELECT id FROM customer WHERE tenant_id = $1 AND email_key = $2";
 const CUSTOMERS_BY_KEYS: &str =
     "SELECT email_key, id FROM customer WHERE tenant_id = $1 AND email_key IN EACH_TEXT($2)";
-/// Names with who has them; ids that are, and that were, without a name. One statement, since statements cost
-/// more than what they find.
+/// Ids that are, and that were.
+const TAKEN_IDS: &str = "SELECT id FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($2) \
+     UNION ALL SELECT id FROM organization_spent WHERE tenant_id = $1 AND id IN EACH_INT($2)";
+/// Names with who has them, where they have no index of their own; ids that are, and that were, without a name. One statement, since
+/// statements cost more than what they find.
 const TAKEN: &str = "SELECT CAST(0 AS BIGINT), id, name_key FROM organization WHERE tenant_id = $1 AND name_key IN EACH_TEXT($2) \
      UNION ALL SELECT CAST(1 AS BIGINT), id, '' FROM organization WHERE tenant_id = $1 AND id IN EACH_INT($3) \
      UNION ALL SELECT CAST(1 AS BIGINT), id, '' FROM organization_spent WHERE tenant_id = $1 AND id IN EACH_INT($3)";
@@ -75,6 +78,7 @@ impl WriteTx<'_> {
             SubjectKind::Customer => json(&numbers)?,
         };
         let product_ids = texts(&new.product_ids)?;
+        let has_name_index = new.kind == SubjectKind::Organization && self.has_name_index();
         let (mut stamp, mut cloud_id) = (None, String::new());
         let (mut holders, mut used_ids) = (HashMap::new(), HashSet::new());
         let (mut associated, mut products) = (HashMap::new(), HashMap::new());
@@ -90,10 +94,12 @@ impl WriteTx<'_> {
         }
         match (new.kind, single) {
             (SubjectKind::Organization, Some(key)) => {
-                asks.push(Ask::new(ORGANIZATION_BY_KEY, [key.into()], |row| {
-                    holders.insert(key.to_owned(), row.int(0)?.to_string());
-                    Ok(())
-                }));
+                if !has_name_index {
+                    asks.push(Ask::new(ORGANIZATION_BY_KEY, [key.into()], |row| {
+                        holders.insert(key.to_owned(), row.int(0)?.to_string());
+                        Ok(())
+                    }));
+                }
                 if let Some(id) = new.ids.first().copied() {
                     let used_ids = &mut used_ids;
                     asks.push(Ask::new(ID_USED, [id.into()], move |_| {
@@ -101,6 +107,12 @@ impl WriteTx<'_> {
                         Ok(())
                     }));
                 }
+            }
+            (SubjectKind::Organization, None) if has_name_index => {
+                asks.push(Ask::new(TAKEN_IDS, [(&ids).into()], |row| {
+                    used_ids.insert(row.int(0)?);
+                    Ok(())
+                }));
             }
             (SubjectKind::Organization, None) => {
                 asks.push(Ask::new(TAKEN, [(&keys).into(), (&ids).into()], |row| {
@@ -146,6 +158,10 @@ impl WriteTx<'_> {
             Ok(())
         });
         self.fetch_all(asks).await?;
+        if has_name_index {
+            let named = self.named_or_free(&new.keys).await?;
+            holders.extend(named.into_iter().map(|(key, id)| (key, id.to_string())));
+        }
         if new.defined {
             let stamp =
                 stamp.ok_or_else(|| StoreError::inconsistent("a transaction's tenant does not exist"))?;

@@ -30,13 +30,6 @@ impl ReadTx<'_> {
         self.fetch_optional(SQL, &[id.0.into()], row).await
     }
 
-    /// The organization with this compared name.
-    pub async fn organization_by_key(&mut self, key: &str) -> Result<Option<Organization>, StoreError> {
-        const SQL: &str =
-            "SELECT id, name, name_key, details FROM organization WHERE tenant_id = $1 AND name_key = $2";
-        self.fetch_optional(SQL, &[key.into()], row).await
-    }
-
     /// Whether an organization has or had this id.
     pub async fn organization_id_used(&mut self, id: OrganizationId) -> Result<bool, StoreError> {
         Ok(self
@@ -56,7 +49,7 @@ impl WriteTx<'_> {
         self.fetch_optional(SQL, &[id.0.into()], row).await
     }
 
-    /// Adds an organization with its values.
+    /// Adds an organization with its values. No other one has its name.
     pub async fn insert_organization(
         &mut self,
         organization: &Organization,
@@ -77,6 +70,8 @@ impl WriteTx<'_> {
         const SQL: &str = "INSERT INTO organization (tenant_id, id, name, name_key, details, created_at, \
              updated_at) SELECT $1, r.id, r.name, r.name_key, r.details, r.now, r.now \
              FROM EACH_ROW(id $2, name $3, name_key $4, details $5, now $6)";
+        self.index_name(organization.id, &organization.name_key, true)
+            .await?;
         self.execute_one_on(
             Touched::NewOrganization(organization.id.0),
             SQL,
@@ -92,7 +87,7 @@ impl WriteTx<'_> {
         self.index_new_values(organization.id.0, values).await
     }
 
-    /// Changes an organization's name.
+    /// Changes an organization's name, which no other one has.
     pub async fn rename_organization(
         &mut self,
         id: OrganizationId,
@@ -102,6 +97,7 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE organization SET name = $3, name_key = $4, updated_at = $5 \
              WHERE tenant_id = $1 AND id = $2";
+        self.reindex_name(id, name_key).await?;
         self.execute_one_on(
             Touched::Organization(id.0),
             SQL,
@@ -143,6 +139,8 @@ impl WriteTx<'_> {
         self.execute_one_on(Touched::Organization(id), DELETE, &[id.into()])
             .await?;
         self.execute_one_on(Touched::Nothing, SPEND, &[id.into()]).await?;
+        self.index_name(organization.id, &organization.name_key, false)
+            .await?;
         self.index_values(id, &organization.details, &Values::default(), definitions)
             .await?;
         self.plan_sweep(Sweep::Organization(organization.id)).await

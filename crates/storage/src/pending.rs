@@ -1,6 +1,6 @@
-//! Entries of the index of values that are still to be brought in, on SQLite.
+//! Entries of the index of values, and of that of names, that are still to be brought in, on SQLite.
 //!
-//! An organization's ten values are ten entries at ten places of one tree, so ten pages, each of which is
+//! An organization's ten values are ten entries at ten places of one tree, and its name is one of another: eleven pages, each of which is
 //! written twice. So they are not written at once: a commit appends what its entries are to be, as one row of
 //! `detail_pending` a tenant, and keeps them in memory, in the order of the index. When enough have gathered the
 //! writer brings them in, a part with each of the next commits, neighbours together; then the rows go.
@@ -8,7 +8,8 @@
 //! # What a reader finds
 //!
 //! Whoever looks for rows by their values looks into the index and, *behind* it, here; rows that were found are read and
-//! asked again. So an entry too many costs a look at its row, and none may be missing:
+//! asked again. So an entry too many costs a look at its row, and none may be missing. (Names are in the index of names; what
+//! follows is as true of it.)
 //!
 //! * Each entry of a commit is here before the commit, and a reader takes its hold before its snapshot. What is decided
 //!   after that, and committed before the snapshot, stands in the same batch or in one that it leads to.
@@ -37,12 +38,13 @@ use crate::details::{DELETE_ENTRY, INSERT_ENTRY};
 use crate::driver::sqlite::Connection;
 use crate::driver::{Param, Session};
 use crate::error::StoreError;
+use crate::names::{DELETE_NAME, INSERT_NAME, NAMES};
 use crate::ready;
 use crate::tx::{SystemTx, WriteTx};
 use crate::versions::Touched;
 
 /// What gathers before it is brought in, unless nothing is written for a while: 100,000 entries, which are those of some
-/// seven thousand organizations that are created one by one and of eight thousand that come many at a time. They take some
+/// seven thousand organizations with twelve values and a name. They take some
 /// 12 MB of memory, and twice as many are kept at most, but for those that wait to be freed while a checkpoint runs. The more
 /// there are, the more of them share a page.
 ///
@@ -254,6 +256,34 @@ impl Hold {
         }
         for batch in self.batches() {
             found.extend(batch.entries().part(place, &part).take(limit).cloned());
+        }
+        found
+    }
+
+    /// The next entries from one to a key, of each batch at most `limit`; backward where `descending`.
+    pub(crate) fn in_order(
+        &self,
+        place: Place,
+        (from, to): ((&str, i64), &str),
+        descending: bool,
+        limit: usize,
+    ) -> Vec<Value> {
+        let (from, to) = ((from.0.into(), from.1), (to.into(), i64::MIN));
+        let part = match descending {
+            false => (Bound::Excluded(from), Bound::Excluded(to)),
+            true => (Bound::Included(to), Bound::Excluded(from)),
+        };
+        let mut found = Vec::new();
+        if !is_part(&part) {
+            return found;
+        }
+        for batch in self.batches() {
+            let entries = batch.entries();
+            let values = entries.part(place, &part).cloned();
+            match descending {
+                false => found.extend(values.take(limit)),
+                true => found.extend(values.rev().take(limit)),
+            }
         }
         found
     }
@@ -631,13 +661,23 @@ impl Connection {
 
     /// Makes entries, each of which stands here once, what they are to be. The tenant is that of each entry.
     fn write_entries(&mut self, entries: &[(Place, &Value, bool)]) -> Result<(), StoreError> {
-        for (sql, wanted) in [(DELETE_ENTRY, false), (INSERT_ENTRY, true)] {
-            let of_them = entries.iter().filter(|(_, _, is_there)| *is_there == wanted);
-            let rows = of_them.map(|((tenant, field), (key, number), _)| -> [Param<'_>; 4] {
+        for (of_names, of_values, wanted) in [
+            (DELETE_NAME, DELETE_ENTRY, false),
+            (INSERT_NAME, INSERT_ENTRY, true),
+        ] {
+            let of_them = || entries.iter().filter(move |(_, _, is_there)| *is_there == wanted);
+            let names = of_them().filter(|((_, field), ..)| *field == NAMES);
+            let rows = names.map(|((tenant, _), (key, number), _)| -> [Param<'_>; 3] {
+                [tenant.0.into(), (&**key).into(), (*number).into()]
+            });
+            self.touch(TenantId(0), Touched::Nothing);
+            self.execute_each(of_names, rows)?;
+            let values = of_them().filter(|((_, field), ..)| *field != NAMES);
+            let rows = values.map(|((tenant, field), (key, number), _)| -> [Param<'_>; 4] {
                 [tenant.0.into(), field.0.into(), (&**key).into(), (*number).into()]
             });
             self.touch(TenantId(0), Touched::Nothing);
-            self.execute_each(sql, rows)?;
+            self.execute_each(of_values, rows)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! tenants by cloudId, tokens by hash, work waiting for a background hand, what is pending at the start, and the write
 //! probe.
 
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
 use guildhall_domain::{Entity, FieldId, TenantId};
@@ -65,6 +66,11 @@ impl<'c> ReadTx<'c> {
         let mut found = held(&hold);
         found.extend(changes.iter().filter_map(|change| of(&change.entry)));
         found
+    }
+
+    /// Whether names have an index of their own: see [`crate::names`].
+    pub(crate) fn has_name_index(&self) -> bool {
+        self.session.has_name_index()
     }
 
     /// The version that a thing has in this snapshot. What was made of it under the same version, by whatever
@@ -140,6 +146,8 @@ impl<'c> ReadTx<'c> {
 /// A unit of work on one tenant's data: all of it is kept, or nothing.
 pub struct WriteTx<'c> {
     read: ReadTx<'c>,
+    /// Names that nobody had when it was asked, and nobody has got here since: only where names have an index of their own.
+    free_names: BTreeSet<String>,
 }
 
 impl<'c> WriteTx<'c> {
@@ -149,7 +157,20 @@ impl<'c> WriteTx<'c> {
             steady,
             ..ReadTx::new(session, tenant)
         };
-        Self { read }
+        Self {
+            read,
+            free_names: BTreeSet::new(),
+        }
+    }
+
+    /// Notes that nobody has these names.
+    pub(crate) fn note_free_names<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.free_names.extend(names.map(str::to_owned));
+    }
+
+    /// Whether it was noted that nobody has this name. Somebody gets it now.
+    pub(crate) fn take_free_name(&mut self, name: &str) -> bool {
+        self.free_names.remove(name)
     }
 
     /// Notes a change of an entry of the index of values, if those are kept back.
@@ -303,6 +324,11 @@ impl<'c> SystemTx<'c> {
     /// The same unit of work, on one tenant's data.
     pub fn on_tenant(&mut self, tenant: TenantId) -> WriteTx<'_> {
         WriteTx::new(self.session.again(), tenant)
+    }
+
+    /// Whether names have an index of their own.
+    pub(crate) fn has_name_index(&self) -> bool {
+        self.session.has_name_index()
     }
 
     /// Tenants, tokens, leases and the probe: no answer with a version shows them.

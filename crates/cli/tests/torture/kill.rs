@@ -16,7 +16,8 @@ const START_MAX: Duration = Duration::from_secs(5);
 /// Rows that only a torn write could leave: organizations without all that came with them in one
 /// request, and links to an organization that is neither there nor waiting to be swept.
 ///
-/// An entry of the index of values is what was decided of it last, whether it has been brought in or still waits.
+/// An entry of the index of values, or of that of names, which is of field 0 among those that wait, is what was decided of it last,
+/// whether it has been brought in or still waits.
 const HALF_DONE: &str = "
     WITH change AS (
         SELECT p.tenant_id AS tenant, k.value->>0 AS field, k.value->>1 AS key, c.value->>'number' AS number,
@@ -25,9 +26,12 @@ const HALF_DONE: &str = "
     last AS MATERIALIZED (
         SELECT tenant, field, key, number, is_there, MAX(place) FROM change
         GROUP BY tenant, field, key, number),
+    indexed AS (
+        SELECT tenant_id, field_id, value_key, entity_number FROM detail_index
+        UNION ALL SELECT tenant_id, 0, name_key, organization_id FROM name_index),
     entry AS MATERIALIZED (
         SELECT tenant, field, key, number FROM last WHERE is_there
-        UNION SELECT tenant_id, field_id, value_key, entity_number FROM detail_index d WHERE NOT EXISTS (
+        UNION SELECT tenant_id, field_id, value_key, entity_number FROM indexed d WHERE NOT EXISTS (
             SELECT 1 FROM last l WHERE l.tenant = d.tenant_id AND l.field = d.field_id
                 AND l.key = d.value_key AND l.number = d.entity_number AND NOT l.is_there))
     SELECT (SELECT COUNT(*) FROM organization o WHERE
@@ -35,7 +39,9 @@ const HALF_DONE: &str = "
                   WHERE m.tenant_id = o.tenant_id AND m.organization_id = o.id) <> 2
              OR (SELECT COUNT(*) FROM entitlement e WHERE e.tenant_id = o.tenant_id
                   AND e.entity_kind = 'ORGANIZATION' AND e.entity_number = o.id) <> 1
-             OR (SELECT COUNT(*) FROM entry e WHERE e.tenant = o.tenant_id AND e.number = o.id) <> 1
+             OR (SELECT COUNT(*) FROM entry e WHERE e.tenant = o.tenant_id AND e.number = o.id) <> 2
+             OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.tenant = o.tenant_id AND e.field = 0
+                  AND e.key = o.name_key AND e.number = o.id)
              OR o.details = '{}')
          + (SELECT COUNT(*) FROM membership m WHERE NOT EXISTS
                 (SELECT 1 FROM organization o WHERE o.tenant_id = m.tenant_id AND o.id = m.organization_id)

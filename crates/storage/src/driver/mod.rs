@@ -251,6 +251,11 @@ impl Session<'_> {
         }
     }
 
+    /// Whether names of organizations have an index of their own.
+    pub(crate) fn has_name_index(&self) -> bool {
+        matches!(self, Session::Sqlite(_))
+    }
+
     /// What is pending for the writer itself: what was decided before this transaction, and in it.
     pub(crate) fn own_pending(&mut self) -> Option<(Hold, &[Change])> {
         match self {

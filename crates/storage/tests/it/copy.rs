@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use guildhall_domain::TenantId;
-use guildhall_storage::{Counter, Store};
+use guildhall_domain::list::{ListKind, Span};
+use guildhall_storage::{Counter, Store, StoreError, Walk};
 use guildhall_testkit::TempFolder;
 
 use crate::backend::open;
@@ -37,6 +38,18 @@ async fn a_copy_holds_everything() {
     let rows = |name: &str| copied.iter().find(|table| table.name == name).unwrap().rows;
     assert_eq!((rows("tenant"), rows("organization")), (2, 4_690));
     assert!(!target.is_being_copied_into().await.unwrap());
+    for store in [&source, &target] {
+        let seen = store.read(TenantId(2), async |tx| {
+            let span = Span::of_prefix("ö 23");
+            let walk = Walk::Names(ListKind::Organizations, &span);
+            let walked = tx.list_walk(walk, None, false, 100).await?.len();
+            Ok::<_, StoreError>((
+                tx.organization_by_key("ö 2345").await?.map(|found| found.id.0),
+                walked,
+            ))
+        });
+        assert_eq!(seen.await, Ok((Some(2_345), 57)), "names are found");
+    }
     // Cursors that were given before the copy are good after it.
     let mut sealed = BTreeSet::new();
     for store in [&source, &target] {

@@ -81,6 +81,16 @@ fn assert_entries_are_there(location: &Location) {
             let with_ten = Walk::Key(FieldId(7), "ten");
             assert_eq!(walked(&store, one, with_ten, false).await, [1, 2]);
             assert_eq!(walked(&store, other, with_ten, false).await, [2]);
+            let (all, two) = (Span::all(), Span::of("two"));
+            for (span, numbers) in [(&all, vec![1, 2]), (&two, vec![2])] {
+                let by_name = Walk::Names(ListKind::Organizations, span);
+                assert_eq!(walked(&store, one, by_name, false).await, numbers);
+                assert_eq!(walked(&store, other, by_name, false).await, [0; 0]);
+            }
+            let found = store
+                .read(one, async |tx| tx.organization_by_key("two").await)
+                .await;
+            assert_eq!(found.unwrap().map(|found| found.id), Some(OrganizationId(2)));
             store.settle().await.unwrap();
         }
         let store = open_at(location, true).await.unwrap();

@@ -21,10 +21,16 @@ use crate::sample::{NOW, Refused, field, on_purpose, organization, tenant, value
 const ORGANIZATIONS: u64 = 40;
 const KIND: EntityKind = EntityKind::Organization;
 
+/// What organizations are renamed to, where nobody is called so.
+const NEW_NAMES: [&str; 5] = ["n1", "n2", "m", "p", "o39x"];
+
 /// Field, key, number.
 type Entries = BTreeSet<(i64, String, i64)>;
 
-/// What the values of the organizations say.
+/// What stands for the field of an entry that is a name.
+const NAME: i64 = 0;
+
+/// What the names and the values of the organizations say.
 async fn said(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError> {
     let fields = tx.fields(KIND).await?;
     let mut said = Entries::new();
@@ -32,6 +38,7 @@ async fn said(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError> {
         .list_organizations(&(1..=ORGANIZATIONS as i64).collect::<Vec<_>>())
         .await?
     {
+        said.insert((NAME, row.thing.name_key.clone(), row.thing.id.0));
         for (id, values) in row.thing.details.iter() {
             let Some(field) = fields.iter().find(|field| field.id == id) else {
                 continue;
@@ -47,7 +54,10 @@ async fn said(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError> {
 fn kept(path: &Path) -> (Entries, i64) {
     let database = rusqlite::Connection::open(path).unwrap();
     let mut statement = database
-        .prepare("SELECT field_id, value_key, entity_number FROM detail_index")
+        .prepare(
+            "SELECT field_id, value_key, entity_number FROM detail_index \
+             UNION ALL SELECT 0, name_key, organization_id FROM name_index",
+        )
         .unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     let kept = rows.unwrap().map(Result::unwrap).collect();
@@ -55,8 +65,19 @@ fn kept(path: &Path) -> (Entries, i64) {
     (kept, waiting.unwrap())
 }
 
-/// All numbers of a walk, in pages of two; they must come in order and once.
+/// All numbers of a walk, in pages of two; they must come in their order and once.
 async fn walked(tx: &mut ReadTx<'_>, walk: Walk<'_>, descending: bool) -> Result<Vec<i64>, StoreError> {
+    let numbers = walked_as_they_come(tx, walk, descending).await?;
+    let in_order = numbers.windows(2).all(|two| (two[0] < two[1]) != descending);
+    assert!(in_order, "{numbers:?}, descending: {descending}");
+    Ok(numbers)
+}
+
+async fn walked_as_they_come(
+    tx: &mut ReadTx<'_>,
+    walk: Walk<'_>,
+    descending: bool,
+) -> Result<Vec<i64>, StoreError> {
     let mut all: Vec<Position> = Vec::new();
     loop {
         let page = tx.list_walk(walk, all.last(), descending, 2).await?;
@@ -66,17 +87,51 @@ async fn walked(tx: &mut ReadTx<'_>, walk: Walk<'_>, descending: bool) -> Result
             break;
         }
     }
-    let numbers: Vec<i64> = all.iter().map(|position| position.number).collect();
-    let in_order = numbers.windows(2).all(|two| (two[0] < two[1]) != descending);
-    assert!(in_order, "{numbers:?}, descending: {descending}");
-    Ok(numbers)
+    Ok(all.iter().map(|position| position.number).collect())
+}
+
+/// Who has a name is found by it, nobody by another, and lists have them in their order, whole and from each of them on.
+async fn names_are_found(tx: &mut ReadTx<'_>, said: &Entries) -> Result<(), StoreError> {
+    let names: Vec<(&str, i64)> = said
+        .iter()
+        .filter(|(field, ..)| *field == NAME)
+        .map(|(_, name, number)| (&**name, *number))
+        .collect();
+    for (name, number) in &names {
+        let found = tx.organization_by_key(name).await?;
+        assert_eq!(found.map(|found| found.id.0), Some(*number), "{name}");
+    }
+    for name in ["o0", "n"].into_iter().chain(NEW_NAMES) {
+        let found = tx.organization_by_key(name).await?.map(|found| found.id.0);
+        let holder = names.iter().find(|(of, _)| *of == name);
+        assert_eq!(found, holder.map(|(_, number)| *number), "{name}");
+    }
+    let (all, with_n) = (Span::all(), Span::of_prefix("n"));
+    let numbers = |from: &[(&str, i64)]| from.iter().map(|(_, number)| *number).collect::<Vec<_>>();
+    let n: Vec<(&str, i64)> = names
+        .iter()
+        .filter(|(name, _)| name.starts_with('n'))
+        .copied()
+        .collect();
+    for (span, wanted) in [(&all, numbers(&names)), (&with_n, numbers(&n))] {
+        let walk = Walk::Names(ListKind::Organizations, span);
+        assert_eq!(walked_as_they_come(tx, walk, false).await?, wanted);
+        let mut backward = walked_as_they_come(tx, walk, true).await?;
+        backward.reverse();
+        assert_eq!(backward, wanted);
+        let limit = 1 + wanted.len() as i64;
+        let at_once = tx.list_walk(walk, None, false, limit).await?;
+        assert_eq!(at_once.iter().map(|at| at.number).collect::<Vec<_>>(), wanted);
+    }
+    Ok(())
 }
 
 /// Everything that is said is found, by each key and by all keys of a field.
 async fn everything_is_found(tx: &mut ReadTx<'_>) -> Result<Entries, StoreError> {
     let said = said(tx).await?;
+    names_are_found(tx, &said).await?;
     let mut by_key: BTreeMap<(i64, &str), BTreeSet<i64>> = BTreeMap::new();
-    for (field, key, number) in &said {
+    for (field, key, number) in said.iter().filter(|(field, ..)| *field != NAME) {
         by_key.entry((*field, key)).or_default().insert(*number);
     }
     for ((field, key), numbers) in &by_key {
@@ -130,6 +185,14 @@ async fn change(
             let id = OrganizationId(number);
             let field = definitions.iter().nth(chosen % 7).map(|field| field.id);
             match (tx.organization(id).await?, field) {
+                (Some(_), Some(_)) if chosen >= 12 => {
+                    let name = NEW_NAMES[chosen % NEW_NAMES.len()];
+                    let holder = tx.organization_by_key(name).await?;
+                    let is_free = holder.is_none_or(|holder| holder.id == id);
+                    if is_free {
+                        tx.rename_organization(id, name, name, NOW).await?;
+                    }
+                }
                 (Some(found), Some(field)) => {
                     let mut values = found.details.clone();
                     values.set(field, new);
@@ -322,7 +385,11 @@ fn an_old_snapshot_finds_what_it_has() {
                 // Candidates of later commits may be among them; those of its own must be.
                 let found = number_of(tx, "old").await?;
                 assert!(found.starts_with(&[1, 2]), "round {round}: {found:?}");
-                assert_eq!(everything_is_found(tx).await?.len(), 2);
+                assert_eq!(
+                    everything_is_found(tx).await?.len(),
+                    4,
+                    "two names and two values"
+                );
             }
             Ok::<_, StoreError>(())
         });
@@ -470,7 +537,8 @@ fn what_is_gathered_is_all_or_nothing() {
                 let (found, all) = store
                     .read(one, async |tx| {
                         let found = tx.list_gather(gather, max).await?;
-                        let all = said(tx).await?;
+                        let mut all = said(tx).await?;
+                        all.retain(|(field, ..)| *field != NAME);
                         Ok::<_, StoreError>((found, all))
                     })
                     .await

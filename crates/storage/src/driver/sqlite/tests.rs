@@ -147,8 +147,16 @@ fn the_walk_runs_every_statement() {
         "only {} statements are written",
         written.len()
     );
-    let missing: Vec<_> = written.difference(&run).collect();
+    // Names of organizations have an index of their own here; the walk on PostgreSQL runs what finds them there.
+    let of_postgres = |sql: &&String| {
+        let start = "FROM organization WHERE tenant_id = ?1 AND ";
+        ["name_key ", "(name_key, id) "]
+            .iter()
+            .any(|end| sql.contains(&format!("{start}{end}")))
+    };
+    let (by_names, missing): (Vec<_>, Vec<_>) = written.difference(&run).partition(of_postgres);
     assert!(missing.is_empty(), "not run: {missing:#?}");
+    assert_eq!(by_names.len(), 6, "{by_names:#?}");
     let unknown: Vec<_> = run.difference(&written).collect();
     assert!(unknown.is_empty(), "run, and not found: {unknown:#?}");
 }
@@ -334,7 +342,7 @@ fn a_statement_that_changes_something_says_what() {
 fn lists_walk_their_index_in_order() {
     let folder = TempFolder::new();
     let mut connection = open(&folder.join("guildhall.db"), Use::Write);
-    for sql in crate::lists::tests::walks() {
+    for sql in crate::lists::tests::walks_of_sqlite() {
         let sql = format!("EXPLAIN QUERY PLAN {}", dialect::sqlite(sql));
         let mut explain = connection.inner().prepare(&sql).unwrap();
         for index in 1..=explain.parameter_count() {
