@@ -415,7 +415,6 @@ impl Store {
             }
             copied.push(here);
         }
-        target.system_write(async |tx| tx.fill_name_index().await).await?;
         target.system_write(async |tx| tx.unmark_copying().await).await?;
         Ok(copied)
     }
@@ -528,16 +527,6 @@ impl SystemTx<'_> {
             .map(drop)
     }
 
-    /// The index of names of all that has been copied, where it is a table.
-    async fn fill_name_index(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO name_index (tenant_id, name_key, organization_id) \
-             SELECT tenant_id, name_key, id FROM organization ORDER BY tenant_id, name_key, id ON CONFLICT DO NOTHING";
-        match self.has_name_index() {
-            true => self.execute(SQL, &[]).await.map(drop),
-            false => Ok(()),
-        }
-    }
-
     async fn count_rows(&mut self, table: &Table) -> Result<u64, StoreError> {
         let count = self
             .fetch_optional(table.count, &[], |row| row.int(0))
@@ -569,9 +558,18 @@ impl SystemTx<'_> {
     }
 
     async fn insert_rows(&mut self, table: &Table, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        const NAME: &str = "INSERT INTO name_index (tenant_id, name_key, organization_id) VALUES ($1, $2, $3) \
+             ON CONFLICT DO NOTHING";
         for row in rows {
             let params: Vec<Param<'_>> = row.iter().map(Value::param).collect();
             self.execute(table.insert, &params).await?;
+            if table.name == "organization" && self.has_name_index() {
+                // Its key is the tenant and the id, then come the name and the name as compared.
+                let [tenant, id, _, name_key, ..] = &params[..] else {
+                    return Err(StoreError::Failed("an organization has too few columns".into()));
+                };
+                self.execute(NAME, &[*tenant, *name_key, *id]).await?;
+            }
         }
         Ok(())
     }

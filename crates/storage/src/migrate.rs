@@ -1,6 +1,7 @@
 //! Numbered migrations, forward only, each in one transaction with its version row. A database
 //! that a newer program has migrated is refused.
 
+use std::fs::{self, File};
 use std::path::Path;
 
 use guildhall_domain::text;
@@ -20,6 +21,21 @@ const SQLITE: &[&str] = &[
     include_str!("../migrations/sqlite/0007_entries_without_kind.sql"),
     include_str!("../migrations/sqlite/0008_index_of_names.sql"),
 ];
+
+/// Whether it is a database of an older version.
+pub(crate) fn is_behind(connection: &mut Connection, path: &Path) -> Result<bool, OpenError> {
+    const HAS_VERSIONS: &str = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'schema_version'";
+    let inner = connection.inner();
+    let cannot = |e: rusqlite::Error| OpenError(format!("{}: cannot read the database: {e}", path.display()));
+    let has_versions: i64 = inner
+        .query_row(HAS_VERSIONS, [], |row| row.get(0))
+        .map_err(cannot)?;
+    let found = match has_versions {
+        0 => 0,
+        _ => version(inner).map_err(cannot)?,
+    };
+    Ok(found > 0 && found < SQLITE.len() as i64)
+}
 
 /// Brings the database to this program's version. Several processes may try at once: each step
 /// looks again inside its own transaction.
@@ -232,11 +248,19 @@ fn copy_before(connection: &rusqlite::Connection, path: &Path, found: i64) -> Re
             copy.display()
         ))
     };
+    // It has its name only when it is whole: what a full disk or a kill left is made anew.
+    let part = copy.with_added_extension("part");
+    if part.exists() {
+        fs::remove_file(&part).map_err(|e| cannot(&e))?;
+    }
     // Created first so that it is its owner's alone; SQLite accepts an empty target.
-    crate::driver::sqlite::create_private(copy)?;
-    let target = copy.to_str().ok_or_else(|| cannot(&"its path is not UTF-8"))?;
+    crate::driver::sqlite::create_private(&part)?;
+    let target = part.to_str().ok_or_else(|| cannot(&"its path is not UTF-8"))?;
     connection
         .execute("VACUUM INTO ?1", [target])
         .map_err(|e| cannot(&e))?;
-    Ok(())
+    let is_kept = File::open(&part).and_then(|file| file.sync_all());
+    is_kept
+        .and_then(|()| fs::rename(&part, copy))
+        .map_err(|e| cannot(&e))
 }

@@ -36,6 +36,10 @@ pub(crate) const WALK: [&str; 2] = [
      AND name_key >= $4 ORDER BY name_key DESC, organization_id DESC LIMIT $5",
 ];
 
+/// Entries that a walk looks at in its second turn at least, and in each at most.
+const TURN_MIN: usize = 100;
+const TURN_MAX: usize = 2_000;
+
 /// A name as compared, and the number of the organization that it may be of.
 type Named = (String, i64);
 
@@ -51,24 +55,43 @@ impl ReadTx<'_> {
         if !self.has_name_index() {
             return self.fetch_optional(SQL, &[key.into()], organizations::row).await;
         }
-        for number in self.perhaps_named(&BTreeSet::from([key])).await? {
-            let found = self.organization(OrganizationId(number)).await?;
-            if let Some(found) = found.filter(|found| found.name_key == key) {
-                return Ok(Some(found));
-            }
+        match self.named(&BTreeSet::from([key])).await?.get(key) {
+            Some(number) => self.organization(OrganizationId(*number)).await,
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     /// The organizations with these compared names, where names have an index of their own.
     pub(crate) async fn named(&mut self, keys: &BTreeSet<&str>) -> Result<BTreeMap<String, i64>, StoreError> {
+        let mut named = BTreeMap::new();
         let candidates = self.perhaps_named(keys).await?;
-        let mut holders = self.names_of(&candidates).await?;
-        holders.retain(|_, name| keys.contains(&**name));
-        Ok(holders.into_iter().map(|(number, name)| (name, number)).collect())
+        self.names_among(&candidates, keys, &mut named).await?;
+        // Who was called so, and is no more by what is pending, may be so in an older snapshot. The writer has the newest.
+        if let Some(hold) = self.hold() {
+            let place = (self.tenant(), NAMES);
+            let left = keys.iter().filter(|key| !named.contains_key(**key));
+            let were: BTreeSet<i64> = left
+                .flat_map(|key| hold.with_key_that(place, key, false))
+                .collect();
+            self.names_among(&were, keys, &mut named).await?;
+        }
+        Ok(named)
     }
 
-    /// The numbers of organizations that may have one of these compared names, and of all that have one.
+    /// Those of these organizations that have one of these compared names.
+    async fn names_among(
+        &mut self,
+        numbers: &BTreeSet<i64>,
+        keys: &BTreeSet<&str>,
+        named: &mut BTreeMap<String, i64>,
+    ) -> Result<(), StoreError> {
+        let names = self.names_of(numbers).await?;
+        let wanted = names.into_iter().filter(|(_, name)| keys.contains(&**name));
+        named.extend(wanted.map(|(number, name)| (name, number)));
+        Ok(())
+    }
+
+    /// The numbers of organizations that may have one of these compared names: all that have one in the newest snapshot.
     async fn perhaps_named(&mut self, keys: &BTreeSet<&str>) -> Result<BTreeSet<i64>, StoreError> {
         const ONE: &str = "SELECT organization_id FROM name_index WHERE tenant_id = $1 AND name_key = $2";
         const SOME: &str =
@@ -81,10 +104,9 @@ impl ReadTx<'_> {
             Some(_) => self.fetch(SOME, &[(&json(keys)?).into()], number).await?,
         };
         let place = (self.tenant(), NAMES);
-        let all = (i64::MIN, false);
         let pending = self.pending(
             |hold| {
-                let each = keys.iter().map(|key| hold.with_key(place, key, all, usize::MAX));
+                let each = keys.iter().map(|key| hold.with_key_that(place, key, true));
                 each.flatten().collect()
             },
             |entry| (entry.place() == place && keys.contains(&*entry.key)).then_some(entry.number),
@@ -114,8 +136,9 @@ impl ReadTx<'_> {
         let limit = usize::try_from(limit).unwrap_or(0);
         let mut from = (from.0.to_owned(), from.1);
         let mut all: Vec<Named> = Vec::new();
+        // As many as are asked for, and more each time where many are pending that are called otherwise.
+        let mut wanted = limit;
         loop {
-            let wanted = limit - all.len();
             let params = [
                 (&from.0).into(),
                 from.1.into(),
@@ -159,7 +182,9 @@ impl ReadTx<'_> {
                 Some(last) if !is_end && all.len() < limit => from = last,
                 _ => break,
             }
+            wanted = (wanted * 2).clamp(TURN_MIN, TURN_MAX);
         }
+        all.truncate(limit);
         let position = |(name, number)| Position {
             place: Place::Text(name),
             number,
@@ -177,8 +202,9 @@ impl WriteTx<'_> {
         let old = self.names_of(&BTreeSet::from([id.0])).await?;
         match old.get(&id.0) {
             Some(old) if old != key => {
-                self.index_name(id, old, false).await?;
-                self.index_name(id, key, true).await
+                // In this order: where another one is called so, nothing has been noted.
+                self.index_name(id, key, true).await?;
+                self.index_name(id, old, false).await
             }
             // As it is, or no such organization, which the row's own statement says.
             _ => Ok(()),

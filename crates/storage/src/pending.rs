@@ -244,6 +244,26 @@ impl Hold {
         found
     }
 
+    /// The numbers that have, had or will have a key: those of entries that are to be there, or of those that are to be there no more.
+    pub(crate) fn with_key_that(&self, place: Place, key: &str, are_there: bool) -> Vec<i64> {
+        let at = |number| (SmolStr::new(key), number);
+        let part = (Bound::Included(at(i64::MIN)), Bound::Included(at(i64::MAX)));
+        let mut found = Vec::new();
+        for batch in self.batches() {
+            let entries = batch.entries();
+            let Some(field) = entries.fields.get(&place) else {
+                continue;
+            };
+            let of_key = field.range((part.0.as_ref(), part.1.as_ref()));
+            found.extend(
+                of_key
+                    .filter(|(_, is_there)| **is_there == are_there)
+                    .map(|((_, number), _)| *number),
+            );
+        }
+        found
+    }
+
     /// The entries with keys in this part, of each batch at most `limit`.
     pub(crate) fn in_span(&self, place: Place, span: &Span, limit: usize) -> Vec<Value> {
         let part = (

@@ -68,6 +68,11 @@ impl<'c> ReadTx<'c> {
         found
     }
 
+    /// What a read has taken hold of: nothing where all is in the index, and not for the writer.
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.pending.as_ref()
+    }
+
     /// Whether names have an index of their own: see [`crate::names`].
     pub(crate) fn has_name_index(&self) -> bool {
         self.session.has_name_index()

@@ -188,9 +188,20 @@ async fn change(
                 (Some(_), Some(_)) if chosen >= 12 => {
                     let name = NEW_NAMES[chosen % NEW_NAMES.len()];
                     let holder = tx.organization_by_key(name).await?;
-                    let is_free = holder.is_none_or(|holder| holder.id == id);
-                    if is_free {
-                        tx.rename_organization(id, name, name, NOW).await?;
+                    let given = tx.rename_organization(id, name, name, NOW).await;
+                    match holder.filter(|holder| holder.id != id) {
+                        None => given?,
+                        // As by a unique index. What it did is rolled back.
+                        Some(holder) if new.is_empty() => {
+                            assert!(matches!(given, Err(StoreError::Conflict { .. })), "{given:?}");
+                            return on_purpose(&holder.name);
+                        }
+                        // In one unit of work: nobody is called so any more, and this one is.
+                        Some(holder) => {
+                            assert!(matches!(given, Err(StoreError::Conflict { .. })), "{given:?}");
+                            tx.delete_organization(&holder, &definitions).await?;
+                            tx.rename_organization(id, name, name, NOW).await?;
+                        }
                     }
                 }
                 (Some(found), Some(field)) => {

@@ -514,3 +514,38 @@ fn a_version_is_that_of_what_is_read_behind_it() {
     assert_eq!(fields[0].name, "Before");
     assert_eq!(later, None, "it is not known any more");
 }
+
+/// A server of an older version would go on as if nothing had been migrated: names that it gave would be in no index.
+#[test]
+fn a_database_of_an_older_version_is_not_migrated_while_it_is_served() {
+    let folder = TempFolder::new();
+    let path = folder.join("guildhall.db");
+    let served = open(&path, true).unwrap();
+    let one = block_on(tenant(&served, "one"));
+    block_on(write(&served, one, async |tx| {
+        tx.insert_organization(&organization(1, "Acme"), &Definitions::default(), NOW)
+            .await
+    }));
+    block_on(served.settle()).unwrap();
+    let before = "DELETE FROM schema_version WHERE version = 8; DROP TABLE name_index; \
+         CREATE UNIQUE INDEX organization_name ON organization (tenant_id, name_key)";
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(before)
+        .unwrap();
+    let refused = open(&path, false).map(drop).unwrap_err().to_string();
+    assert!(
+        refused.contains("older version") && refused.contains("stop that one first"),
+        "{refused}"
+    );
+    drop(served);
+    // What a copy that was not finished left is no copy.
+    fs::write(folder.join("guildhall.db.v7.part"), "half").unwrap();
+    let store = open(&path, false).unwrap();
+    let found = block_on(store.read(one, async |tx| tx.organization_by_key("acme").await));
+    assert_eq!(found.unwrap().map(|found| found.id.0), Some(1));
+    let copy = rusqlite::Connection::open(folder.join("guildhall.db.v7")).unwrap();
+    let names = copy.query_row("SELECT name FROM organization", [], |row| row.get::<_, String>(0));
+    assert_eq!(names, Ok("Acme".to_owned()));
+    assert!(!folder.join("guildhall.db.v7.part").exists());
+}

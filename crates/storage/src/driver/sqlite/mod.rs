@@ -58,7 +58,18 @@ impl Sqlite {
                 .wait_beside_a_server()
                 .map_err(|e| connection::cannot_open(path, &e))?;
         }
+        // A server of an older version would go on writing as before, and not into what the migration has made.
+        let meanwhile = match settings.serve || !migrate::is_behind(&mut connection, path)? {
+            true => None,
+            false => Some(lock::ServeLock::take(path).map_err(|e| {
+                OpenError(format!(
+                    "the database is of an older version, and has to be migrated while nobody serves it: {}",
+                    e.0
+                ))
+            })?),
+        };
         migrate::sqlite(&mut connection, path, settings.now_ms)?;
+        drop(meanwhile);
         let mut pending = None;
         if settings.serve {
             let keeper = Keeper::read(&mut connection, settings.pending_entries)
