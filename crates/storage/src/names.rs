@@ -66,12 +66,13 @@ impl ReadTx<'_> {
         let mut named = BTreeMap::new();
         let candidates = self.perhaps_named(keys).await?;
         self.names_among(&candidates, keys, &mut named).await?;
-        // Who was called so, and is no more by what is pending, may be so in an older snapshot. The writer has the newest.
+        // Who was called so, and is no more by what is pending, may be so in an older snapshot. The writer has the newest. All are asked,
+        // since what was said last may have changed meanwhile.
         if let Some(hold) = self.hold() {
             let place = (self.tenant(), NAMES);
             let left = keys.iter().filter(|key| !named.contains_key(**key));
             let were: BTreeSet<i64> = left
-                .flat_map(|key| hold.with_key_that(place, key, false))
+                .flat_map(|key| hold.with_key(place, key, (i64::MIN, false), usize::MAX))
                 .collect();
             self.names_among(&were, keys, &mut named).await?;
         }
@@ -106,7 +107,7 @@ impl ReadTx<'_> {
         let place = (self.tenant(), NAMES);
         let pending = self.pending(
             |hold| {
-                let each = keys.iter().map(|key| hold.with_key_that(place, key, true));
+                let each = keys.iter().map(|key| hold.with_key_now(place, key));
                 each.flatten().collect()
             },
             |entry| (entry.place() == place && keys.contains(&*entry.key)).then_some(entry.number),

@@ -244,8 +244,8 @@ impl Hold {
         found
     }
 
-    /// The numbers that have, had or will have a key: those of entries that are to be there, or of those that are to be there no more.
-    pub(crate) fn with_key_that(&self, place: Place, key: &str, are_there: bool) -> Vec<i64> {
+    /// The numbers that have a key by what was said of them last. Who reads an older snapshot asks for all.
+    pub(crate) fn with_key_now(&self, place: Place, key: &str) -> Vec<i64> {
         let at = |number| (SmolStr::new(key), number);
         let part = (Bound::Included(at(i64::MIN)), Bound::Included(at(i64::MAX)));
         let mut found = Vec::new();
@@ -257,7 +257,7 @@ impl Hold {
             let of_key = field.range((part.0.as_ref(), part.1.as_ref()));
             found.extend(
                 of_key
-                    .filter(|(_, is_there)| **is_there == are_there)
+                    .filter(|(_, is_there)| **is_there)
                     .map(|((_, number), _)| *number),
             );
         }
