@@ -415,7 +415,7 @@ fn an_old_snapshot_finds_what_it_has() {
 }
 
 /// Readers on other threads, beside commits that bring entries in and leave batches out: whatever the moment, what a
-/// snapshot has is found by its values.
+/// snapshot has is found by its values and its name.
 #[test]
 fn readers_beside_the_writer_miss_nothing() {
     const WRITES: i64 = 1_500;
@@ -446,6 +446,13 @@ fn readers_beside_the_writer_miss_nothing() {
                 let new = vec![(*random.pick(&["a", "b", "c", "d"])).to_owned()];
                 let changed = change(store.clone(), one, fields.clone(), (number, 0, new), false).await;
                 assert_eq!(changed, Ok(()));
+                // And called otherwise, or as it was called before.
+                let name = format!("{}{number}", random.pick(&["o", "r"]));
+                let renamed = async move |tx: &mut guildhall_storage::WriteTx<'_>| {
+                    tx.rename_organization(OrganizationId(number), &name, &name, NOW)
+                        .await
+                };
+                write(&store, one, renamed).await;
             }
         });
         ended.store(true, Ordering::Release);
