@@ -1,7 +1,7 @@
 //! Who has a name: organizations are told apart by their names as compared.
 //!
 //! On PostgreSQL the rows have a unique index of names. On SQLite it would be one more page at a random place of a tree for each
-//! organization that is created, most of what a commit writes. So names are there in an index of their own, `name_index`, into which
+//! organization that is created: more than half of the pages of a busy commit. So names are there in an index of their own, `name_index`, into which
 //! they are brought later, with the values ([`crate::pending`]): an entry is a candidate, whose row says whether it has the name. That no two have
 //! the same one is seen to here, by the one writer: where it was not asked before who has a name, it is when the name is given.
 
