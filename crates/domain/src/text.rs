@@ -1,6 +1,8 @@
 //! Names, keys and free text: what a text may hold, when two names are the same, and which known
 //! name a mistyped one was meant to be.
 
+mod plain;
+
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 use std::borrow::Cow;
@@ -46,10 +48,15 @@ pub fn key(raw: &str) -> String {
         // Equal to nothing that is stored, whatever becomes of its case.
         return trimmed.to_owned();
     }
-    let composed = nfc(trimmed);
+    plain::key(trimmed).unwrap_or_else(|| general_key(trimmed))
+}
+
+/// The key of a text that may be of any characters.
+fn general_key(trimmed: &str) -> String {
+    let composed = composed(trimmed);
     let folded = const { CaseMapper::new() }.fold_string(&composed);
     // Folding takes some characters apart, such as U+01F0; composed they compare with typed ones.
-    nfc(&folded).into_owned()
+    self::composed(&folded).into_owned()
 }
 
 /// The beginning that the keys of all names have that begin with `raw`: as [`key`], but white space at
@@ -87,9 +94,14 @@ const NORMALIZED_BYTES_MAX: usize = 32 * 1024;
 
 /// The text in Unicode normalization form C; a text too long to be any name or value is left as it is.
 pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || text.len() > NORMALIZED_BYTES_MAX {
+    if text.is_ascii() || text.len() > NORMALIZED_BYTES_MAX || plain::is_composed(text) {
         return Cow::Borrowed(text);
     }
+    composed(text)
+}
+
+/// The text in form C, whatever it is of.
+fn composed(text: &str) -> Cow<'_, str> {
     const { ComposingNormalizer::new_nfc() }.normalize(text)
 }
 
