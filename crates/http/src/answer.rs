@@ -173,7 +173,8 @@ impl Api {
     ) -> Result<Reply, ApiError> {
         let query = read_query(head.uri.query().unwrap_or_default())?;
         let (route, params) = match self.router.find(&head.method, head.uri.path()) {
-            Found::Public(public) => return self.public(public).await,
+            // In memory of its own, which no other request carries.
+            Found::Public(public) => return Box::pin(self.public(public)).await,
             Found::Operation(index, params) => (&self.routes[index], params),
             Found::WrongMethod { allow } => return Err(wrong_method(&head.method, &allow)),
             Found::Unknown => {

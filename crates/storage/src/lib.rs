@@ -325,10 +325,10 @@ impl Store {
                 self.submit(sqlite, tenant, weight, unit).await
             }
             Driver::Postgres(postgres) => {
-                self.on_postgres(postgres, async move |connection| {
+                let unit = async move |connection: &mut postgres::Connection| {
                     op.clone()(&mut WriteTx::new(Session::Postgres(connection), tenant)).await
-                })
-                .await
+                };
+                Box::pin(self.on_postgres(postgres, unit)).await
             }
         }
     }
@@ -401,10 +401,10 @@ impl Store {
                 self.submit(sqlite, NO_TENANT, Weight::Light, unit).await
             }
             Driver::Postgres(postgres) => {
-                self.on_postgres(postgres, async move |connection| {
+                let unit = async move |connection: &mut postgres::Connection| {
                     op.clone()(&mut SystemTx::new(Session::Postgres(connection))).await
-                })
-                .await
+                };
+                Box::pin(self.on_postgres(postgres, unit)).await
             }
         }
     }
@@ -433,7 +433,8 @@ impl Store {
         }
     }
 
-    /// Runs a unit of work on PostgreSQL, and again when another one got in its way.
+    /// Runs a unit of work on PostgreSQL, and again when another one got in its way. It takes kilobytes, so callers put it in memory
+    /// of its own: else each request over SQLite, which moves some times before it runs, would carry as many that it never uses.
     async fn on_postgres<T, E: From<StoreError>>(
         &self,
         postgres: &Postgres,

@@ -154,19 +154,16 @@ async fn answer_or_500<A: Answer>(
     request: Request<RequestBody>,
     space: Space,
 ) -> Response<Full<Bytes>> {
-    let answered = match catch_unwind(AssertUnwindSafe(|| answer.answer(request))) {
-        Err(panic) => Err(panic),
-        Ok(future) => {
-            let mut future = pin!(future);
-            poll_fn(
-                |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-                    Ok(polled) => polled.map(Ok),
-                    Err(panic) => Poll::Ready(Err(panic)),
-                },
-            )
-            .await
-        }
-    };
+    // It is made where it is polled for the first time, and moves no more.
+    let mut future = pin!(async { answer.answer(request).await });
+    let answered =
+        poll_fn(
+            |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            },
+        )
+        .await;
     answered.unwrap_or_else(|panic| {
         error!(panic = panic_message(&*panic), "a request panicked");
         refusal(space, StatusCode::INTERNAL_SERVER_ERROR, "internal error")
