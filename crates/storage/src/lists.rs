@@ -297,13 +297,14 @@ impl ReadTx<'_> {
         let place = (self.tenant(), field);
         let limit = usize::try_from(limit).unwrap_or(0);
         let pending = self.pending(
+            place,
             |hold| hold.with_key(place, key, (after, descending), limit),
             |entry| {
                 let is_behind = match descending {
                     false => entry.number > after,
                     true => entry.number < after,
                 };
-                (is_behind && entry.place() == place && *entry.key == *key).then_some(entry.number)
+                (is_behind && *entry.key == *key).then_some(entry.number)
             },
         );
         if pending.is_empty() {
@@ -343,11 +344,12 @@ impl ReadTx<'_> {
         }
         let place = (self.tenant(), field);
         let pending = self.pending(
+            place,
             |hold| hold.in_span(place, span, max.saturating_add(1)),
             |entry| {
                 let (key, number) = (&*entry.key, entry.number);
                 let is_within = (key, number) > (&*span.after.0, span.after.1) && *key < *span.before;
-                (is_within && entry.place() == place).then(|| (entry.key.clone(), number))
+                is_within.then(|| (entry.key.clone(), number))
             },
         );
         if pending.is_empty() {

@@ -106,11 +106,12 @@ impl ReadTx<'_> {
         };
         let place = (self.tenant(), NAMES);
         let pending = self.pending(
+            place,
             |hold| {
                 let each = keys.iter().map(|key| hold.with_key_now(place, key));
                 each.flatten().collect()
             },
-            |entry| (entry.place() == place && keys.contains(&*entry.key)).then_some(entry.number),
+            |entry| keys.contains(&*entry.key).then_some(entry.number),
         );
         Ok(of_index.into_iter().chain(pending).collect())
     }
@@ -153,9 +154,10 @@ impl ReadTx<'_> {
             };
             let pending: BTreeSet<Named> = self
                 .pending(
+                    place,
                     |hold| hold.in_order(place, ((&from.0, from.1), to), descending, wanted),
                     |entry| {
-                        let is_one = entry.place() == place && is_within(&entry.key, entry.number);
+                        let is_one = is_within(&entry.key, entry.number);
                         is_one.then(|| (entry.key.clone(), entry.number))
                     },
                 )

@@ -102,16 +102,6 @@ struct Entries {
 pub(crate) type Value = (SmolStr, i64);
 
 impl Entries {
-    /// Makes an entry what it is to be; what it was.
-    fn set(&mut self, entry: &Entry, is_there: Option<bool>) -> Option<bool> {
-        let field = self.fields.entry(entry.place()).or_default();
-        let value = (entry.key.clone(), entry.number);
-        match is_there {
-            Some(is_there) => field.insert(value, is_there),
-            None => field.remove(&value),
-        }
-    }
-
     /// A part of a field's entries.
     fn part(
         &self,
@@ -157,15 +147,23 @@ impl Batch {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets what entries are to be; what they were.
+    /// Sets what entries are to be; what they were. Field by field, since each has a tree of its own; what is said of an entry twice
+    /// stays in its order.
     fn set(&self, changes: &[Change]) -> Vec<Option<bool>> {
-        let mut before = Vec::with_capacity(changes.len());
-        for some in changes.chunks(AT_A_STRETCH) {
+        let place = |at: &usize| changes[*at].entry.place();
+        let mut order: Vec<usize> = (0..changes.len()).collect();
+        order.sort_by_key(place);
+        let mut before = vec![None; changes.len()];
+        for some in order.chunks(AT_A_STRETCH) {
             let mut entries = self.entries_to_set();
-            before.extend(
-                some.iter()
-                    .map(|change| entries.set(&change.entry, Some(change.is_there))),
-            );
+            for of_field in some.chunk_by(|one, next| place(one) == place(next)) {
+                let Some(first) = of_field.first() else { continue };
+                let field = entries.fields.entry(place(first)).or_default();
+                for at in of_field {
+                    let Change { entry, is_there } = &changes[*at];
+                    before[*at] = field.insert((entry.key.clone(), entry.number), *is_there);
+                }
+            }
         }
         before
     }
@@ -173,8 +171,13 @@ impl Batch {
     /// Makes them what they were, the last one first.
     fn set_back(&self, changes: &[Change], before: &[Option<bool>]) {
         let mut entries = self.entries_to_set();
-        for (change, before) in changes.iter().zip(before).rev() {
-            entries.set(&change.entry, *before);
+        for (Change { entry, .. }, before) in changes.iter().zip(before).rev() {
+            let field = entries.fields.entry(entry.place()).or_default();
+            let value = (entry.key.clone(), entry.number);
+            match before {
+                Some(before) => field.insert(value, *before),
+                None => field.remove(&value),
+            };
         }
     }
 }
@@ -246,15 +249,15 @@ impl Hold {
 
     /// The numbers that have a key by what was said of them last. Who reads an older snapshot asks for all.
     pub(crate) fn with_key_now(&self, place: Place, key: &str) -> Vec<i64> {
-        let at = |number| (SmolStr::new(key), number);
-        let part = (Bound::Included(at(i64::MIN)), Bound::Included(at(i64::MAX)));
+        let first = (SmolStr::new(key), i64::MIN);
         let mut found = Vec::new();
         for batch in self.batches() {
             let entries = batch.entries();
             let Some(field) = entries.fields.get(&place) else {
                 continue;
             };
-            let of_key = field.range((part.0.as_ref(), part.1.as_ref()));
+            // One end of the part is found by comparing, and not two.
+            let of_key = field.range(&first..).take_while(|((of, _), _)| *of == *key);
             found.extend(
                 of_key
                     .filter(|(_, is_there)| **is_there)
@@ -445,6 +448,8 @@ pub(crate) struct Keeper {
     next_row: i64,
     /// Changes of the transaction at hand.
     changes: Vec<Change>,
+    /// Where those of names stand among them: they are asked for by each that gives a name, and are few among many.
+    changed_names: Vec<usize>,
     /// Whether the transaction at hand was begun so that much is brought in.
     hurries: bool,
 }
@@ -513,6 +518,7 @@ impl Keeper {
             brought: None,
             next_row,
             changes: Vec::new(),
+            changed_names: Vec::new(),
             hurries: false,
         })
     }
@@ -523,12 +529,26 @@ impl Keeper {
 
     /// Notes a change of the transaction at hand.
     pub(crate) fn note(&mut self, change: Change) {
+        if change.entry.field == NAMES {
+            self.changed_names.push(self.changes.len());
+        }
         self.changes.push(change);
     }
 
     /// Changes of the transaction at hand.
     pub(crate) fn noted(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// The entries of a place that the transaction at hand changes.
+    pub(crate) fn noted_of(&self, place: Place) -> impl Iterator<Item = &Entry> {
+        let (of_names, of_values) = match place.1 {
+            NAMES => (&*self.changed_names, &[][..]),
+            _ => (&[][..], &*self.changes),
+        };
+        let of_names = of_names.iter().filter_map(|at| self.changes.get(*at));
+        let entries = of_names.chain(of_values).map(|change| &change.entry);
+        entries.filter(move |entry| entry.place() == place)
     }
 
     /// Whether nothing is pending.
@@ -539,7 +559,7 @@ impl Keeper {
     /// Whether something is pending of a field.
     fn has(&self, tenant: TenantId, field: FieldId) -> bool {
         let place = (tenant, field);
-        self.pending.hold().has(place) || self.changes.iter().any(|change| change.entry.place() == place)
+        self.pending.hold().has(place) || self.noted_of(place).next().is_some()
     }
 
     /// The transaction at hand brings in a good piece, whatever else it does.
@@ -550,11 +570,14 @@ impl Keeper {
     /// The unit of work that was begun when so many changes were noted is rolled back.
     pub(crate) fn back_to(&mut self, noted: usize) {
         self.changes.truncate(noted);
+        let left = self.changed_names.partition_point(|at| *at < noted);
+        self.changed_names.truncate(left);
     }
 
     /// The transaction is at its end, or rolled back.
     pub(crate) fn end(&mut self) {
         self.changes.clear();
+        self.changed_names.clear();
         self.hurries = false;
     }
 
@@ -605,6 +628,7 @@ impl Connection {
         };
         let share = if keeper.hurries { Share::OfIdle } else { share };
         let mut changes = std::mem::take(&mut keeper.changes);
+        keeper.changed_names.clear();
         let brought = keeper.brought.clone();
         keeper.turn(share);
         // A stable sort: what is said of an entry twice stays in its order.

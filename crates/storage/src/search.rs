@@ -79,11 +79,12 @@ impl ReadTx<'_> {
     /// Whether an entry that is asked for is pending of whatever customer.
     fn is_pending(&mut self, wanted: &BTreeSet<(FieldId, String)>) -> bool {
         let tenant = self.tenant();
-        let place = |field: FieldId| (tenant, field);
         wanted.iter().any(|(field, key)| {
+            let place = (tenant, *field);
             let pending = self.pending(
-                |hold| hold.with_key(place(*field), key, (i64::MIN, false), 1),
-                |entry| (entry.place() == place(*field) && *entry.key == **key).then_some(entry.number),
+                place,
+                |hold| hold.with_key(place, key, (i64::MIN, false), 1),
+                |entry| (*entry.key == **key).then_some(entry.number),
             );
             !pending.is_empty()
         })

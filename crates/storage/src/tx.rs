@@ -10,7 +10,7 @@ use guildhall_domain::{Entity, FieldId, TenantId};
 
 use crate::driver::{Ask, Lock, Param, Part, Row, Rows, Session};
 use crate::error::StoreError;
-use crate::pending::{Change, Entry, Hold};
+use crate::pending::{Change, Entry, Hold, Place};
 use crate::versions::{Moment, Touched, Version, Versions};
 
 /// Parameters of a statement, the tenant's place first. Statements have at most a dozen.
@@ -50,21 +50,22 @@ impl<'c> ReadTx<'c> {
         Self { pending, ..self }
     }
 
-    /// What pending entries may add to what was just found in the index of values, by what asks a hold, and by what tells of
+    /// What pending entries of a place may add to what was just found in the index of values, by what asks a hold, and by what tells of
     /// an entry that this very transaction has changed what it adds. It is about candidates: each is read and asked again.
     pub(crate) fn pending<T>(
         &mut self,
+        place: Place,
         held: impl Fn(&Hold) -> Vec<T>,
         of: impl Fn(&Entry) -> Option<T>,
     ) -> Vec<T> {
         if let Some(hold) = &self.pending {
             return held(hold);
         }
-        let Some((hold, changes)) = self.session.own_pending() else {
+        let Some((hold, entries)) = self.session.own_pending(place) else {
             return Vec::new();
         };
         let mut found = held(&hold);
-        found.extend(changes.iter().filter_map(|change| of(&change.entry)));
+        found.extend(entries.filter_map(of));
         found
     }
 

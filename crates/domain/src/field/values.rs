@@ -2,20 +2,21 @@
 
 use crate::FieldId;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The values of one field. There is mostly one, which stands in place: a list of its own would be a third of what memory is
 /// taken for where an object is checked.
 pub type FieldTexts = SmallVec<[String; 1]>;
 
 /// The values of one entity by field, in the order of the fields' ids; a field without values is absent. A list, since there are
-/// few, and they mostly come in their order.
+/// few, and they mostly come in their order. A clone shares it, until one of the two is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Values(Vec<(FieldId, FieldTexts)>);
+pub struct Values(Arc<Vec<(FieldId, FieldTexts)>>);
 
 impl Values {
     /// With room for so many fields.
     pub fn with_capacity(fields: usize) -> Self {
-        Self(Vec::with_capacity(fields))
+        Self(Arc::new(Vec::with_capacity(fields)))
     }
 
     /// Where a field stands, or would.
@@ -34,11 +35,15 @@ impl Values {
     /// Replaces the values of a field; none unset it.
     pub fn set(&mut self, field: FieldId, values: impl Into<FieldTexts>) {
         let values = values.into();
-        match self.place(field) {
-            Ok(place) if values.is_empty() => drop(self.0.remove(place)),
-            Ok(place) => self.0[place].1 = values,
-            Err(_) if values.is_empty() => {}
-            Err(place) => self.0.insert(place, (field, values)),
+        let place = self.place(field);
+        if place.is_err() && values.is_empty() {
+            return;
+        }
+        let all = Arc::make_mut(&mut self.0);
+        match place {
+            Ok(place) if values.is_empty() => drop(all.remove(place)),
+            Ok(place) => all[place].1 = values,
+            Err(place) => all.insert(place, (field, values)),
         }
     }
 

@@ -10,7 +10,7 @@ use guildhall_domain::{FieldId, TenantId};
 use serde::{Serialize, Serializer};
 
 use crate::error::StoreError;
-use crate::pending::{Change, Hold};
+use crate::pending::{Change, Entry, Hold, Place};
 use crate::versions::Touched;
 
 /// A parameter of a statement. `$1` is always the tenant in a tenant's transaction.
@@ -257,11 +257,11 @@ impl Session<'_> {
     }
 
     /// What is pending for the writer itself: what was decided before this transaction, and in it.
-    pub(crate) fn own_pending(&mut self) -> Option<(Hold, &[Change])> {
+    pub(crate) fn own_pending(&mut self, place: Place) -> Option<(Hold, impl Iterator<Item = &Entry>)> {
         match self {
             Session::Sqlite(connection) => {
                 let keeper = connection.keeper()?;
-                Some((keeper.shared().hold(), keeper.noted()))
+                Some((keeper.shared().hold(), keeper.noted_of(place)))
             }
             Session::Postgres(_) => None,
         }
