@@ -36,6 +36,8 @@ const GROUP_ROWS_MAX: u64 = 2_048;
 const CHUNKS_ROWS_MAX: u64 = 1_200;
 /// A commit that takes longer, units of work apart, makes it worth waiting for those who were just answered: see [`Awaited`].
 const SLOW_COMMIT: Duration = Duration::from_millis(1);
+/// A half of those who are awaited that is a group has so many at least: where few write, those who come meanwhile are in the group.
+const HALF_MIN: usize = 16;
 /// How long a group is held open for them at most, however long a disk took.
 const PATIENCE_MAX: Duration = Duration::from_millis(20);
 /// How long entries of the index of values are brought in at the end. What is left then, the next start reads again.
@@ -154,12 +156,18 @@ struct Room {
 /// has nobody left to run and not all of them have come, it is open a little longer, for a tenth of the last commit in
 /// all. Where commits are quick, those who come during one are the next group, and it waits for nobody; nor does a group of chunks alone,
 /// nor one that begins later than they take to come back.
+///
+/// Where they are slow and those who are awaited are many, so that half of them take as long as a quarter of the last commit to run, half
+/// of them are a group: the others come and are read while it is committed, and those are answered during the next one. With all
+/// of them in one commit nobody would have anything to do beside it. Of few, a second sync takes longer than it hides.
 #[derive(Clone, Copy, Debug, Default)]
 struct Awaited {
     /// Light units.
     count: usize,
     /// How long a group may wait for them in all.
     patience: Duration,
+    /// How long half of them take to run at least where half of them are a group.
+    half_after: Option<Duration>,
 }
 
 impl Awaited {
@@ -172,7 +180,14 @@ impl Awaited {
                 true => (commit_took / 10).min(PATIENCE_MAX),
                 false => Duration::ZERO,
             },
+            half_after: is_slow.then_some(commit_took / 4),
         }
+    }
+
+    /// Whether so many, run in so long, are a group without the others.
+    fn are_enough(&self, light: usize, ran_for: Duration) -> bool {
+        let is_long = self.half_after.is_some_and(|least| ran_for >= least);
+        is_long && light >= HALF_MIN && 2 * light >= self.count
     }
 
     /// The same for a group that begins so long after the commit, which took so long: who has not come by then does something else.
@@ -315,6 +330,7 @@ impl Room {
     ) -> Result<bool, StoreError> {
         let rows_before = self.connection.changes_so_far();
         (self.rather, self.light) = (Weight::Heavy, 0);
+        let began = Instant::now();
         // What chunks change does not count against those who come after one: they are to be in its commit.
         let mut of_chunks = 0;
         let mut next = first;
@@ -329,7 +345,9 @@ impl Room {
                 Weight::Light => self.light += 1,
                 Weight::Heavy => (self.rather, of_chunks) = (Weight::Light, rows),
             }
-            let is_full = ran.len() >= GROUP_UNITS_MAX || rows - of_chunks >= GROUP_ROWS_MAX;
+            // Beside a chunk, which takes long itself, all that wait are.
+            let are_enough = || of_chunks == 0 && self.awaited.are_enough(self.light, began.elapsed());
+            let is_full = ran.len() >= GROUP_UNITS_MAX || rows - of_chunks >= GROUP_ROWS_MAX || are_enough();
             if !is_full {
                 // Readers that wait for a processor get it behind a chunk, and not after a slice of milliseconds. Not behind
                 // each light unit: who gives way may wait for a slice of another thread.
@@ -350,7 +368,7 @@ impl Room {
 
     /// The next light unit of the group, which is waited for where it is [`Awaited`].
     fn next_light(&mut self) -> Option<Box<dyn Unit>> {
-        let Awaited { count, patience } = &mut self.awaited;
+        let Awaited { count, patience, .. } = &mut self.awaited;
         let next = self.units.try_pop(Weight::Light);
         if next.is_some() || patience.is_zero() || !(1..*count).contains(&self.light) {
             return next;
@@ -442,6 +460,7 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::sync::Mutex;
 
     use guildhall_domain::FieldId;
@@ -533,7 +552,7 @@ mod tests {
                 "what comes then is answered" => self.push("what comes again", Weight::Light),
                 "chunk 6 is answered" => self.units.close(),
                 "one who waited is run" => self.push_elsewhere("one who writes again", Weight::Light),
-                "one who writes again is answered" => self.units.close(),
+                "one who writes again is answered" | "the last is answered" => self.units.close(),
                 _ => {}
             }
             self.said.lock().unwrap().push(said);
@@ -620,6 +639,7 @@ mod tests {
             Awaited {
                 count: 2,
                 patience: long,
+                half_after: None,
             },
             long,
         );
@@ -630,6 +650,61 @@ mod tests {
             "one who waited is run, one who writes again is run, \
              one who waited is answered, one who writes again is answered"
         );
+    }
+
+    /// Of many who write again and again, half are in a commit, and the others in the next one.
+    #[test]
+    fn half_of_many_are_a_group() {
+        let folder = TempFolder::new();
+        let units = Queue::new(1_000);
+        let first = Told::first(&units);
+        let half = HALF_MIN - 1;
+        for name in iter::repeat_n("one", half).chain(["the last of the first half"]) {
+            first.push(name, Weight::Light);
+        }
+        for name in iter::repeat_n("one", half).chain(["the last"]) {
+            first.push(name, Weight::Light);
+        }
+        let mut room = room(
+            &folder.join("guildhall.db"),
+            &units,
+            Arc::new(|why| panic!("{why}")),
+        );
+        room.awaited = Awaited {
+            count: 2 * HALF_MIN,
+            patience: Duration::ZERO,
+            half_after: Some(Duration::ZERO),
+        };
+        // So that they have not done something else meanwhile.
+        room.commit_took = Duration::from_secs(600);
+        room.run();
+        let said = first.said.lock().unwrap();
+        let place = |what: &str| said.iter().position(|said| said == what).unwrap();
+        let (first_half, all) = (said.split_at(2 * HALF_MIN).0, 4 * HALF_MIN);
+        assert_eq!(said.len(), all);
+        assert_eq!(
+            first_half.iter().filter(|said| said.ends_with("run")).count(),
+            HALF_MIN
+        );
+        assert_eq!(place("the last of the first half is answered"), 2 * HALF_MIN - 1);
+        assert_eq!(place("the last is run"), 3 * HALF_MIN - 1);
+        assert_eq!(place("the last is answered"), all - 1);
+    }
+
+    #[test]
+    fn a_half_is_enough_only_where_commits_are_slow_and_it_takes_long_to_run() {
+        let (took, quarter) = (Duration::from_millis(4), Duration::from_millis(1));
+        let many = Awaited::after(took, 64, 63);
+        let shortly_before = quarter - Duration::from_nanos(1);
+        assert!(many.are_enough(64, quarter) && !many.are_enough(63, quarter));
+        assert!(!many.are_enough(127, shortly_before));
+        let quick = Awaited::after(SLOW_COMMIT, 64, 63);
+        let none = Awaited::default();
+        for awaited in [quick, none, many.at(2 * took, took)] {
+            assert!(!awaited.are_enough(127, took));
+        }
+        let few = Awaited::after(took, 1, 0);
+        assert!(!few.are_enough(HALF_MIN - 1, took) && few.are_enough(HALF_MIN, took));
     }
 
     #[test]
