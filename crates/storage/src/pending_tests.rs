@@ -7,16 +7,17 @@ use crate::driver::sqlite::tests::open_to_write;
 
 const TENANT: TenantId = TenantId(1);
 const PLACE: Place = (TENANT, FieldId(1));
+const FIELDS: [FieldId; 3] = [NAMES, FieldId(1), FieldId(2)];
 
 fn change(key: &str, number: i64, is_there: bool) -> Change {
-    change_of(TENANT, key, number, is_there)
+    change_of(PLACE, key, number, is_there)
 }
 
-fn change_of(tenant: TenantId, key: &str, number: i64, is_there: bool) -> Change {
+fn change_of((tenant, field): Place, key: &str, number: i64, is_there: bool) -> Change {
     Change {
         entry: Entry {
             tenant,
-            field: FieldId(1),
+            field,
             key: key.into(),
             number,
         },
@@ -24,10 +25,28 @@ fn change_of(tenant: TenantId, key: &str, number: i64, is_there: bool) -> Change
     }
 }
 
-fn index(connection: &mut Connection) -> Vec<(i64, String, i64)> {
-    let sql = "SELECT tenant_id, value_key, entity_number FROM detail_index ORDER BY 1, 2, 3";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap()));
+/// Tenants, fields, keys and numbers, names as those of [`NAMES`].
+fn index(connection: &mut Connection) -> Vec<(i64, i64, String, i64)> {
+    let sql = "SELECT tenant_id, 0, name_key, organization_id FROM name_index \
+         UNION ALL SELECT tenant_id, field_id, value_key, entity_number FROM detail_index ORDER BY 1, 2, 3, 4";
+    let row = |row: &rusqlite::Row<'_>| {
+        let texts = (row.get(2).unwrap(), row.get(3).unwrap());
+        Ok((row.get(0).unwrap(), row.get(1).unwrap(), texts.0, texts.1))
+    };
     connection.fetch(sql, &[], row).unwrap()
+}
+
+/// What is noted of each place is what all of it says.
+fn check_noted(keeper: &Keeper) {
+    for place in [1, 2]
+        .map(TenantId)
+        .into_iter()
+        .flat_map(|tenant| FIELDS.map(|field| (tenant, field)))
+    {
+        let of_all = keeper.noted().iter().map(|change| &change.entry);
+        let of_all: Vec<_> = of_all.filter(|entry| entry.place() == place).collect();
+        assert_eq!(keeper.noted_of(place).collect::<Vec<_>>(), of_all);
+    }
 }
 
 fn is_there(keeper: &mut Keeper) -> Vec<Vec<(Value, bool)>> {
@@ -87,14 +106,16 @@ fn whatever_fails_the_index_comes_to_what_was_committed() {
                 let noted = connection.keeper().unwrap().noted().len();
                 connection.statement("SAVEPOINT unit").unwrap();
                 let mut of_unit = decided.clone();
-                for _ in 0..random.below(9) {
+                // More than are added at a stretch, at times.
+                for _ in 0..random.below(40) {
                     if random.below(12) == 0 {
                         connection.hurry_entries();
                     }
                     let (tenant, key) = (random.pick(&[1, 2]), random.pick(&["a", "\"b\\", "ж\n"]));
                     let number = random.below(20) as i64;
-                    let change = change_of(TenantId(*tenant), key, number, random.below(2) == 0);
-                    of_unit.insert((*tenant, (*key).to_owned(), number), change.is_there);
+                    let field = *random.pick(&FIELDS);
+                    let change = change_of((TenantId(*tenant), field), key, number, random.below(2) == 0);
+                    of_unit.insert((*tenant, field.0, (*key).to_owned(), number), change.is_there);
                     connection.keeper().unwrap().note(change);
                 }
                 match random.below(3) {
@@ -105,6 +126,7 @@ fn whatever_fails_the_index_comes_to_what_was_committed() {
                     _ => decided = of_unit,
                 }
                 connection.statement("RELEASE unit").unwrap();
+                check_noted(connection.keeper().unwrap());
             }
             let fails = random.below(4) == 0;
             let shares = match connection.keeper().unwrap().noted() {
@@ -113,13 +135,17 @@ fn whatever_fails_the_index_comes_to_what_was_committed() {
             };
             let share = *random.pick(&shares);
             commit(&mut connection, share, fails);
+            check_noted(connection.keeper().unwrap());
             if !fails {
                 committed = decided;
             }
             // A kill: what is in memory is gone. A field of which nothing was pending, which a sweep may have removed, does not
             // come back.
             if random.below(10) == 0 {
-                let pending = |keeper: &Keeper| [1, 2].map(|tenant| keeper.has(TenantId(tenant), FieldId(1)));
+                let pending = |keeper: &Keeper| {
+                    let of = |tenant| FIELDS.map(|field| keeper.has(TenantId(tenant), field));
+                    [of(1), of(2)].concat()
+                };
                 let was_pending = pending(connection.keeper().unwrap());
                 let keeper = Keeper::read(&mut connection, 1 + random.below(40) as usize).unwrap();
                 let is_pending = pending(&keeper);

@@ -159,7 +159,8 @@ struct Room {
 ///
 /// Where they are slow and those who are awaited are many, so that half of them take as long as a quarter of the last commit to run, half
 /// of them are a group: the others come and are read while it is committed, and those are answered during the next one. With all
-/// of them in one commit nobody would have anything to do beside it. Of few, a second sync takes longer than it hides.
+/// of them in one commit nobody would have anything to do beside it. Of few, a second sync takes longer than it hides; and where a chunk
+/// waits the others would wait for it as well.
 #[derive(Clone, Copy, Debug, Default)]
 struct Awaited {
     /// Light units.
@@ -184,10 +185,18 @@ impl Awaited {
         }
     }
 
-    /// Whether so many, run in so long, are a group without the others.
-    fn are_enough(&self, light: usize, ran_for: Duration) -> bool {
-        let is_long = self.half_after.is_some_and(|least| ran_for >= least);
-        is_long && light >= HALF_MIN && 2 * light >= self.count
+    /// Whether so many, run in so long, are a group without the others, of whom so many wait by now.
+    fn are_enough(&self, light: usize, ran_for: Duration, waiting: impl FnOnce() -> usize) -> bool {
+        let Some(least) = self.half_after else {
+            return false;
+        };
+        if light < HALF_MIN || 2 * light < self.count {
+            return false;
+        }
+        // More may have come than were awaited.
+        let all = self.count.max(light + waiting());
+        let of_half = |time: Duration| time.as_nanos() * all as u128 / (2 * light as u128);
+        2 * light >= all && of_half(ran_for) >= least.as_nanos()
     }
 
     /// The same for a group that begins so long after the commit, which took so long: who has not come by then does something else.
@@ -330,7 +339,7 @@ impl Room {
     ) -> Result<bool, StoreError> {
         let rows_before = self.connection.changes_so_far();
         (self.rather, self.light) = (Weight::Heavy, 0);
-        let began = Instant::now();
+        let (began, patience) = (Instant::now(), self.awaited.patience);
         // What chunks change does not count against those who come after one: they are to be in its commit.
         let mut of_chunks = 0;
         let mut next = first;
@@ -345,8 +354,15 @@ impl Room {
                 Weight::Light => self.light += 1,
                 Weight::Heavy => (self.rather, of_chunks) = (Weight::Light, rows),
             }
-            // Beside a chunk, which takes long itself, all that wait are.
-            let are_enough = || of_chunks == 0 && self.awaited.are_enough(self.light, began.elapsed());
+            // Not beside a chunk, which takes long itself, nor where one waits: the others would wait for it, too.
+            let are_enough = || {
+                let waiting = || self.units.waiting(Weight::Light);
+                let waited = patience.saturating_sub(self.awaited.patience);
+                let ran_for = began.elapsed().saturating_sub(waited);
+                self.rather == Weight::Heavy
+                    && self.awaited.are_enough(self.light, ran_for, waiting)
+                    && self.units.waiting(Weight::Heavy) == 0
+            };
             let is_full = ran.len() >= GROUP_UNITS_MAX || rows - of_chunks >= GROUP_ROWS_MAX || are_enough();
             if !is_full {
                 // Readers that wait for a processor get it behind a chunk, and not after a slice of milliseconds. Not behind
@@ -652,18 +668,18 @@ mod tests {
         );
     }
 
-    /// Of many who write again and again, half are in a commit, and the others in the next one.
-    #[test]
-    fn half_of_many_are_a_group() {
+    /// What two halves of many said, the last of the first half and the last of all by these names; and a chunk, if there is one.
+    fn two_halves(with_chunk: bool) -> Vec<String> {
         let folder = TempFolder::new();
         let units = Queue::new(1_000);
         let first = Told::first(&units);
-        let half = HALF_MIN - 1;
-        for name in iter::repeat_n("one", half).chain(["the last of the first half"]) {
-            first.push(name, Weight::Light);
+        for last in ["the last of the first half", "the last"] {
+            for name in iter::repeat_n("one", HALF_MIN - 1).chain([last]) {
+                first.push(name, Weight::Light);
+            }
         }
-        for name in iter::repeat_n("one", half).chain(["the last"]) {
-            first.push(name, Weight::Light);
+        if with_chunk {
+            first.push("a chunk", Weight::Heavy);
         }
         let mut room = room(
             &folder.join("guildhall.db"),
@@ -679,32 +695,60 @@ mod tests {
         room.commit_took = Duration::from_secs(600);
         room.run();
         let said = first.said.lock().unwrap();
+        said.clone()
+    }
+
+    /// Of many who write again and again, half are in a commit, and the others in the next one.
+    #[test]
+    fn half_of_many_are_a_group() {
+        let said = two_halves(false);
         let place = |what: &str| said.iter().position(|said| said == what).unwrap();
-        let (first_half, all) = (said.split_at(2 * HALF_MIN).0, 4 * HALF_MIN);
-        assert_eq!(said.len(), all);
-        assert_eq!(
-            first_half.iter().filter(|said| said.ends_with("run")).count(),
-            HALF_MIN
-        );
+        assert_eq!(said.len(), 4 * HALF_MIN);
+        assert_eq!(place("the last of the first half is run"), HALF_MIN - 1);
         assert_eq!(place("the last of the first half is answered"), 2 * HALF_MIN - 1);
         assert_eq!(place("the last is run"), 3 * HALF_MIN - 1);
-        assert_eq!(place("the last is answered"), all - 1);
+        assert_eq!(place("the last is answered"), 4 * HALF_MIN - 1);
+    }
+
+    /// The others would be in its commit: it is the chunk's turn then.
+    #[test]
+    fn all_are_a_group_where_a_chunk_waits() {
+        let said = two_halves(true);
+        let place = |what: &str| said.iter().position(|said| said == what).unwrap();
+        assert_eq!(place("the last is run"), 2 * HALF_MIN - 1);
+        assert_eq!(place("the last is answered"), 4 * HALF_MIN - 1);
+        assert_eq!(place("a chunk is run"), 4 * HALF_MIN);
     }
 
     #[test]
     fn a_half_is_enough_only_where_commits_are_slow_and_it_takes_long_to_run() {
         let (took, quarter) = (Duration::from_millis(4), Duration::from_millis(1));
-        let many = Awaited::after(took, 64, 63);
         let shortly_before = quarter - Duration::from_nanos(1);
-        assert!(many.are_enough(64, quarter) && !many.are_enough(63, quarter));
-        assert!(!many.are_enough(127, shortly_before));
-        let quick = Awaited::after(SLOW_COMMIT, 64, 63);
-        let none = Awaited::default();
-        for awaited in [quick, none, many.at(2 * took, took)] {
-            assert!(!awaited.are_enough(127, took));
+        let many = Awaited::after(took, 64, 64);
+        for (light, ran_for, waiting, are_enough) in [
+            (64, quarter, 64, true),
+            (63, quarter, 65, false),
+            (64, shortly_before, 64, false),
+            // More have come than were awaited.
+            (64, quarter, 65, false),
+            (65, quarter + quarter / 64, 65, true),
+            // Half of them would have taken half as long.
+            (128, quarter, 0, false),
+            (128, 2 * quarter, 0, true),
+        ] {
+            assert_eq!(
+                many.are_enough(light, ran_for, || waiting),
+                are_enough,
+                "{light}, {waiting}"
+            );
+        }
+        let quick = Awaited::after(SLOW_COMMIT, 64, 64);
+        for awaited in [quick, Awaited::default(), many.at(2 * took, took)] {
+            assert!(!awaited.are_enough(128, took, || 0));
         }
         let few = Awaited::after(took, 1, 0);
-        assert!(!few.are_enough(HALF_MIN - 1, took) && few.are_enough(HALF_MIN, took));
+        assert!(!few.are_enough(HALF_MIN - 1, took, || 0) && few.are_enough(HALF_MIN, took, || 0));
+        assert!(!few.are_enough(HALF_MIN, took, || HALF_MIN + 1));
     }
 
     #[test]
