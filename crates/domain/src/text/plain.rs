@@ -1,5 +1,5 @@
-//! Letters whose key is seen at once: most names of most languages are made of them alone, and the general way of
-//! normalizing, folding and normalizing again takes some twenty times as long.
+//! Letters whose key is seen at once: most names of most languages are made of them alone, and the general way is to
+//! normalize, fold and normalize again.
 
 /// Plain too, and the only one that folds to two.
 const SHARP_S: char = 'ß';

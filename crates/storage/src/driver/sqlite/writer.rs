@@ -5,7 +5,10 @@
 //!
 //! Chunks of tasks are heavy: one takes as long as a hundred creates. Where nobody else waits, those of a group
 //! are several, since each commit costs. Whoever comes meanwhile waits for the chunk at work and is in the commit behind it, and
-//! who comes during a commit is in the next one, in which there is no chunk; then it is a chunk's turn again.
+//! who comes during a commit is in the next one, in which there is no chunk; then it is a chunk's turn again. (Where half of many
+//! were that next one, since no chunk waited, one that comes then may be in the commit of the others.)
+//!
+//! Long, because how a group is gathered, run, committed and answered is one path, and its tests see each step.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
